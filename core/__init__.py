@@ -1,0 +1,1 @@
+"""What every process shares: shots, patterns, the embedding, the classification."""

@@ -1,0 +1,52 @@
+"""The errors that specklenn raises on purpose.
+
+Each message is one sentence: what was wrong, where, what was found and what
+was expected. The command line prints it and ends with `exit_code`; nothing
+else in the library prints or exits.
+"""
+
+
+class SpecklennError(Exception):
+    """Anything that specklenn refuses, with a message for the user."""
+
+    exit_code = 1
+
+
+class ConfigError(SpecklennError, ValueError):
+    """A configuration, support set or command line that cannot be used.
+
+    Parameters
+    ----------
+    problems : list of str
+        Every problem found, one line each.
+    """
+
+    exit_code = 2
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(problems))
+
+
+class DataError(SpecklennError, OSError):
+    """Data that cannot be opened, read or written."""
+
+
+class WeightsError(SpecklennError, ValueError):
+    """A weights file that cannot be trusted or does not fit."""
+
+    exit_code = 2
+
+
+class MissingPackageError(SpecklennError, ImportError):
+    """An optional package that this command needs is not installed."""
+
+    exit_code = 2
+
+
+class RankFailedError(SpecklennError, RuntimeError):
+    """A worker rank failed; the message names rank, host and traceback."""
+
+
+class EndOfRun(Exception):  # noqa: N818 - an outcome, not an error
+    """A live source has no more shots."""

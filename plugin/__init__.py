@@ -1,0 +1,1 @@
+"""The live application: MPI event loop, sources, results, commands."""
