@@ -256,11 +256,9 @@ def _unpack_map(message: bytes) -> dict[str, Any]:
 
 
 def _snapshot(body: dict[str, Any]) -> Snapshot:
-    classes = _texts(body.pop("classes"))
-    support_classes = _texts(body.pop("support_classes"))
     snapshot = Snapshot(
-        classes=classes,
-        support_classes=support_classes,
+        classes=_texts(body.pop("classes")),
+        support_classes=_texts(body.pop("support_classes")),
         counts=_array(body.pop("counts"), "<i8", 1),
         latency_edges_ms=_array(body.pop("latency_edges_ms"), "<f8", 1),
         latency_counts=_array(body.pop("latency_counts"), "<i8", 1),
@@ -272,19 +270,21 @@ def _snapshot(body: dict[str, Any]) -> Snapshot:
         ranks=tuple(_rank(item) for item in _checked(body.pop("ranks"), list)),
         examples=tuple(_example(item) for item in _checked(body.pop("examples"), list)),
         failures=_texts(body.pop("failures")),
-        **{
-            name: _text(body.pop(name))
-            for name in ("session", "state", "experiment", "run", "support_hash")
-        },
-        **{name: _count(body.pop(name)) for name in _COUNTS},
+        session=_text(body.pop("session")),
+        sequence=_count(body.pop("sequence")),
+        wall_ns=_count(body.pop("wall_ns")),
+        state=_text(body.pop("state")),
+        experiment=_text(body.pop("experiment")),
+        run=_text(body.pop("run")),
+        expected_shots=_count(body.pop("expected_shots")),
+        missed_shots=_count(body.pop("missed_shots")),
+        support_version=_count(body.pop("support_version")),
+        support_hash=_text(body.pop("support_hash")),
     )
     if body:
         raise MessageError(f"unknown fields {sorted(map(str, body))}")
     _check_lengths(snapshot)
     return snapshot
-
-
-_COUNTS = ("sequence", "wall_ns", "expected_shots", "missed_shots", "support_version")
 
 
 def _check_lengths(snapshot: Snapshot) -> None:

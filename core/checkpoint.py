@@ -1,0 +1,180 @@
+"""Released models: safetensors weights and a card that says where they are from.
+
+``NAME.safetensors`` holds the tensors and, in its header, the architecture and
+the preprocessing; ``NAME.card.json`` beside it holds data, seed, code commit,
+scores and the SHA-256 of the weights file, which is checked at every load.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.resources
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from specklenn.core.errors import WeightsError
+from specklenn.core.model import Encoder
+from specklenn.core.preprocess import Preprocessing
+from specklenn.core.settings import Settings
+
+ARCHITECTURE = "specklenn-2023"
+"""Name of the paper's network in the header of a weights file."""
+
+
+class Card(Settings):
+    """Where a model is from and how good it is.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model.
+    data : str
+        What it was trained on.
+    seed : int
+        Seed of the training.
+    commit : str
+        Commit of the code that trained it.
+    scores : dict
+        Measured figures with their conditions.
+    notes : str
+        What a user should know: limits, geometry, time and hardware of training.
+    sha256 : str
+        Of the weights file; filled in by `save`.
+    """
+
+    name: str
+    data: str = ""
+    seed: int = 0
+    commit: str = ""
+    scores: dict[str, Any] = Field(default_factory=dict)
+    notes: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Checkpoint:
+    """A model ready for use: network in evaluation mode, preprocessing, card."""
+
+    encoder: Encoder
+    preprocessing: Preprocessing
+    card: Card
+
+
+def save(
+    path: str | os.PathLike[str],
+    encoder: Encoder,
+    preprocessing: Preprocessing,
+    card: Card,
+) -> Card:
+    """Write weights as float16 and their card; returns the card with the hash.
+
+    Parameters
+    ----------
+    path : path
+        Ends in ``.safetensors``; the card goes beside it.
+    """
+    target = Path(path)
+    tensors = {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in encoder.state_dict().items()
+    }
+    header = {
+        "architecture": ARCHITECTURE,
+        "input_side": str(encoder.input_side),
+        "embedding_size": str(encoder.embedding_size),
+        "preprocessing": preprocessing.model_dump_json(),
+    }
+    save_file(tensors, target, metadata=header)
+    signed = card.model_copy(update={"sha256": _hash(target)})
+    card_path(target).write_text(signed.model_dump_json(indent=2) + "\n")
+    return signed
+
+
+def load(name_or_path: str | os.PathLike[str] = "default") -> Checkpoint:
+    """Load a packaged model by name or any weights file by path.
+
+    Raises
+    ------
+    WeightsError
+        If the file or its card is missing, the hash differs from the card's,
+        or the file is no model of this version.
+    """
+    path = find(name_or_path)
+    card = _read_card(path)
+    found = _hash(path)
+    if found != card.sha256:
+        raise WeightsError(
+            f"model.weights: {path} has SHA-256 {found[:16]}…, its card says "
+            f"{card.sha256[:16] or 'nothing'}…; the file is damaged or not the card's"
+        )
+    try:
+        header, tensors = _read(path)
+        encoder = Encoder(int(header["input_side"]), int(header["embedding_size"]))
+        encoder.load_state_dict(tensors)
+        preprocessing = Preprocessing.model_validate_json(header["preprocessing"])
+    except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
+        raise WeightsError(
+            f"model.weights: {path} is no {ARCHITECTURE} model: {error}"
+        ) from error
+    return Checkpoint(encoder=encoder.eval(), preprocessing=preprocessing, card=card)
+
+
+def find(name_or_path: str | os.PathLike[str]) -> Path:
+    """Return the path of a packaged model or of a file."""
+    text = os.fspath(name_or_path)
+    if not text.endswith(".safetensors"):
+        folder = importlib.resources.files("specklenn.core") / "weights"
+        packaged = Path(str(folder / f"{text}.safetensors"))
+        if packaged.is_file():
+            return packaged
+        known = sorted(item.stem for item in packaged.parent.glob("*.safetensors"))
+        raise WeightsError(
+            f"model.weights: no packaged model {text!r}; packaged are "
+            f"{', '.join(known) or 'none'}; a file's name ends in .safetensors"
+        )
+    if not Path(text).is_file():
+        raise WeightsError(f"model.weights: {text}: no such file")
+    return Path(text)
+
+
+def card_path(weights: Path) -> Path:
+    """Return where the card of a weights file lies."""
+    return weights.with_suffix(".card.json")
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    with safe_open(path, framework="pt") as file:
+        header = file.metadata() or {}
+        if header.get("architecture") != ARCHITECTURE:
+            raise ValueError(f"architecture {header.get('architecture')!r}")
+        return header, {
+            name: _widened(file.get_tensor(name)) for name in file.offset_keys()
+        }
+
+
+def _widened(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def _read_card(path: Path) -> Card:
+    card = card_path(path)
+    try:
+        return Card.model_validate(json.loads(card.read_text()))
+    except FileNotFoundError:
+        raise WeightsError(
+            f"model.weights: {card} is missing; a model comes with its card"
+        ) from None
+    except (ValidationError, ValueError) as error:
+        raise WeightsError(f"model.weights: {card} is no model card: {error}") from None
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

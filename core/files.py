@@ -1,0 +1,345 @@
+"""The labelled dataset: one HDF5 layout that every command reads and writes.
+
+The layout is CXI's (see docs/architecture.md)::
+
+    /entry_1/data_1/data          (N, H, W) or (N, modules, H, W), photons per pixel
+    /entry_1/data_1/mask          (H, W) uint8, 0 = good, optional
+    /entry_1/result_1/label       (N,) UTF-8, optional
+    /entry_1/sample_1/name        (N,) UTF-8, optional
+    /entry_1/event_1/timestamp_ns (N,) uint64, Unix epoch, optional
+
+Modules are stacked from top to bottom into one picture: (N, modules, H, W)
+is read as (N, modules * H, W).
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from specklenn.core.errors import DataError
+
+DATA = "/entry_1/data_1/data"
+MASK = "/entry_1/data_1/mask"
+LABEL = "/entry_1/result_1/label"
+NAME = "/entry_1/sample_1/name"
+TIMESTAMP = "/entry_1/event_1/timestamp_ns"
+
+Patterns = npt.NDArray[np.float32] | npt.NDArray[np.uint16]
+Texts = npt.NDArray[np.str_]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dataset:
+    """A labelled dataset in memory.
+
+    Parameters
+    ----------
+    patterns : (N, H, W) array, photons per pixel
+    mask : (H, W) bool or None
+        True where a pixel is bad.
+    labels, names : (N,) str or None
+    timestamps_ns : (N,) uint64 or None
+    """
+
+    patterns: npt.NDArray[Any]
+    mask: Mask | None = None
+    labels: Texts | None = None
+    names: Texts | None = None
+    timestamps_ns: npt.NDArray[np.uint64] | None = None
+
+
+def open_file(path: str | os.PathLike[str]) -> h5py.File:
+    """Open an HDF5 file for reading, whatever filters it was written with.
+
+    Raises
+    ------
+    DataError
+        If it is missing, not HDF5, truncated or may not be read.
+    """
+    importlib.import_module("hdf5plugin")  # registers the filters
+    if not Path(path).exists():
+        raise DataError(f"{path}: no such file")
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise DataError(f"{path}: {_reason(error)}") from error
+
+
+def get_dataset(file: h5py.File, name: str) -> h5py.Dataset:
+    """Return one dataset of an open file.
+
+    Raises
+    ------
+    DataError
+        If nothing or no dataset has this name; says which datasets there are.
+    """
+    found = file.get(name)
+    if isinstance(found, h5py.Dataset):
+        return found
+    names: list[str] = []
+    file.visititems(
+        lambda key, item: (
+            names.append(f"/{key}") if isinstance(item, h5py.Dataset) else None
+        )
+    )
+    known = ", ".join(sorted(names)[:12]) or "none"
+    raise DataError(f"{file.filename}: no dataset {name}; datasets found: {known}")
+
+
+def as_pictures(patterns: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Stack modules: (N, modules, H, W) to (N, modules * H, W)."""
+    if patterns.ndim == 4:
+        number, modules, height, width = patterns.shape
+        return patterns.reshape(number, modules * height, width)
+    return patterns
+
+
+def picture_shape(shape: Sequence[int], where: str) -> tuple[int, int]:
+    """Return (H, W) of the pictures in a dataset of this shape.
+
+    Raises
+    ------
+    DataError
+        If the dataset is not a stack of pictures.
+    """
+    if len(shape) == 3:
+        return int(shape[1]), int(shape[2])
+    if len(shape) == 4:
+        return int(shape[1] * shape[2]), int(shape[3])
+    raise DataError(
+        f"{where}: shape {tuple(shape)}, expected (N, H, W) or (N, modules, H, W)"
+    )
+
+
+def read_mask(dataset: h5py.Dataset, shape: tuple[int, int]) -> Mask:
+    """Read a mask of pictures of this shape; True where bad.
+
+    A mask per shot (N, H, W) is reduced to the pixels that are bad in any shot.
+    """
+    values = np.asarray(dataset[()]) != 0
+    if values.size == shape[0] * shape[1]:
+        single: Mask = values.reshape(shape)
+        return single
+    if values.ndim == 3 and values.shape[1:] == shape:
+        reduced: Mask = values.any(axis=0)
+        return reduced
+    raise DataError(
+        f"{dataset.file.filename}:{dataset.name}: mask of shape {values.shape}, "
+        f"expected {shape}"
+    )
+
+
+def read_texts(dataset: h5py.Dataset) -> Texts:
+    """Read a dataset of UTF-8 strings.
+
+    Raises
+    ------
+    DataError
+        If it does not hold strings.
+    """
+    if h5py.check_string_dtype(dataset.dtype) is None:
+        raise DataError(
+            f"{dataset.file.filename}:{dataset.name}: strings expected, "
+            f"{dataset.dtype} found"
+        )
+    return np.asarray(dataset.asstr()[()], dtype=np.str_)
+
+
+def read_dataset(
+    path: str | os.PathLike[str], rows: slice | Sequence[int] | None = None
+) -> Dataset:
+    """Read a labelled dataset, or some of its rows, into memory.
+
+    Parameters
+    ----------
+    path : path
+        HDF5 or CXI file in the layout above.
+    rows : slice or increasing indices, optional
+        Which shots; all by default.
+
+    Raises
+    ------
+    DataError
+        If the file or its patterns cannot be read.
+    """
+    chosen: Any = slice(None) if rows is None else rows
+    with open_file(path) as file:
+        data = get_dataset(file, DATA)
+        shape = picture_shape(data.shape, f"{path}:{DATA}")
+        try:
+            patterns = as_pictures(np.asarray(data[chosen]))
+        except OSError as error:
+            raise DataError(f"{path}:{DATA}: {_reason(error)}") from error
+        return Dataset(
+            patterns=patterns,
+            mask=read_mask(file[MASK], shape) if MASK in file else None,
+            labels=read_texts(file[LABEL])[chosen] if LABEL in file else None,
+            names=read_texts(file[NAME])[chosen] if NAME in file else None,
+            timestamps_ns=file[TIMESTAMP][chosen] if TIMESTAMP in file else None,
+        )
+
+
+class DatasetWriter:
+    """Appends shots to a labelled dataset file.
+
+    Parameters
+    ----------
+    path : path
+        File to create; an existing one is replaced.
+    shape : (H, W)
+        Shape of the patterns.
+    dtype : data type
+        Of the patterns, uint16 or float32.
+    mask : (H, W) bool, optional
+        True where bad.
+    labels, names, timestamps : bool
+        Which of the optional datasets to write.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        shape: tuple[int, int],
+        dtype: npt.DTypeLike = np.float32,
+        mask: Mask | None = None,
+        *,
+        labels: bool = True,
+        names: bool = True,
+        timestamps: bool = True,
+    ) -> None:
+        try:
+            self._file = h5py.File(path, "w")
+        except OSError as error:
+            raise DataError(f"{path}: {_reason(error)}") from error
+        self._file.attrs["creator"] = "specklenn"
+        chunk = (1, *shape)
+        self._data = self._file.create_dataset(
+            DATA,
+            shape=(0, *shape),
+            maxshape=(None, *shape),
+            dtype=dtype,
+            chunks=chunk,
+            compression="gzip",
+            compression_opts=1,
+            shuffle=True,
+        )
+        if mask is not None:
+            self._file.create_dataset(MASK, data=mask.astype(np.uint8))
+        text = h5py.string_dtype()
+        self._labels = self._column(LABEL, text) if labels else None
+        self._names = self._column(NAME, text) if names else None
+        self._times = self._column(TIMESTAMP, np.uint64) if timestamps else None
+
+    def _column(self, name: str, dtype: Any) -> h5py.Dataset:
+        return self._file.create_dataset(
+            name, shape=(0,), maxshape=(None,), dtype=dtype, chunks=(1024,)
+        )
+
+    def __len__(self) -> int:
+        return int(self._data.shape[0])
+
+    def add_column(
+        self, name: str, dtype: npt.DTypeLike, shape: tuple[int, ...] = ()
+    ) -> h5py.Dataset:
+        """Create another dataset that grows with the shots, for the caller to fill."""
+        return self._file.create_dataset(
+            name,
+            shape=(0, *shape),
+            maxshape=(None, *shape),
+            dtype=dtype,
+            chunks=(256, *shape),
+        )
+
+    def append(
+        self,
+        patterns: npt.NDArray[Any],
+        labels: Sequence[str] | Texts | None = None,
+        names: Sequence[str] | Texts | None = None,
+        timestamps_ns: npt.NDArray[np.uint64] | None = None,
+    ) -> None:
+        """Write shots behind the ones that are there."""
+        first, last = len(self), len(self) + len(patterns)
+        columns = (
+            (self._data, patterns),
+            (self._labels, labels),
+            (self._names, names),
+            (self._times, timestamps_ns),
+        )
+        for column, values in columns:
+            if column is None:
+                continue
+            if values is None or len(values) != len(patterns):
+                raise ValueError(f"{column.name}: {len(patterns)} values expected")
+            column.resize(last, axis=0)
+            column[first:last] = _storable(values)
+
+    def flush(self) -> None:
+        """Hand everything to the operating system."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Write what is left and close the file."""
+        self._file.close()
+
+    def __enter__(self) -> DatasetWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def write_dataset(
+    path: str | os.PathLike[str],
+    patterns: npt.NDArray[Any],
+    labels: Sequence[str] | Texts | None = None,
+    names: Sequence[str] | Texts | None = None,
+    mask: Mask | None = None,
+    timestamps_ns: npt.NDArray[np.uint64] | None = None,
+) -> None:
+    """Write a labelled dataset in one go; see `DatasetWriter`."""
+    with DatasetWriter(
+        path,
+        patterns.shape[1:],
+        patterns.dtype,
+        mask,
+        labels=labels is not None,
+        names=names is not None,
+        timestamps=timestamps_ns is not None,
+    ) as writer:
+        writer.append(patterns, labels, names, timestamps_ns)
+
+
+def _storable(values: Any) -> Any:
+    array = np.asarray(values)
+    return array.astype(object) if array.dtype.kind == "U" else array
+
+
+def _reason(error: OSError) -> str:
+    """Say in a few words why HDF5 refused a file."""
+    text = str(error)
+    for sign, words in (
+        ("truncated file", "truncated HDF5 file, it ends before its data do"),
+        ("file signature not found", "not an HDF5 file"),
+        ("Permission denied", "permission denied"),
+        ("No such file", "no such file or folder"),
+        ("No space left", "no space left on the device"),
+    ):
+        if sign in text:
+            return words
+    return text

@@ -1,0 +1,82 @@
+"""What a result row says about a shot besides its label."""
+
+from __future__ import annotations
+
+from enum import IntFlag
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Flag(IntFlag):
+    """Bits of the ``flags`` field of a result row.
+
+    A shot with any of the `SKIPS` could not be judged: it is counted under the
+    first of its reasons and never reaches the network.
+    """
+
+    UNREADABLE = 1
+    WRONG_SHAPE = 2
+    NOT_FINITE = 4
+    ALL_MASKED = 8
+    EMPTY = 16
+    FLAT = 32
+    FAILED = 64
+    NO_HIT = 256
+    REJECTED = 512
+
+    @property
+    def bits(self) -> np.uint16:
+        """This flag in the data type of the field."""
+        return np.uint16(self.value)
+
+
+SKIPS = (
+    Flag.UNREADABLE,
+    Flag.WRONG_SHAPE,
+    Flag.NOT_FINITE,
+    Flag.ALL_MASKED,
+    Flag.EMPTY,
+    Flag.FLAT,
+    Flag.FAILED,
+)
+
+REASONS = {
+    Flag.UNREADABLE: "unreadable",
+    Flag.WRONG_SHAPE: "wrong shape",
+    Flag.NOT_FINITE: "NaN or absurd pixels",
+    Flag.ALL_MASKED: "all masked",
+    Flag.EMPTY: "empty",
+    Flag.FLAT: "flat",
+    Flag.FAILED: "failed in classification",
+}
+"""Words for people, one per reason to skip."""
+
+SKIP_BITS = np.uint16(sum(SKIPS))
+
+
+def is_skipped(flags: npt.NDArray[np.uint16]) -> npt.NDArray[np.bool_]:
+    """Return which shots could not be judged.
+
+    Parameters
+    ----------
+    flags : (B,) uint16
+    """
+    skipped: npt.NDArray[np.bool_] = (flags & SKIP_BITS) != 0
+    return skipped
+
+
+def count_reasons(flags: npt.NDArray[np.uint16]) -> dict[str, int]:
+    """Count skipped shots by their first reason; reasons that never came are absent.
+
+    Parameters
+    ----------
+    flags : (B,) uint16
+    """
+    bits = flags & SKIP_BITS
+    lowest = bits & (~bits + np.uint16(1))
+    values, counts = np.unique(lowest[lowest != 0], return_counts=True)
+    return {
+        REASONS[Flag(int(value))]: int(count)
+        for value, count in zip(values, counts, strict=True)
+    }

@@ -1,0 +1,267 @@
+"""From a detector frame to what the network sees.
+
+Two steps, so that shots without a hit never pay for the second: `Cropper.crop`
+takes the centre of the frame in photons and finds the frames that cannot be
+judged; `Cropper.normalise` bins, stabilises the variance and brings every
+pattern to zero mean and unit variance over its good pixels (the paper's
+"intensity normalised", section 4.1.1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, model_validator
+
+from specklenn.core.errors import ConfigError
+from specklenn.core.flags import Flag
+from specklenn.core.settings import Settings
+
+LARGEST_PHOTONS = 1e8
+"""A good pixel beyond this is an electronic fault, not light."""
+
+BAD_PIXELS_ALLOWED = 0.01
+"""Share of good pixels that may be NaN or absurd before a shot is skipped."""
+
+Pictures = npt.NDArray[np.float32]
+
+
+class Preprocessing(Settings):
+    """How patterns are cut and scaled; part of a model, stored with its weights.
+
+    Parameters
+    ----------
+    crop : int
+        Side of the central square that is kept, pixels.
+    bin : int
+        Pixels summed per side; ``crop`` must be a multiple.
+    scale : {"linear", "sqrt", "log1p"}
+        Function applied to the photons of a binned pixel; the square root makes
+        the shot noise the same everywhere.
+    centre : (row, column) or None
+        Beam position in the frame, pixels; the middle of the frame by default.
+    """
+
+    crop: int = Field(default=96, ge=8, le=4096)
+    bin: int = Field(default=2, ge=1, le=64)
+    scale: Literal["linear", "sqrt", "log1p"] = "sqrt"
+    centre: tuple[float, float] | None = None
+
+    @property
+    def input_side(self) -> int:
+        """Side of the network's input, pixels."""
+        return self.crop // self.bin
+
+    @model_validator(mode="after")
+    def _whole_bins(self) -> Preprocessing:
+        if self.crop % self.bin:
+            raise ValueError(f"crop {self.crop} is not a multiple of bin {self.bin}")
+        return self
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Cropped:
+    """The centres of some frames.
+
+    Parameters
+    ----------
+    photons : (B, crop, crop) float32, photons per pixel
+        NaN where masked, or bad in this shot.
+    total : (B,) float32
+        Photons on the good pixels.
+    flags : (B,) uint16
+        Why a shot cannot be judged, see `Flag`; 0 where it can.
+    """
+
+    photons: Pictures
+    total: npt.NDArray[np.float32]
+    flags: npt.NDArray[np.uint16]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prepared:
+    """Patterns ready for the network.
+
+    Parameters
+    ----------
+    inputs : (B, side, side) float32
+        Zero mean and unit variance over good pixels, 0 at bad ones.
+    photons : (B, crop, crop) float32, photons per pixel
+        The crop; NaN where bad.
+    flags : (B,) uint16
+        Why a shot cannot be judged; its input is all zero then.
+    """
+
+    inputs: Pictures
+    photons: Pictures
+    flags: npt.NDArray[np.uint16]
+
+
+class Cropper:
+    """Preprocessing bound to one frame shape and mask.
+
+    Parameters
+    ----------
+    settings : Preprocessing
+    shape : (H, W)
+        Shape of the frames.
+    mask : (H, W) bool, optional
+        True where a pixel is bad.
+    adu_per_photon, offset_adu : float
+        Calibration, photons = (ADU - offset) / gain.
+
+    Raises
+    ------
+    ConfigError
+        If the crop does not fit into the frame or the mask has another shape.
+    """
+
+    def __init__(
+        self,
+        settings: Preprocessing,
+        shape: tuple[int, int],
+        mask: npt.NDArray[np.bool_] | None = None,
+        *,
+        adu_per_photon: float = 1.0,
+        offset_adu: float = 0.0,
+    ) -> None:
+        self.settings = settings
+        self.shape = shape
+        self._window = _window(settings, shape)
+        full = np.zeros(shape, bool) if mask is None else np.asarray(mask, bool)
+        if full.shape != shape:
+            raise ConfigError(f"mask of shape {full.shape} for frames of shape {shape}")
+        self._bad = full[self._window]
+        self._good_pixels = int((~self._bad).sum())
+        self._gain = np.float32(adu_per_photon)
+        self._offset = np.float32(offset_adu)
+        self._calibrated = adu_per_photon == 1.0 and offset_adu == 0.0
+
+    def calibrate(self, frames: npt.NDArray[Any]) -> Pictures:
+        """Return frames in photons, float32."""
+        values = frames.astype(np.float32)
+        if not self._calibrated:
+            values -= self._offset
+            values /= self._gain
+        return values
+
+    def crop(self, frames: npt.NDArray[Any]) -> Cropped:
+        """Cut out the centres and find the frames that cannot be judged.
+
+        Parameters
+        ----------
+        frames : (B, H, W) array, ADU or photons
+        """
+        photons = self.calibrate(frames[(slice(None), *self._window)])
+        absurd = ~(np.abs(photons) <= LARGEST_PHOTONS)  # NaN and infinity too
+        absurd &= ~self._bad
+        photons[:, self._bad] = np.nan
+        wrong = absurd.sum(axis=(1, 2))
+        if wrong.any():
+            photons[absurd] = np.nan
+        flags = np.zeros(len(photons), np.uint16)
+        flags[wrong > BAD_PIXELS_ALLOWED * self._good_pixels] |= Flag.NOT_FINITE.bits
+        if self._good_pixels == 0:
+            flags[:] |= Flag.ALL_MASKED.bits
+        total, flat = self._sum_and_flatness(photons)
+        judged = flags == 0
+        empty = total == 0
+        flags[judged & flat & empty] |= Flag.EMPTY.bits
+        flags[judged & flat & ~empty] |= Flag.FLAT.bits
+        return Cropped(photons=photons, total=total, flags=flags)
+
+    def normalise(self, photons: Pictures) -> Pictures:
+        """Bin, scale and normalise crops for the network.
+
+        Parameters
+        ----------
+        photons : (B, crop, crop) float32, photons per pixel, NaN where bad
+
+        Returns
+        -------
+        (B, side, side) float32
+            Bins without any good pixel are 0, the mean; a bin with some bad
+            pixels is scaled up to a full one. A flat pattern is all zero.
+        """
+        good = ~np.isnan(photons)
+        filled = np.where(good, photons, np.float32(0))
+        sums, counts = self._binned(filled), self._binned(good.astype(np.float32))
+        seen = counts > 0
+        full = np.float32(self.settings.bin**2)
+        values = _SCALES[self.settings.scale](sums * (full / np.maximum(counts, 1)))
+        values = np.where(seen, values, np.float32(0))
+        number = np.maximum(seen.sum(axis=(1, 2), keepdims=True), 1)
+        mean = values.sum(axis=(1, 2), keepdims=True, dtype=np.float64) / number
+        centred = np.where(seen, values - mean, 0.0)
+        variance = (centred**2).sum(axis=(1, 2), keepdims=True) / number
+        deviation = np.sqrt(variance)
+        flat = deviation <= 1e-6
+        normal = np.where(flat, 0.0, centred / np.where(flat, 1.0, deviation))
+        return normal.astype(np.float32)
+
+    def _binned(self, pictures: Pictures) -> Pictures:
+        side, width = self.settings.input_side, self.settings.bin
+        blocks = pictures.reshape(len(pictures), side, width, side, width)
+        summed: Pictures = blocks.sum(axis=(2, 4))
+        return summed
+
+    def _sum_and_flatness(
+        self, photons: Pictures
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        good = ~np.isnan(photons)
+        zero = np.float32(0)
+        total = np.where(good, photons, zero).sum(axis=(1, 2), dtype=np.float64)
+        lowest = np.where(good, photons, np.inf).min(axis=(1, 2))
+        highest = np.where(good, photons, -np.inf).max(axis=(1, 2))
+        return total.astype(np.float32), ~(highest > lowest)
+
+
+def prepare(
+    patterns: npt.NDArray[Any],
+    mask: npt.NDArray[np.bool_] | None,
+    settings: Preprocessing,
+) -> Prepared:
+    """Crop and normalise patterns in photons; see `Cropper`.
+
+    Parameters
+    ----------
+    patterns : (B, H, W) array, photons per pixel
+    mask : (H, W) bool or None
+        True where bad.
+    settings : Preprocessing
+    """
+    height, width = patterns.shape[1:]
+    cropper = Cropper(settings, (height, width), mask)
+    cropped = cropper.crop(patterns)
+    inputs = cropper.normalise(cropped.photons)
+    inputs[cropped.flags != 0] = 0
+    return Prepared(inputs=inputs, photons=cropped.photons, flags=cropped.flags)
+
+
+def _square_root(values: Pictures) -> Pictures:
+    return np.sqrt(np.maximum(values, np.float32(0)))
+
+
+def _log1p(values: Pictures) -> Pictures:
+    return np.log1p(np.maximum(values, np.float32(0)))
+
+
+_SCALES = {"linear": lambda values: values, "sqrt": _square_root, "log1p": _log1p}
+
+
+def _window(settings: Preprocessing, shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Return the slices of the crop; the pixel edge nearest to the centre."""
+    centre = settings.centre or (shape[0] / 2, shape[1] / 2)
+    slices = []
+    for name, middle, length in zip(("rows", "columns"), centre, shape, strict=True):
+        first = round(middle - settings.crop / 2)
+        if first < 0 or first + settings.crop > length:
+            raise ConfigError(
+                f"preprocess.crop: {settings.crop} pixels around {middle:g} do not fit "
+                f"into {length} {name} of frames of shape {shape}"
+            )
+        slices.append(slice(first, first + settings.crop))
+    return slices[0], slices[1]
