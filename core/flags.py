@@ -27,7 +27,7 @@ class Flag(IntFlag):
 
     @property
     def bits(self) -> np.uint16:
-        """This flag in the data type of the field."""
+        """The flag in the data type of the field."""
         return np.uint16(self.value)
 
 

@@ -1,0 +1,394 @@
+"""The configuration of a run: one frozen tree, read from one YAML file.
+
+Defaults live here; a file holds only what differs. Relative file names in a
+YAML file start from its folder; names given on the command line, and the output
+folder, start from where the command was started.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from specklenn.core import files
+from specklenn.core.errors import ConfigError
+from specklenn.core.experiment import Experiment
+from specklenn.core.hitfinder import HitFinding
+from specklenn.core.labels import SINGLE_HIT
+from specklenn.core.preprocess import Preprocessing
+from specklenn.core.scoring import Classification
+from specklenn.core.settings import Settings
+from specklenn.core.support import ClassName, SupportFile, SupportShots
+from specklenn.core.validation import validate
+from specklenn.core.yaml_lines import Document, parse_yaml, read_yaml
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+class RunName(Settings):
+    """What is being measured; shown in the window and written into the results.
+
+    Parameters
+    ----------
+    experiment : str
+        Name of the experiment.
+    number : int
+        Run number.
+    """
+
+    experiment: str = Field(default="specklenn", max_length=64)
+    number: int = Field(default=0, ge=0, lt=2**32)
+
+
+class Hdf5Source(Settings):
+    """Shots in HDF5 or CXI files.
+
+    Parameters
+    ----------
+    kind : "hdf5"
+    path : str or list of str
+        One file or several that follow each other as one run.
+    dataset : str
+        Frames, (N, H, W) or (N, modules, H, W).
+    label_dataset : str
+        Labels, for the confusion table; unused where it does not exist.
+    timestamp_dataset : str
+        Unix epoch, nanoseconds; unused where it does not exist.
+    mask_dataset : str
+        Bad pixels, 0 = good; unused where it does not exist.
+    first_shot, last_shot : int or None
+        Use only a part: first shot, and the one behind the last.
+    """
+
+    kind: Literal["hdf5"]
+    path: str | list[str]
+    dataset: str = files.DATA
+    label_dataset: str = files.LABEL
+    timestamp_dataset: str = files.TIMESTAMP
+    mask_dataset: str = files.MASK
+    first_shot: int = Field(default=0, ge=0)
+    last_shot: int | None = Field(default=None, ge=1)
+
+    @property
+    def paths(self) -> list[str]:
+        """The files, in order."""
+        return [self.path] if isinstance(self.path, str) else list(self.path)
+
+
+class SimulatedSource(Settings):
+    """A live stream of simulated shots.
+
+    Parameters
+    ----------
+    kind : "simulated"
+    rate_Hz : float
+        Shots a second, dealt out to the workers in turn.
+    duration_s : float
+        Length of the run.
+    buffer_shots : int
+        A worker that is further behind loses the oldest shots, as at a beamline.
+    experiment : Experiment
+        Particles, detector, beam and noise.
+    """
+
+    kind: Literal["simulated"]
+    rate_Hz: float = Field(default=120.0, gt=0, le=1e6)  # noqa: N815 - unit
+    duration_s: float = Field(default=60.0, gt=0)
+    buffer_shots: int = Field(default=240, ge=1)
+    experiment: Experiment
+
+    @property
+    def shots(self) -> int:
+        """Shots in the whole run."""
+        return max(1, round(self.rate_Hz * self.duration_s))
+
+
+Source = Annotated[Hdf5Source | SimulatedSource, Field(discriminator="kind")]
+
+
+class Calibration(Settings):
+    """From what the detector gives to photons, and which pixels to leave out.
+
+    Parameters
+    ----------
+    adu_per_photon : float
+        1 where the data are photons already.
+    offset_adu : float
+        Subtracted first.
+    mask_file : str or None
+        HDF5 file with a mask, 0 = good; added to the mask in the data.
+    mask_dataset : str
+        Dataset of the mask in that file.
+    """
+
+    adu_per_photon: float = Field(default=1.0, gt=0)
+    offset_adu: float = 0.0
+    mask_file: str | None = None
+    mask_dataset: str = files.MASK
+
+
+class Crop(Settings):
+    """Where the network looks; empty values come from the weights.
+
+    Parameters
+    ----------
+    crop, bin : int or None
+        Side of the square and pixels summed per side; crop / bin must stay the
+        network's input size.
+    centre : (row, column) or None
+        Beam position, pixels; the middle of the frame by default.
+    """
+
+    crop: int | None = Field(default=None, ge=8, le=4096)
+    bin: int | None = Field(default=None, ge=1, le=64)
+    centre: tuple[float, float] | None = None
+
+    def applied_to(self, own: Preprocessing) -> Preprocessing:
+        """Return a model's preprocessing with these values on top."""
+        given = {k: v for k, v in self.model_dump().items() if v is not None}
+        try:
+            return Preprocessing.model_validate({**own.model_dump(), **given})
+        except ValueError as error:
+            raise ConfigError(f"preprocess: {error}") from error
+
+
+class Network(Settings):
+    """The embedding network.
+
+    Parameters
+    ----------
+    weights : str
+        A packaged model by name, or a ``.safetensors`` file.
+    threads : int
+        CPU threads per worker; one is best where ranks fill the cores.
+    device : str
+        Where it runs: cpu, cuda, cuda:1.
+    """
+
+    weights: str = "default"
+    threads: int = Field(default=1, ge=1, le=256)
+    device: Annotated[str, StringConstraints(pattern=r"^(cpu|cuda(:\d+)?)$")] = "cpu"
+
+
+class Support(Settings):
+    """The support set: one of ``file`` and ``shots``.
+
+    Parameters
+    ----------
+    file : str or None
+        Support set as YAML or a saved support file.
+    shots : dict of class name to list, or None
+        The same, written here.
+    version : int
+        Of shots written here.
+    """
+
+    file: str | None = None
+    shots: dict[ClassName, list[SupportShots]] | None = None
+    version: int = Field(default=1, ge=0)
+
+    @model_validator(mode="after")
+    def _one(self) -> Support:
+        if (self.file is None) == (self.shots is None):
+            raise ValueError("exactly one of file and shots")
+        if self.shots is not None and not self.shots:
+            raise ValueError("at least one class in shots")
+        return self
+
+    @property
+    def inline(self) -> SupportFile:
+        """The support set that is written here."""
+        return SupportFile(version=self.version, classes=self.shots or {})
+
+
+class Loop(Settings):
+    """How shots are dealt out and gathered.
+
+    Parameters
+    ----------
+    batch_shots : int
+        Most shots judged at once.
+    lease_shots : int
+        Most shots of a file that a worker takes at once; fewer near the end.
+    live_wait_ms : float
+        How long a worker waits for a live shot before it looks around.
+    """
+
+    batch_shots: int = Field(default=64, ge=1, le=65536)
+    lease_shots: int = Field(default=256, ge=1)
+    live_wait_ms: float = Field(default=5.0, gt=0, le=1000)
+
+
+class Output(Settings):
+    """What is written.
+
+    Parameters
+    ----------
+    folder : str
+        Gets results.h5, hits.cxi, run.log and config.yaml; created if missing.
+        ``{experiment}`` and ``{run}`` are replaced.
+    save_classes : list of str
+        Shots of these classes are written to hits.cxi.
+    overwrite : bool
+        Replace the results of an earlier run in this folder.
+    """
+
+    folder: str = "output/{experiment}-r{run:04d}"
+    save_classes: list[ClassName] = Field(default_factory=lambda: [SINGLE_HIT])
+    overwrite: bool = False
+
+    @field_validator("folder")
+    @classmethod
+    def _fillable(cls, value: str) -> str:
+        try:
+            value.format(experiment="experiment", run=1)
+        except (KeyError, ValueError, IndexError) as error:
+            raise ValueError(
+                "a folder name in which only {experiment} and {run} are replaced"
+            ) from error
+        return value
+
+
+class Publish(Settings):
+    """What windows can see.
+
+    Parameters
+    ----------
+    enabled : bool
+    endpoint : str
+        Where snapshots are published; this machine only by default.
+    allow_remote : bool
+        Needed to publish on anything but the loopback interface: whoever
+        reaches the port can watch.
+    rate_Hz : float
+        Snapshots a second.
+    examples_per_class : int
+        Newest examples of each class in every snapshot.
+    """
+
+    enabled: bool = True
+    endpoint: Annotated[str, StringConstraints(pattern=r"^(tcp|ipc)://.+$")] = (
+        "tcp://127.0.0.1:5556"
+    )
+    allow_remote: bool = False
+    rate_Hz: float = Field(default=10.0, gt=0, le=50)  # noqa: N815 - unit
+    examples_per_class: int = Field(default=6, ge=0, le=64)
+
+    @model_validator(mode="after")
+    def _loopback(self) -> Publish:
+        host = self.endpoint.removeprefix("tcp://").rpartition(":")[0]
+        if self.endpoint.startswith("tcp") and not self.allow_remote:
+            if host not in LOOPBACK:
+                raise ValueError(
+                    f"an endpoint on {', '.join(LOOPBACK)}, or allow_remote: true"
+                )
+        return self
+
+
+class Config(Settings):
+    """Everything that a run needs to know."""
+
+    run: RunName = RunName()
+    source: Source
+    calibration: Calibration = Calibration()
+    preprocess: Crop = Crop()
+    hit_finder: HitFinding = HitFinding()
+    model: Network = Network()
+    support: Support
+    classify: Classification = Classification()
+    loop: Loop = Loop()
+    output: Output = Output()
+    publish: Publish = Publish()
+
+    @property
+    def output_folder(self) -> Path:
+        """Where results go."""
+        return Path(
+            self.output.folder.format(
+                experiment=self.run.experiment, run=self.run.number
+            )
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedConfig:
+    """A checked configuration and the document it came from.
+
+    Parameters
+    ----------
+    settings : Config
+    document : Document
+        For messages that name file and line.
+    folder : Path
+        What relative file names start from.
+    """
+
+    settings: Config
+    document: Document
+    folder: Path
+
+    def path(self, name: str, *location: str) -> Path:
+        """Return the path of a file that the value at this location names."""
+        given_by_hand = location in self.document.overrides
+        return Path(name) if given_by_hand else self.folder / name
+
+    def where(self, *location: str | int) -> str:
+        """Return ``file:line: key`` of a value."""
+        return f"{self.document.where(location)}: {'.'.join(map(str, location))}"
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> LoadedConfig:
+    """Read and check a configuration; no data are opened.
+
+    Parameters
+    ----------
+    path : Path
+        YAML file.
+    overrides : sequence of str
+        ``key.key=value``, the value as YAML.
+
+    Raises
+    ------
+    ConfigError
+        With every problem found, one line each.
+    """
+    document = overridden(read_yaml(path), overrides)
+    return LoadedConfig(validate(Config, document), document, path.parent)
+
+
+def overridden(document: Document, overrides: Sequence[str]) -> Document:
+    """Return a document with ``key.key=value`` settings on top."""
+    if not overrides:
+        return document
+    data = copy.deepcopy(document.data) if document.data is not None else {}
+    for text in overrides:
+        key, separator, value = text.partition("=")
+        if not separator or not key:
+            raise ConfigError(f"--set {text}: KEY=VALUE expected, as source.path=a.h5")
+        place = data
+        *parents, last = key.split(".")
+        for parent in parents:
+            if not isinstance(place, dict):
+                break
+            if not isinstance(place.get(parent), dict):
+                place[parent] = {}
+            place = place[parent]
+        if not isinstance(place, dict):
+            raise ConfigError(f"--set {text}: {document.source} is no mapping of keys")
+        place[last] = parse_yaml(value, f"--set {key}").data
+    given = frozenset(tuple(text.partition("=")[0].split(".")) for text in overrides)
+    return dataclasses.replace(document, data=data, overrides=given)
+
+
+def resolved_yaml(config: Config) -> str:
+    """Return the whole configuration, defaults included, as YAML."""
+    values: dict[str, Any] = config.model_dump(mode="json")
+    text: str = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    return text

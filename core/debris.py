@@ -1,0 +1,167 @@
+"""Shots that hit something, but not the sample, and shots that hit nothing.
+
+Four kinds: droplets (one homogeneous sphere), clusters of small dense spheres,
+streaks of a liquid jet, and parasitic scattering around the beam stop. The
+first two are scattered coherently like particles; the last two are shapes of
+intensity that a beamline sees and no closed form describes.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from specklenn.core.aggregates import touching
+from specklenn.core.detector import Geometry
+from specklenn.core.scattering import displaced_sum, expected_photons
+from specklenn.core.settings import Settings
+
+Kind = Literal["droplet", "cluster", "streak", "parasitic"]
+Photons = npt.NDArray[np.float32]
+Vectors = npt.NDArray[np.float64]
+
+WATER_ELECTRONS_PER_ANGSTROM3 = 0.334
+
+
+class Debris(Settings):
+    """What non-sample-hits are made of.
+
+    Parameters
+    ----------
+    kinds : list of {"droplet", "cluster", "streak", "parasitic"}
+        Drawn with equal chance.
+    droplet_radius_angstrom, grain_radius_angstrom : (smallest, largest)
+        Drawn evenly in the logarithm.
+    grains : (fewest, most)
+        Spheres in a cluster.
+    density : (lowest, highest)
+        In units of water's electron density, drawn evenly.
+    photons : (fewest, most)
+        Photons on the detector from a streak or parasitic scattering, drawn
+        evenly in the logarithm.
+    """
+
+    kinds: tuple[Kind, ...] = Field(
+        default=("droplet", "cluster", "streak", "parasitic"), min_length=1
+    )
+    droplet_radius_angstrom: tuple[float, float] = (60.0, 300.0)
+    grain_radius_angstrom: tuple[float, float] = (15.0, 70.0)
+    grains: tuple[int, int] = (5, 25)
+    density: tuple[float, float] = (0.8, 2.5)
+    photons: tuple[float, float] = (100.0, 20_000.0)
+
+
+def sphere_amplitude(q: Vectors, radius: float, electrons: float) -> Vectors:
+    """Return the amplitude of a homogeneous sphere, 3 (sin x - x cos x) / x^3.
+
+    Parameters
+    ----------
+    q : (P,) float64, 1/angstrom
+    radius : float, angstrom
+    electrons : float
+        Electrons in the sphere.
+
+    Returns
+    -------
+    (P,) float64, electrons
+    """
+    x = np.asarray(q) * radius
+    safe = np.where(x < 0.05, 1.0, x)
+    closed = 3 * (np.sin(safe) - safe * np.cos(safe)) / safe**3
+    shape: Vectors = np.where(x < 0.05, 1 - x**2 / 10 + x**4 / 280, closed)
+    return electrons * shape
+
+
+def draw_debris(
+    random: np.random.Generator, settings: Debris, geometry: Geometry, fluence: float
+) -> Photons:
+    """Draw one noise-free non-sample-hit.
+
+    Parameters
+    ----------
+    random : Generator
+    settings : Debris
+    geometry : Geometry
+    fluence : float
+        Photons per square angstrom, for droplets and clusters.
+
+    Returns
+    -------
+    (P,) float32, expected photons per pixel
+    """
+    kind = settings.kinds[random.integers(len(settings.kinds))]
+    if kind == "streak":
+        return _to_total(random, settings, streak(random, geometry))
+    if kind == "parasitic":
+        return _to_total(random, settings, halo(random, geometry))
+    if kind == "droplet":
+        radii = np.array([_log_uniform(random, settings.droplet_radius_angstrom)])
+    else:
+        low, high = np.log(settings.grain_radius_angstrom)
+        number = int(random.integers(settings.grains[0], settings.grains[1] + 1))
+        radii = np.exp(random.uniform(low, high, number))
+    density = random.uniform(*settings.density) * WATER_ELECTRONS_PER_ANGSTROM3
+    return _spheres(random, radii, density, geometry, fluence)
+
+
+def streak(random: np.random.Generator, geometry: Geometry) -> Photons:
+    """Draw a bright line through the centre, the edge of a jet or a slit, (P,)."""
+    angle = random.uniform(0.0, np.pi)
+    width = random.uniform(1.0, 4.0)
+    length = random.uniform(0.1, 0.5) * max(geometry.shape)
+    x, y = geometry.x, geometry.y
+    along = np.abs(x * np.cos(angle) + y * np.sin(angle))
+    across = -x * np.sin(angle) + y * np.cos(angle)
+    spread = width * (1.0 + random.uniform(0.0, 0.05) * along)
+    line = np.exp(-along / length - 0.5 * (across / spread) ** 2)
+    fringes = 1.0 + random.uniform(0.0, 1.0) * np.cos(along * random.uniform(0.1, 0.8))
+    bright: Photons = (line * fringes).astype(np.float32)
+    return bright
+
+
+def halo(random: np.random.Generator, geometry: Geometry) -> Photons:
+    """Draw scattering that falls off from the beam stop, stronger on one side, (P,)."""
+    x, y = geometry.x, geometry.y
+    distance = np.hypot(x, y)
+    power = random.uniform(1.0, 3.0)
+    core = random.uniform(3.0, 15.0)
+    angle, lobes = random.uniform(0.0, 2 * np.pi), int(random.integers(1, 5))
+    side = 1.0 + random.uniform(0.0, 0.9) * np.cos(lobes * (np.arctan2(y, x) - angle))
+    bright: Photons = (side * (1.0 + (distance / core) ** 2) ** -power).astype(
+        np.float32
+    )
+    return bright
+
+
+def background(geometry: Geometry, photons: float) -> Photons:
+    """Return an even, weak halo that every shot has, (P,) float32, photons."""
+    x, y = geometry.x, geometry.y
+    shape = 1.0 / (1.0 + (np.hypot(x, y) / (0.2 * max(geometry.shape))) ** 2)
+    return (shape * (photons / shape.sum())).astype(np.float32)
+
+
+def _spheres(
+    random: np.random.Generator,
+    radii: Vectors,
+    density: float,
+    geometry: Geometry,
+    fluence: float,
+) -> Photons:
+    fields = [
+        sphere_amplitude(geometry.lengths, radius, density * 4 / 3 * np.pi * radius**3)
+        for radius in radii
+    ]
+    positions = touching(random, radii)
+    field = displaced_sum(np.array(fields, np.complex64), positions, geometry.q)
+    return expected_photons(field, geometry.cross_sections, fluence)
+
+
+def _to_total(random: np.random.Generator, settings: Debris, shape: Photons) -> Photons:
+    return shape * np.float32(_log_uniform(random, settings.photons) / shape.sum())
+
+
+def _log_uniform(random: np.random.Generator, bounds: tuple[float, float]) -> float:
+    return float(np.exp(random.uniform(*np.log(bounds))))

@@ -1,0 +1,137 @@
+"""From a batch of shots to result rows: crop, find hits, embed, classify."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from specklenn.core.labels import NO_HIT, UNKNOWN, all_classes
+from specklenn.core.classify import Classifier
+from specklenn.core.flags import Flag, is_skipped
+from specklenn.core.hitfinder import HitFinding, count_lit, is_hit
+from specklenn.core.rows import Rows, class_codes, empty_rows
+from specklenn.core.shots import Shots
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Judged:
+    """A batch of shots with its verdicts.
+
+    Parameters
+    ----------
+    rows : (B,) records, see `specklenn.core.rows`
+    photons : (B, crop, crop) float32, photons per pixel
+        The crops, NaN where bad; zero for shots that could not be cropped.
+    """
+
+    rows: Rows
+    photons: npt.NDArray[np.float32]
+
+
+class Pipeline:
+    """Everything that happens to a shot inside one worker.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    hit_finding : HitFinding
+    run : int
+        Run number written into the rows.
+    rank : int
+        This worker.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        hit_finding: HitFinding,
+        run: int = 0,
+        rank: int = 0,
+    ) -> None:
+        self.classifier = classifier
+        self.hit_finding = hit_finding
+        self.classes = all_classes(classifier.classes)
+        self._codes = class_codes(np.array(classifier.classes), self.classes)
+        self._no_hit = self.classes.index(NO_HIT)
+        self._unknown = self.classes.index(UNKNOWN)
+        self._run = run
+        self._rank = rank
+
+    def judge(self, shots: Shots) -> Judged:
+        """Judge a batch: every shot gets exactly one row, whatever it looks like."""
+        rows = self._begin(shots)
+        cropper = self.classifier.cropper
+        side = cropper.settings.crop
+        photons = np.zeros((len(shots), side, side), np.float32)
+        if shots.frames.shape[1:] != cropper.shape:
+            readable = ~is_skipped(rows["flags"])
+            rows["flags"][readable] |= Flag.WRONG_SHAPE.bits
+            return Judged(rows=rows, photons=photons)
+        usable = np.flatnonzero(~is_skipped(rows["flags"]))
+        cropped = cropper.crop(shots.frames[usable])
+        photons[usable] = cropped.photons
+        rows["photons"][usable] = cropped.total
+        rows["flags"][usable] |= cropped.flags
+        threshold = self.hit_finding.lit_above_photons
+        rows["lit_pixels"][usable] = count_lit(cropped.photons, threshold)
+        self._classify(rows, photons)
+        return Judged(rows=rows, photons=photons)
+
+    def _begin(self, shots: Shots) -> Rows:
+        rows = empty_rows(len(shots), len(self.classifier.classes))
+        rows["index"] = shots.index
+        rows["timestamp_ns"] = shots.timestamp_ns
+        rows["arrived_ns"] = shots.arrived_ns
+        rows["flags"] = shots.flags
+        rows["truth"] = class_codes(shots.truth, self.classes)
+        rows["run"] = self._run
+        rows["rank"] = self._rank
+        rows["support_version"] = self.classifier.supports.version
+        return rows
+
+    def _classify(self, rows: Rows, photons: npt.NDArray[np.float32]) -> None:
+        judged = ~is_skipped(rows["flags"])
+        hits = is_hit(rows["lit_pixels"], self.hit_finding)
+        missed = judged & ~hits
+        rows["label"][missed] = self._no_hit
+        rows["flags"][missed] |= Flag.NO_HIT.bits
+        chosen = np.flatnonzero(judged & hits)
+        if len(chosen) == 0:
+            return
+        try:
+            self._label(rows, chosen, photons)
+        except Exception:
+            log.warning("a batch failed, shot by shot now:\n%s", traceback.format_exc())
+            for one in chosen:
+                self._label_alone(rows, int(one), photons)
+
+    def _label_alone(
+        self, rows: Rows, position: int, photons: npt.NDArray[np.float32]
+    ) -> None:
+        try:
+            self._label(rows, np.array([position]), photons)
+        except Exception as error:
+            log.warning("shot %d failed: %r", rows["index"][position], error)
+            rows["flags"][position] |= Flag.FAILED.bits
+
+    def _label(
+        self,
+        rows: Rows,
+        chosen: npt.NDArray[np.int64],
+        photons: npt.NDArray[np.float32],
+    ) -> None:
+        classifier = self.classifier
+        inputs = classifier.cropper.normalise(photons[chosen])
+        distances = classifier.distances(classifier.embed_inputs(inputs))
+        nearest = distances.argmin(axis=1)
+        far = classifier.rejected(distances)
+        rows["distances"][chosen] = distances
+        rows["score"][chosen] = classifier.scores(distances).max(axis=1)
+        rows["label"][chosen] = np.where(far, self._unknown, self._codes[nearest])
+        rows["flags"][chosen[far]] |= Flag.REJECTED.bits

@@ -1,0 +1,85 @@
+"""The result row: one record per shot, from worker to file.
+
+Rows are NumPy structured arrays. They travel between processes as raw bytes
+and are what ``results.h5`` holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+NO_CLASS = -1
+"""Label code of a shot that was skipped, truth code of one nobody labelled."""
+
+Rows = npt.NDArray[Any]
+
+FIELDS = {
+    "index": "shot index in the run",
+    "timestamp_ns": "when the shot happened, Unix epoch, nanoseconds",
+    "arrived_ns": "when the shot reached us (live: its own time), Unix epoch, ns",
+    "run": "run number",
+    "label": "code into the classes, -1 where skipped",
+    "truth": "code into the classes of the label in the data, -1 where none",
+    "score": "probability of the label among the supported classes, 0 to 1; "
+    "NaN where the shot never reached the network",
+    "distances": "mean Euclidean distance to the supports of each supported "
+    "class, 0 to 2; NaN where the shot never reached the network",
+    "photons": "photons on the good pixels of the crop",
+    "lit_pixels": "pixels of the crop above the hit finder's threshold",
+    "flags": "bits, see specklenn.core.flags",
+    "rank": "rank that judged the shot",
+    "latency_ms": "from arrived_ns to the row at the collector, milliseconds",
+    "support_version": "version of the support set that judged the shot",
+}
+"""What each field means, with its unit; stored in ``results.h5``."""
+
+
+def row_dtype(support_classes: int) -> np.dtype[Any]:
+    """Return the record type for this many supported classes."""
+    return np.dtype(
+        [
+            ("index", "<i8"),
+            ("timestamp_ns", "<u8"),
+            ("arrived_ns", "<u8"),
+            ("run", "<u4"),
+            ("label", "<i1"),
+            ("truth", "<i1"),
+            ("score", "<f4"),
+            ("distances", "<f4", (support_classes,)),
+            ("photons", "<f4"),
+            ("lit_pixels", "<i4"),
+            ("flags", "<u2"),
+            ("rank", "<u2"),
+            ("latency_ms", "<f4"),
+            ("support_version", "<u4"),
+        ]
+    )
+
+
+def empty_rows(number: int, support_classes: int) -> Rows:
+    """Return rows of shots that nobody has judged yet."""
+    rows = np.zeros(number, row_dtype(support_classes))
+    rows["label"] = NO_CLASS
+    rows["truth"] = NO_CLASS
+    rows["score"] = np.nan
+    rows["distances"] = np.nan
+    return rows
+
+
+def class_codes(
+    labels: npt.NDArray[np.str_], classes: Sequence[str]
+) -> npt.NDArray[np.int8]:
+    """Turn labels into codes; labels outside the classes become `NO_CLASS`.
+
+    Parameters
+    ----------
+    labels : (B,) str
+    """
+    codes = np.full(len(labels), NO_CLASS, np.int8)
+    for code, name in enumerate(classes):
+        codes[labels == name] = code
+    return codes

@@ -1,0 +1,228 @@
+"""Support sets: the few labelled patterns per class that define a run's classes.
+
+A support set is a YAML file (or the same keys inside the run's config) that
+points into data files, or a saved support file, a labelled dataset::
+
+    version: 2
+    classes:
+      single-hit:
+        - {file: run0094.cxi, events: [12, 31, 77, 140, 212]}
+      multi-hit:
+        - {file: run0094.cxi, dataset: /entry_1/data_1/data, events: [8, 9, 54]}
+        - {file: run0095.cxi, events: [3, 5]}
+
+Files are relative to the YAML file. Every problem is found and reported at
+once; the version and a hash of the content travel with every result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, StringConstraints
+
+from specklenn.core import files
+from specklenn.core.errors import ConfigError, DataError
+from specklenn.core.settings import Settings
+from specklenn.core.validation import validate
+from specklenn.core.yaml_lines import Document, read_yaml
+
+ClassName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_ +.-]*$", max_length=32)
+]
+
+
+class SupportShots(Settings):
+    """Some shots of one file.
+
+    Parameters
+    ----------
+    file : str
+        HDF5 or CXI file, relative to the YAML file.
+    dataset : str
+        Dataset of frames in it.
+    events : list of int
+        Shot indices.
+    """
+
+    file: str
+    dataset: str = files.DATA
+    events: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+
+
+class SupportFile(Settings):
+    """A support set as YAML.
+
+    Parameters
+    ----------
+    version : int
+        Counted up by whoever changes the set.
+    classes : dict of class name to list of SupportShots
+    """
+
+    version: int = Field(default=1, ge=0)
+    classes: dict[ClassName, list[SupportShots]] = Field(min_length=1)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SupportSet:
+    """Supports in memory.
+
+    Parameters
+    ----------
+    frames : (S, H, W) array
+        As the detector gives them.
+    labels : (S,) str
+    classes : tuple of str
+        Classes in the order of the file.
+    origins : tuple of str
+        Where each support is from, for messages.
+    version : int
+    mask : (H, W) bool or None
+        Of a saved support file.
+    """
+
+    frames: npt.NDArray[Any]
+    labels: npt.NDArray[np.str_]
+    classes: tuple[str, ...]
+    origins: tuple[str, ...]
+    version: int = 1
+    mask: npt.NDArray[np.bool_] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of the frames."""
+        return int(self.frames.shape[1]), int(self.frames.shape[2])
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of frames and labels, first 12 digits."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.frames).tobytes())
+        digest.update("\n".join(self.labels).encode())
+        return digest.hexdigest()[:12]
+
+
+def load_supports(path: str | os.PathLike[str]) -> SupportSet:
+    """Load a support set from YAML or from a saved support file.
+
+    Raises
+    ------
+    ConfigError
+        With every problem found: file, line, key, found value, what is allowed.
+    """
+    source = Path(path)
+    if source.suffix.lower() in (".yaml", ".yml"):
+        document = read_yaml(source)
+        return from_document(document, (), source.parent)
+    return _from_dataset(source)
+
+
+def from_document(
+    document: Document, location: tuple[str | int, ...], folder: Path
+) -> SupportSet:
+    """Load a support set from a part of a YAML document.
+
+    Parameters
+    ----------
+    document : Document
+    location : tuple
+        Keys that lead to the support set; empty for the whole document.
+    folder : Path
+        What relative file names start from.
+    """
+    settings = validate(SupportFile, document, location)
+    return from_settings(settings, document, location, folder)
+
+
+def from_settings(
+    settings: SupportFile,
+    document: Document,
+    location: tuple[str | int, ...],
+    folder: Path,
+) -> SupportSet:
+    """Load the shots that checked settings name; see `from_document`."""
+    problems: list[str] = []
+    frames: list[npt.NDArray[Any]] = []
+    labels: list[str] = []
+    origins: list[str] = []
+    for name, groups in settings.classes.items():
+        if not groups:
+            place = (*location, "classes", name)
+            problems.append(
+                f"{document.where(place)}: class {name!r} has no support; at least "
+                "one (file, events) expected"
+            )
+        for number, group in enumerate(groups):
+            place = (*location, "classes", name, number)
+            try:
+                found = _read_shots(group, folder)
+            except DataError as error:
+                problems.append(f"{document.where(place)}: {error}")
+                continue
+            frames.extend(found)
+            labels.extend([name] * len(found))
+            origins.extend(f"{group.file} event {event}" for event in group.events)
+    problems.extend(_shape_problems(frames, origins, document.source))
+    if problems:
+        raise ConfigError(*problems)
+    return SupportSet(
+        frames=np.stack(frames),
+        labels=np.array(labels),
+        classes=tuple(settings.classes),
+        origins=tuple(origins),
+        version=settings.version,
+    )
+
+
+def _read_shots(group: SupportShots, folder: Path) -> list[npt.NDArray[Any]]:
+    path = folder / group.file
+    with files.open_file(path) as file:
+        data = files.get_dataset(file, group.dataset)
+        files.picture_shape(data.shape, f"{path}:{group.dataset}")
+        outside = [event for event in group.events if event >= len(data)]
+        if outside:
+            raise DataError(
+                f"{path}: events {outside} do not exist, the dataset has shots 0 to "
+                f"{len(data) - 1}"
+            )
+        doubled = len(group.events) - len(set(group.events))
+        if doubled:
+            raise DataError(f"{path}: {doubled} of the events {group.events} repeated")
+        try:
+            return [files.as_pictures(data[e : e + 1])[0] for e in group.events]
+        except OSError as error:
+            raise DataError(f"{path}: a support cannot be read: {error}") from error
+
+
+def _shape_problems(
+    frames: list[npt.NDArray[Any]], origins: list[str], source: str
+) -> list[str]:
+    return [
+        f"{source}: {origin} has shape {frame.shape}, {origins[0]} {frames[0].shape}; "
+        "all supports must have one shape"
+        for frame, origin in zip(frames, origins, strict=True)
+        if frame.shape != frames[0].shape
+    ]
+
+
+def _from_dataset(path: Path) -> SupportSet:
+    try:
+        data = files.read_dataset(path)
+    except DataError as error:
+        raise ConfigError(f"support.file: {error}") from error
+    if data.labels is None or len(data.patterns) == 0:
+        raise ConfigError(f"support.file: {path} has no labels at {files.LABEL}")
+    labels = np.asarray(data.labels)
+    return SupportSet(
+        frames=data.patterns,
+        labels=labels,
+        classes=tuple(dict.fromkeys(labels.tolist())),
+        origins=tuple(f"{path.name} event {i}" for i in range(len(labels))),
+        mask=data.mask,
+    )
