@@ -16,9 +16,9 @@ import torch
 
 from specklenn.core import checkpoint
 from specklenn.core.checkpoint import Checkpoint
-from specklenn.core.labels import UNKNOWN
 from specklenn.core.errors import ConfigError
 from specklenn.core.flags import is_skipped
+from specklenn.core.labels import UNKNOWN
 from specklenn.core.preprocess import Cropper
 from specklenn.core.scoring import Classification, mean_distances, softmax_scores
 from specklenn.core.support import SupportSet, load_supports

@@ -140,7 +140,8 @@ def background(geometry: Geometry, photons: float) -> Photons:
     """Return an even, weak halo that every shot has, (P,) float32, photons."""
     x, y = geometry.x, geometry.y
     shape = 1.0 / (1.0 + (np.hypot(x, y) / (0.2 * max(geometry.shape))) ** 2)
-    return (shape * (photons / shape.sum())).astype(np.float32)
+    even: Photons = (shape * (photons / shape.sum())).astype(np.float32)
+    return even
 
 
 def _spheres(

@@ -69,7 +69,9 @@ class Detector(Settings):
         """
         positions = self.pixel_positions_m()
         outgoing = positions / np.linalg.norm(positions, axis=-1, keepdims=True)
-        return (outgoing - [0.0, 0.0, 1.0]) * (2 * np.pi / self.wavelength_angstrom)
+        wave_number = 2 * np.pi / self.wavelength_angstrom
+        q: npt.NDArray[np.float64] = (outgoing - [0.0, 0.0, 1.0]) * wave_number
+        return q
 
     def solid_angles(self) -> npt.NDArray[np.float64]:
         """Return pixel^2 D / r^3, (H, W) float64, steradian."""

@@ -34,7 +34,12 @@ LABEL = "/entry_1/result_1/label"
 NAME = "/entry_1/sample_1/name"
 TIMESTAMP = "/entry_1/event_1/timestamp_ns"
 
-Patterns = npt.NDArray[np.float32] | npt.NDArray[np.uint16]
+LONGEST_TEXT = 64
+"""Bytes of a label or name in the files that we write."""
+
+# Fixed length, since strings of any length cannot be read while written.
+_TEXT = h5py.string_dtype("utf-8", LONGEST_TEXT)
+
 Texts = npt.NDArray[np.str_]
 Mask = npt.NDArray[np.bool_]
 
@@ -219,7 +224,7 @@ class DatasetWriter:
         timestamps: bool = True,
     ) -> None:
         try:
-            self._file = h5py.File(path, "w")
+            self._file = h5py.File(path, "w", libver="latest")
         except OSError as error:
             raise DataError(f"{path}: {_reason(error)}") from error
         self._file.attrs["creator"] = "specklenn"
@@ -236,9 +241,8 @@ class DatasetWriter:
         )
         if mask is not None:
             self._file.create_dataset(MASK, data=mask.astype(np.uint8))
-        text = h5py.string_dtype()
-        self._labels = self._column(LABEL, text) if labels else None
-        self._names = self._column(NAME, text) if names else None
+        self._labels = self._column(LABEL, _TEXT) if labels else None
+        self._names = self._column(NAME, _TEXT) if names else None
         self._times = self._column(TIMESTAMP, np.uint64) if timestamps else None
 
     def _column(self, name: str, dtype: Any) -> h5py.Dataset:
@@ -260,6 +264,10 @@ class DatasetWriter:
             dtype=dtype,
             chunks=(256, *shape),
         )
+
+    def let_others_read(self) -> None:
+        """Switch to single-writer multiple-reader mode; no more columns after this."""
+        self._file.swmr_mode = True
 
     def append(
         self,
@@ -325,9 +333,11 @@ def write_dataset(
         writer.append(patterns, labels, names, timestamps_ns)
 
 
-def _storable(values: Any) -> Any:
+def _storable(values: Any) -> npt.NDArray[Any]:
     array = np.asarray(values)
-    return array.astype(object) if array.dtype.kind == "U" else array
+    if array.dtype.kind != "U":
+        return array
+    return np.char.encode(array, "utf-8").astype(_TEXT)
 
 
 def _reason(error: OSError) -> str:

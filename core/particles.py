@@ -142,7 +142,8 @@ def fill(
     kept = random.permutation(np.flatnonzero(inside))[:number]
     spacing = ANGSTROM3_PER_ATOM ** (1 / 3)
     positions = lattice[kept] * (spacing / step)
-    return positions + random.normal(0.0, JITTER_ANGSTROM, positions.shape)
+    positions += random.normal(0.0, JITTER_ANGSTROM, positions.shape)
+    return positions
 
 
 def _step_for(

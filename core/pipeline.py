@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.labels import NO_HIT, UNKNOWN, all_classes
 from specklenn.core.classify import Classifier
 from specklenn.core.flags import Flag, is_skipped
 from specklenn.core.hitfinder import HitFinding, count_lit, is_hit
+from specklenn.core.labels import NO_HIT, UNKNOWN, all_classes
 from specklenn.core.rows import Rows, class_codes, empty_rows
 from specklenn.core.shots import Shots
 

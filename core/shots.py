@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -87,8 +87,13 @@ class IndexedSource(Protocol):
         """Let go of files."""
 
 
+@runtime_checkable
 class LiveSource(Protocol):
     """A stream, or one worker's share of it."""
+
+    @property
+    def missed(self) -> int:
+        """Shots of this share that came and were lost before we took them."""
 
     def start(self, start_ns: int) -> None:
         """Begin; the run's common start, Unix epoch, nanoseconds."""

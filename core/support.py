@@ -119,25 +119,9 @@ def load_supports(path: str | os.PathLike[str]) -> SupportSet:
     source = Path(path)
     if source.suffix.lower() in (".yaml", ".yml"):
         document = read_yaml(source)
-        return from_document(document, (), source.parent)
+        settings = validate(SupportFile, document)
+        return from_settings(settings, document, ("classes",), source.parent)
     return _from_dataset(source)
-
-
-def from_document(
-    document: Document, location: tuple[str | int, ...], folder: Path
-) -> SupportSet:
-    """Load a support set from a part of a YAML document.
-
-    Parameters
-    ----------
-    document : Document
-    location : tuple
-        Keys that lead to the support set; empty for the whole document.
-    folder : Path
-        What relative file names start from.
-    """
-    settings = validate(SupportFile, document, location)
-    return from_settings(settings, document, location, folder)
 
 
 def from_settings(
@@ -146,20 +130,36 @@ def from_settings(
     location: tuple[str | int, ...],
     folder: Path,
 ) -> SupportSet:
-    """Load the shots that checked settings name; see `from_document`."""
+    """Load the shots that checked settings name.
+
+    Parameters
+    ----------
+    settings : SupportFile
+    document : Document
+        Where the settings are from, for messages.
+    location : tuple
+        Keys that lead to the classes in the document.
+    folder : Path
+        What relative file names start from.
+
+    Raises
+    ------
+    ConfigError
+        With every problem found.
+    """
     problems: list[str] = []
     frames: list[npt.NDArray[Any]] = []
     labels: list[str] = []
     origins: list[str] = []
     for name, groups in settings.classes.items():
         if not groups:
-            place = (*location, "classes", name)
+            place = (*location, name)
             problems.append(
                 f"{document.where(place)}: class {name!r} has no support; at least "
                 "one (file, events) expected"
             )
         for number, group in enumerate(groups):
-            place = (*location, "classes", name, number)
+            place = (*location, name, number)
             try:
                 found = _read_shots(group, folder)
             except DataError as error:

@@ -1,0 +1,184 @@
+"""Training patterns in memory, and balanced batches of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from specklenn.core.errors import DataError
+from specklenn.core.files import Dataset, read_dataset
+
+FLOAT16_MOST = 60_000.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainingData:
+    """Binned patterns of several samples and classes.
+
+    Parameters
+    ----------
+    patterns : (N, h, w) float16, photons per binned pixel
+    bad : (h, w) bool
+        Bins without any good pixel.
+    samples, labels : (N,) int64
+        Numbers of the sample and of the class.
+    classes : tuple of str
+        Names of the classes.
+    """
+
+    patterns: Tensor
+    bad: Tensor
+    samples: Tensor
+    labels: Tensor
+    classes: tuple[str, ...]
+
+    def groups(self) -> list[list[Tensor]]:
+        """Return the rows of every sample, by class; samples lacking one are left."""
+        found = []
+        for sample in range(int(self.samples.max()) + 1):
+            ours = self.samples == sample
+            rows = [
+                torch.nonzero(ours & (self.labels == label))[:, 0]
+                for label in range(len(self.classes))
+            ]
+            if min(map(len, rows)) > 1:
+                found.append(rows)
+        return found
+
+
+def load_training_data(
+    paths: Sequence[Path], classes: Sequence[str], bin_pixels: int
+) -> TrainingData:
+    """Read labelled datasets for training.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Of one frame shape; the mask is the first file's.
+    classes : sequence of str
+        Patterns of other classes are left out.
+    bin_pixels : int
+        Pixels summed per side.
+
+    Raises
+    ------
+    DataError
+        If labels or names are missing or the files do not fit together.
+    """
+    patterns, labels, names = [], [], []
+    bad: npt.NDArray[np.bool_] | None = None
+    for path in paths:
+        dataset = read_dataset(path)
+        found, sample = _texts(dataset, path)
+        chosen = np.isin(found, classes)
+        binned, where = bin_patterns(dataset.patterns[chosen], dataset.mask, bin_pixels)
+        if bad is not None and where.shape != bad.shape:
+            raise DataError(
+                f"{path}: binned patterns of shape {where.shape}, "
+                f"{bad.shape} in {paths[0]}"
+            )
+        bad = where if bad is None else bad
+        patterns.append(binned)
+        labels.append(found[chosen])
+        names.append(sample[chosen])
+    if bad is None or sum(map(len, patterns)) == 0:
+        raise DataError(f"training data: no pattern of {', '.join(classes)}")
+    order = {name: number for number, name in enumerate(classes)}
+    _, samples = np.unique(np.concatenate(names), return_inverse=True)
+    return TrainingData(
+        patterns=torch.from_numpy(np.concatenate(patterns)),
+        bad=torch.from_numpy(bad),
+        samples=torch.from_numpy(samples.astype(np.int64)),
+        labels=torch.tensor([order[str(label)] for label in np.concatenate(labels)]),
+        classes=tuple(classes),
+    )
+
+
+def bin_patterns(
+    patterns: npt.NDArray[Any], mask: npt.NDArray[np.bool_] | None, bin_pixels: int
+) -> tuple[npt.NDArray[np.float16], npt.NDArray[np.bool_]]:
+    """Sum blocks of pixels; a block with some bad pixels is scaled up to a full one.
+
+    Parameters
+    ----------
+    patterns : (N, H, W) array, photons per pixel
+    mask : (H, W) bool or None
+        True where bad.
+    bin_pixels : int
+        Rows and columns that do not fill a block are cut off evenly.
+
+    Returns
+    -------
+    binned : (N, h, w) float16
+    bad : (h, w) bool
+        Blocks without any good pixel.
+    """
+    height, width = (length // bin_pixels for length in patterns.shape[1:])
+    rows = _middle(patterns.shape[1], height * bin_pixels)
+    columns = _middle(patterns.shape[2], width * bin_pixels)
+    good = np.ones(patterns.shape[1:], bool) if mask is None else ~mask
+    good = good[rows, columns]
+    counts = good.reshape(height, bin_pixels, width, bin_pixels).sum(axis=(1, 3))
+    scale = bin_pixels**2 / np.maximum(counts, 1)
+    binned = np.empty((len(patterns), height, width), np.float16)
+    for number, pattern in enumerate(patterns):
+        kept = np.where(good, pattern[rows, columns], 0).astype(np.float32)
+        blocks = kept.reshape(height, bin_pixels, width, bin_pixels)
+        values = blocks.sum(axis=(1, 3)) * scale
+        binned[number] = np.clip(values, -FLOAT16_MOST, FLOAT16_MOST)
+    return binned, counts == 0
+
+
+def draw_batch(
+    groups: Sequence[Sequence[Tensor]],
+    samples: int,
+    patterns: int,
+    generator: torch.Generator,
+) -> Tensor:
+    """Draw as many patterns of every class of some samples.
+
+    Parameters
+    ----------
+    groups : rows of every sample, by class
+        See `TrainingData.groups`.
+    samples : int
+        Different samples in the batch, all of them if there are fewer.
+    patterns : int
+        Per class and sample; repeated where a sample has fewer.
+    generator : torch.Generator
+
+    Returns
+    -------
+    (B,) int64
+        Row numbers.
+    """
+    chosen = torch.randperm(len(groups), generator=generator)[:samples]
+    return torch.cat(
+        [
+            rows[torch.randperm(len(rows), generator=generator)[:patterns]]
+            if len(rows) >= patterns
+            else rows[torch.randint(len(rows), (patterns,), generator=generator)]
+            for sample in chosen.tolist()
+            for rows in groups[sample]
+        ]
+    )
+
+
+def _texts(
+    dataset: Dataset, path: Path
+) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.str_]]:
+    if dataset.labels is None or dataset.names is None:
+        raise DataError(f"{path}: training needs labels and sample names")
+    return dataset.labels, dataset.names
+
+
+def _middle(length: int, kept: int) -> slice:
+    first = (length - kept) // 2
+    return slice(first, first + kept)

@@ -1,0 +1,150 @@
+"""``specklenn monitor``: arguments, checks, then the window.
+
+Qt is imported only when a window really opens.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+from pathlib import Path
+
+from specklenn.gui import qtguard
+
+DEFAULT_ENDPOINT = "tcp://127.0.0.1:5556"
+LOWEST_HZ, HIGHEST_HZ = 0.2, 10.0
+SMALLEST_SIDE, LARGEST_SIDE = 200, 8192
+WRONG_USAGE = 2
+
+
+def main(arguments: list[str]) -> int:
+    """Exit code of ``specklenn monitor ARGUMENTS``.
+
+    0: closed, interrupted, or picture written; 1: no picture, or one without data;
+    2: wrong usage, or packages missing.
+    """
+    options = _parser().parse_args(arguments)
+    if options.until_finished and options.snapshot is None:
+        return _refuse("--until-finished needs --snapshot FILE")
+    refusal = qtguard.refusal()
+    if refusal:
+        return _refuse(refusal)
+    qtguard.prefer_pyside()
+    _draw_off_screen_without_display(options.snapshot is not None)
+    try:
+        from specklenn.gui.session import run
+    except ImportError as error:
+        return _refuse(f"Qt does not start here ({error}): {qtguard.INSTALL}")
+    try:
+        return run(
+            endpoint=options.endpoint,
+            simulate=options.simulate,
+            refresh_hz=options.refresh,
+            size=options.size,
+            picture=options.snapshot,
+            after_s=options.after,
+            until_finished=options.until_finished,
+        )
+    except ValueError as error:
+        return _refuse(str(error))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="specklenn monitor",
+        description="Show what a running analysis publishes.",
+    )
+    parser.add_argument(
+        "endpoint",
+        nargs="?",
+        default=DEFAULT_ENDPOINT,
+        metavar="ENDPOINT",
+        help="publish.endpoint of the run (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--snapshot",
+        type=Path,
+        metavar="FILE",
+        help="write a PNG picture of the window and leave",
+    )
+    parser.add_argument(
+        "--after",
+        type=_seconds,
+        default=3.0,
+        metavar="SECONDS",
+        help="with --snapshot: when to take the first picture (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--until-finished",
+        action="store_true",
+        help="with --snapshot: renew the picture every 2 s until the run has ended",
+    )
+    parser.add_argument(
+        "--refresh",
+        type=_refresh,
+        default=5.0,
+        metavar="HZ",
+        help=f"refreshes per second, {LOWEST_HZ} to {HIGHEST_HZ} (default 5)",
+    )
+    parser.add_argument(
+        "--size",
+        type=_size,
+        metavar="WxH",
+        help="size of the window in pixels, for example 1366x768",
+    )
+    parser.add_argument(
+        "--simulate",
+        action="store_true",
+        help="show invented data, to learn the window",
+    )
+    return parser
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time in seconds")
+    return value
+
+
+def _refresh(text: str) -> float:
+    value = float(text)
+    if not LOWEST_HZ <= value <= HIGHEST_HZ:
+        raise argparse.ArgumentTypeError(
+            f"{text} is not in {LOWEST_HZ} to {HIGHEST_HZ}"
+        )
+    return value
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    sides = (int(width), int(height))
+    if not all(SMALLEST_SIDE <= side <= LARGEST_SIDE for side in sides):
+        raise argparse.ArgumentTypeError(
+            f"{text}: sides of {SMALLEST_SIDE} to {LARGEST_SIDE} pixels expected"
+        )
+    return sides
+
+
+def _draw_off_screen_without_display(has_target: bool) -> None:
+    names = ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY")
+    if not sys.platform.startswith("linux") or any(map(os.environ.get, names)):
+        return
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    if not has_target:
+        print(
+            "specklenn monitor: no display here, so nobody will see the window; "
+            "use --snapshot FILE, or ssh -X",
+            file=sys.stderr,
+        )
+
+
+def _refuse(sentence: str) -> int:
+    print(f"specklenn monitor: {sentence}", file=sys.stderr)
+    return WRONG_USAGE
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,53 @@
+"""The list of shortcuts, over the window until it is closed again."""
+# mypy: allow-subclassing-any
+
+from __future__ import annotations
+
+from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
+
+EXPLANATION = (
+    "Rates are shares of all classified shots in the chosen window, with their 95 % "
+    "interval.\nPictures: log(1 + photons), each on its own scale; grey is masked; a "
+    "dashed border marks a score below 0.7.\nThe mouse over a row of pictures holds "
+    "it. A click on a name below “Rate per class” hides or shows its curve."
+)
+
+
+class HelpPanel(QtWidgets.QFrame):
+    """Shortcuts and what they do.
+
+    Parameters
+    ----------
+    parent : QWidget
+        Window that it lies on.
+    actions : list of QAction
+        With text and shortcut.
+    """
+
+    def __init__(self, parent: QtWidgets.QWidget, actions: list[QtGui.QAction]) -> None:
+        super().__init__(parent)
+        self.setProperty("help", True)
+        grid = QtWidgets.QGridLayout(self)
+        grid.setContentsMargins(24, 18, 24, 18)
+        grid.setHorizontalSpacing(24)
+        grid.setColumnStretch(1, 1)
+        for line, action in enumerate(actions):
+            keys = QtWidgets.QLabel(action.shortcut().toString())
+            font = keys.font()
+            font.setBold(True)
+            keys.setFont(font)
+            grid.addWidget(keys, line, 0)
+            grid.addWidget(QtWidgets.QLabel(action.toolTip()), line, 1)
+        words = QtWidgets.QLabel(f"\n{EXPLANATION}")
+        words.setTextFormat(QtCore.Qt.TextFormat.PlainText)
+        grid.addWidget(words, len(actions), 0, 1, 2)
+        self.hide()
+
+    def toggle(self) -> None:
+        """Show in the middle of the window, or hide."""
+        self.adjustSize()
+        place = self.rect()
+        place.moveCenter(self.parentWidget().rect().center())
+        self.move(place.topLeft())
+        self.setVisible(not self.isVisible())
+        self.raise_()

@@ -1,0 +1,115 @@
+"""How ranks talk: small tagged messages of bytes, point to point.
+
+The loops know only the `Channel` protocol. `MpiChannel` carries it over MPI,
+`in_memory_channels` inside one process, for a job of one and for tests.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+COLLECTOR = 0
+"""The rank that gathers."""
+
+
+class Kind(IntEnum):
+    """What a message says; workers send the first five, the collector the rest."""
+
+    READY = 1
+    REQUEST = 2
+    REPORT = 3
+    END = 4
+    FAILED = 5
+    START = 6
+    LEASE = 7
+    STOP = 8
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message as it arrived.
+
+    Parameters
+    ----------
+    kind : Kind
+    rank : int
+        Who sent it.
+    payload : bytes
+    """
+
+    kind: Kind
+    rank: int
+    payload: bytes
+
+
+class Channel(Protocol):
+    """One rank's end of the wire."""
+
+    @property
+    def rank(self) -> int:
+        """Number of our rank."""
+
+    @property
+    def unsent(self) -> int:
+        """Messages that the other side has not taken yet."""
+
+    def send(self, rank: int, kind: Kind, payload: bytes = b"") -> None:
+        """Send without waiting; messages between two ranks keep their order."""
+
+    def receive(self) -> Message | None:
+        """Return the next message, or None if there is none now."""
+
+    def flush(self) -> None:
+        """Wait until everything sent has been taken."""
+
+
+class InMemoryChannel:
+    """A channel between roles of one process.
+
+    Parameters
+    ----------
+    rank : int
+    inbox : deque of Message
+    outboxes : dict of rank to deque
+        Inboxes of those we can send to.
+    """
+
+    unsent = 0
+
+    def __init__(
+        self, rank: int, inbox: deque[Message], outboxes: dict[int, deque[Message]]
+    ) -> None:
+        self.rank = rank
+        self._inbox = inbox
+        self._outboxes = outboxes
+
+    def send(self, rank: int, kind: Kind, payload: bytes = b"") -> None:
+        """Put a message into a rank's inbox."""
+        self._outboxes[rank].append(Message(kind, self.rank, payload))
+
+    def receive(self) -> Message | None:
+        """Take the oldest message of our inbox."""
+        return self._inbox.popleft() if self._inbox else None
+
+    def flush(self) -> None:
+        """Nothing to wait for: every message lies in its inbox at once."""
+
+
+def in_memory_channels(
+    workers: Sequence[int],
+) -> tuple[InMemoryChannel, dict[int, InMemoryChannel]]:
+    """Return the collector's channel and those of its workers.
+
+    A job of one has a worker of rank 0 beside its collector.
+    """
+    gathered: deque[Message] = deque()
+    inboxes: dict[int, deque[Message]] = {rank: deque() for rank in workers}
+    collector = InMemoryChannel(COLLECTOR, gathered, inboxes)
+    return collector, {
+        rank: InMemoryChannel(rank, inbox, {COLLECTOR: gathered})
+        for rank, inbox in inboxes.items()
+    }

@@ -1,0 +1,95 @@
+"""The command ``specklenn``: finds the sub-command and nothing more.
+
+Sub-commands are loaded when called, so that ``--help`` answers at once and a
+command needs only the packages that it uses.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import sys
+from dataclasses import dataclass
+
+from specklenn.core.errors import SpecklennError
+
+
+@dataclass(frozen=True)
+class Command:
+    """A sub-command: the module whose ``main(arguments)`` runs it, and one line."""
+
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    "run": Command("specklenn.plugin.run", "classify a run, live or from files"),
+    "monitor": Command("specklenn.gui.app", "the window that shows a run"),
+    "simulate": Command(
+        "specklenn.plugin.simulate_command", "make a labelled run from structures"
+    ),
+    "train": Command("specklenn.plugin.train_command", "train a model"),
+    "evaluate": Command(
+        "specklenn.plugin.evaluate_command", "measure a model on labelled data"
+    ),
+    "config": Command(
+        "specklenn.plugin.config_command", "check and show configurations"
+    ),
+    "demo": Command(
+        "specklenn.plugin.demo_command", "a simulated beamtime with its window"
+    ),
+}
+
+
+def main() -> int:
+    """Entry point of the console script."""
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(overview())
+        return 0
+    if arguments[0] == "--version":
+        print(f"specklenn {importlib.metadata.version('specklenn')}")
+        return 0
+    name = arguments[0]
+    if name not in COMMANDS:
+        print(
+            f"specklenn: error: unknown command {name!r}; one of "
+            f"{', '.join(COMMANDS)} expected",
+            file=sys.stderr,
+        )
+        return 2
+    return _call(COMMANDS[name], arguments[1:])
+
+
+def overview() -> str:
+    """Return the help text."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {item.summary}" for name, item in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: specklenn COMMAND ...",
+            "",
+            "Live few-shot classification of X-ray single-particle shots.",
+            "",
+            *lines,
+            "",
+            "specklenn COMMAND --help explains a command; specklenn --version.",
+            "Start with: specklenn demo",
+        ]
+    )
+
+
+def _call(command: Command, arguments: list[str]) -> int:
+    try:
+        code: int = importlib.import_module(command.module).main(arguments)
+    except SpecklennError as error:
+        for line in str(error).splitlines():
+            print(f"specklenn: error: {line}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,264 @@
+"""The collector: deals out work, gathers rows, tells the world. No MPI in here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgpack
+import numpy as np
+
+from specklenn.core.messages import Snapshot
+from specklenn.plugin.channel import Channel, Kind, Message
+from specklenn.plugin.clock import Clock, Idler
+from specklenn.plugin.lease import Distribution
+from specklenn.plugin.report import Report, unpack_report
+from specklenn.plugin.run_state import RunState
+
+log = logging.getLogger(__name__)
+
+MOST_MESSAGES_PER_STEP = 64
+STOP_PATIENCE_S = 2.0
+"""How long reports that are under way are awaited after an interruption."""
+
+
+class Sink(Protocol):
+    """Keeps accepted shots: results.h5, hits.cxi."""
+
+    def write(self, report: Report) -> None:
+        """Take a report whose rows are all new."""
+
+    def flush(self) -> None:
+        """Make what was written readable by others."""
+
+    def close(self) -> None:
+        """Write what is left."""
+
+
+class Publisher(Protocol):
+    """Sends snapshots to windows."""
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Send without waiting for anybody."""
+
+    def close(self) -> None:
+        """Let go of the socket."""
+
+
+class Progress(Protocol):
+    """Shows a person how the run goes."""
+
+    def update(self, state: RunState, now_s: float) -> None:
+        """Draw the state."""
+
+    def close(self) -> None:
+        """Leave the screen tidy."""
+
+
+class Every:
+    """Says when a period is over.
+
+    Parameters
+    ----------
+    period_s : float
+    """
+
+    def __init__(self, period_s: float) -> None:
+        self._period = period_s
+        self._next = -np.inf
+
+    def due(self, now_s: float) -> bool:
+        """Return True once a period."""
+        if now_s < self._next:
+            return False
+        self._next = now_s + self._period
+        return True
+
+
+class Collector:
+    """Rank 0's part of a run.
+
+    Parameters
+    ----------
+    channel : Channel
+    distribution : Distribution
+        Deals out the shots and keeps the books.
+    state : RunState
+    sinks : sequence of Sink
+    publisher : Publisher
+    progress : Progress
+    clock : Clock
+    publish_interval_s : float
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        distribution: Distribution,
+        state: RunState,
+        sinks: Sequence[Sink],
+        publisher: Publisher,
+        progress: Progress,
+        clock: Clock,
+        publish_interval_s: float = 0.1,
+    ) -> None:
+        self.state = state
+        self.interrupted = False
+        self._channel = channel
+        self._distribution = distribution
+        self._sinks = sinks
+        self._publisher = publisher
+        self._progress = progress
+        self._clock = clock
+        self._hungry: list[int] = []
+        self._told_to_stop: set[int] = set()
+        self._publishing = Every(publish_interval_s)
+        self._flushing = Every(1.0)
+        self._drawing = Every(0.2)
+        self._stop_at = np.inf
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run is over: all shots done, nobody left, or interrupted."""
+        if self._distribution.finished or not self.state.alive:
+            return True
+        if self.interrupted and all(rank.ended for rank in self.state.alive):
+            return True
+        return self._clock.monotonic() >= self._stop_at
+
+    def run(self) -> None:
+        """Gather until the run is over, then close the books."""
+        idler = Idler(self._clock)
+        try:
+            while not self.finished:
+                idler.after(self.step())
+        finally:
+            self.close()
+
+    def step(self) -> bool:
+        """Handle waiting messages and whatever is due; returns if any came."""
+        handled = 0
+        while handled < MOST_MESSAGES_PER_STEP:
+            message = self._channel.receive()
+            if message is None:
+                break
+            self._handle(message)
+            handled += 1
+        self._keep_up()
+        return handled > 0
+
+    def interrupt(self) -> None:
+        """End soon: nothing more is dealt out, what is under way is awaited."""
+        if self.interrupted:
+            return
+        self.interrupted = True
+        self._stop_at = self._clock.monotonic() + STOP_PATIENCE_S
+        self._stop_workers()
+
+    def close(self) -> None:
+        """Stop the workers, close the files, say goodbye to the windows."""
+        self._stop_workers()
+        for sink in self._sinks:
+            sink.close()
+        unfinished = not self._distribution.finished
+        if self.interrupted:
+            self.state.failures.append("interrupted before the end of the run")
+        self.state.state = "failed" if unfinished or self.state.failures else "finished"
+        now, wall = self._clock.monotonic(), self._clock.wall_ns()
+        self._publisher.publish(self.state.snapshot(now, wall))
+        self._progress.update(self.state, now)
+        self._progress.close()
+        self._publisher.close()
+        self._channel.flush()
+
+    def _stop_workers(self) -> None:
+        for rank in self.state.ranks:
+            if rank not in self._told_to_stop:
+                self._channel.send(rank, Kind.STOP)
+                self._told_to_stop.add(rank)
+
+    def _handle(self, message: Message) -> None:
+        rank = self.state.ranks[message.rank]
+        rank.heard_s = self._clock.monotonic()
+        match message.kind:
+            case Kind.REPORT:
+                self._accept(message)
+            case Kind.REQUEST:
+                self._hungry.append(message.rank)
+            case Kind.READY:
+                self._ready(message)
+            case Kind.END:
+                rank.ended = True
+                self._distribution.end(message.rank)
+            case Kind.FAILED:
+                self._failed(message)
+            case _:
+                log.warning("unexpected %s of rank %d", message.kind, message.rank)
+        self._feed()
+
+    def _ready(self, message: Message) -> None:
+        rank = self.state.ranks[message.rank]
+        rank.host, rank.ready = message.payload.decode(), True
+        waiting = [rank for rank in self.state.alive if not rank.ready]
+        if waiting:
+            return
+        start = msgpack.packb(self._clock.wall_ns())
+        for rank in self.state.alive:
+            self._channel.send(rank.rank, Kind.START, start)
+        self.state.state = "running"
+
+    def _accept(self, message: Message) -> None:
+        number = len(self.state.facts.support_classes)
+        report = unpack_report(message.payload, number)
+        report = self._only_new(report)
+        self.state.add(message.rank, report, self._clock.wall_ns())
+        if len(report.rows):
+            for sink in self._sinks:
+                sink.write(report)
+
+    def _only_new(self, report: Report) -> Report:
+        fresh = self._distribution.accept(report.rows)
+        if len(fresh) == len(report.rows):
+            return report
+        kept = np.isin(report.rows["index"], fresh["index"])
+        return Report(
+            rows=fresh,
+            missed=report.missed,
+            frames=report.frames.of(kept),
+            examples=report.examples.of(kept),
+        )
+
+    def _failed(self, message: Message) -> None:
+        rank = self.state.ranks[message.rank]
+        detail = message.payload.decode(errors="replace").strip()
+        rank.failure = detail.splitlines()[-1] if detail else "unknown reason"
+        log.error("rank %d on %s failed:\n%s", rank.rank, rank.host, detail)
+        self.state.failures.append(
+            f"rank {rank.rank} on {rank.host} failed: {rank.failure}"
+        )
+        self._hungry = [other for other in self._hungry if other != rank.rank]
+        self._distribution.end(rank.rank)
+
+    def _feed(self) -> None:
+        """Give leases to those who asked, as far as there are any."""
+        if self.interrupted:
+            return
+        while self._hungry:
+            lease = self._distribution.request(self._hungry[0])
+            if lease is None:
+                return
+            rank = self._hungry.pop(0)
+            self._channel.send(rank, Kind.LEASE, msgpack.packb(lease))
+
+    def _keep_up(self) -> None:
+        now = self._clock.monotonic()
+        wall = self._clock.wall_ns()
+        self.state.tick(wall)
+        if self._publishing.due(now):
+            self._publisher.publish(self.state.snapshot(now, wall))
+        if self._flushing.due(now):
+            for sink in self._sinks:
+                sink.flush()
+        if self._drawing.due(now):
+            self._progress.update(self.state, now)

@@ -1,0 +1,176 @@
+"""Who works on which shots, and which of them are done: the books of a run.
+
+Shots of files are leased to workers in ranges and return to the pool when
+their rank fails. Streams deal themselves out; there only the books are kept.
+Either way a shot is counted exactly once, whatever arrives twice.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from specklenn.core.rows import Rows
+
+Lease = tuple[int, int]
+"""First shot, and the one behind the last."""
+
+
+class Books:
+    """Remembers which shots have a row.
+
+    Parameters
+    ----------
+    expected : int
+        Shots in the run; 0 where nobody knows, the books grow then.
+    """
+
+    def __init__(self, expected: int = 0) -> None:
+        self._seen = np.zeros(max(expected, 1024), bool)
+        self.accepted = 0
+        self.doubled = 0
+
+    def new(self, rows: Rows) -> Rows:
+        """Return the rows whose shot had none yet, and remember them."""
+        indices = rows["index"]
+        if len(indices) and indices.max() >= len(self._seen):
+            self._grow(int(indices.max()) + 1)
+        fresh = ~self._seen[indices]
+        _, first = np.unique(indices, return_index=True)
+        once = np.zeros(len(indices), bool)
+        once[first] = True
+        fresh &= once
+        self._seen[indices] = True
+        self.accepted += int(fresh.sum())
+        self.doubled += int((~fresh).sum())
+        new: Rows = rows[fresh]
+        return new
+
+    def open_ranges(self, start: int, stop: int) -> list[Lease]:
+        """Return the ranges of shots without a row between two shots."""
+        missing = np.flatnonzero(~self._seen[start:stop]) + start
+        if len(missing) == 0:
+            return []
+        breaks = np.flatnonzero(np.diff(missing) > 1)
+        firsts = missing[np.concatenate([[0], breaks + 1])]
+        lasts = missing[np.concatenate([breaks, [len(missing) - 1]])]
+        return [
+            (int(first), int(last) + 1)
+            for first, last in zip(firsts, lasts, strict=True)
+        ]
+
+    def _grow(self, needed: int) -> None:
+        grown: npt.NDArray[np.bool_] = np.zeros(max(needed, 2 * len(self._seen)), bool)
+        grown[: len(self._seen)] = self._seen
+        self._seen = grown
+
+
+class Distribution(Protocol):
+    """How the shots of a run reach the workers."""
+
+    @property
+    def expected(self) -> int:
+        """Shots in the run, 0 where nobody knows."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether every shot has a row, or no more will come."""
+
+    def request(self, rank: int) -> Lease | None:
+        """Return work for a rank, or None if there is none now."""
+
+    def accept(self, rows: Rows) -> Rows:
+        """Return the rows that were new."""
+
+    def end(self, rank: int) -> None:
+        """Note that a rank's share is over, for good or because it failed."""
+
+
+class FileDistribution:
+    """Leases ranges of a file, large ones first and small ones near the end.
+
+    Parameters
+    ----------
+    shots : int
+        Shots in the run.
+    workers : int
+    lease_shots : int
+        Most shots of a lease.
+    smallest : int
+        Fewest, near the end.
+    """
+
+    def __init__(
+        self, shots: int, workers: int, lease_shots: int, smallest: int = 16
+    ) -> None:
+        self.expected = shots
+        self._books = Books(shots)
+        self._open: deque[Lease] = deque([(0, shots)] if shots else [])
+        self._workers = max(workers, 1)
+        self._largest = lease_shots
+        self._smallest = min(smallest, lease_shots)
+        self._held: dict[int, list[Lease]] = {}
+
+    @property
+    def finished(self) -> bool:
+        """Whether every shot has a row."""
+        return self._books.accepted >= self.expected
+
+    def request(self, rank: int) -> Lease | None:
+        """Lease the next range to a rank."""
+        if not self._open:
+            return None
+        start, stop = self._open.popleft()
+        left = stop - start + sum(b - a for a, b in self._open)
+        fair = max(self._smallest, left // (2 * self._workers))
+        end = min(stop, start + min(self._largest, fair))
+        if end < stop:
+            self._open.appendleft((end, stop))
+        self._held.setdefault(rank, []).append((start, end))
+        return start, end
+
+    def accept(self, rows: Rows) -> Rows:
+        """Return the rows that were new."""
+        return self._books.new(rows)
+
+    def end(self, rank: int) -> None:
+        """Put what a rank held and did not finish back into the pool."""
+        for start, stop in self._held.pop(rank, []):
+            self._open.extendleft(reversed(self._books.open_ranges(start, stop)))
+
+
+class LiveDistribution:
+    """Keeps the books of a stream that deals itself out.
+
+    Parameters
+    ----------
+    workers : set of int
+        Ranks that receive.
+    expected : int
+        Shots in the run if known, else 0.
+    """
+
+    def __init__(self, workers: set[int], expected: int = 0) -> None:
+        self.expected = expected
+        self._books = Books(expected)
+        self._receiving = set(workers)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every worker's share is over."""
+        return not self._receiving
+
+    def request(self, rank: int) -> Lease | None:
+        """Streams lease nothing."""
+        return None
+
+    def accept(self, rows: Rows) -> Rows:
+        """Return the rows that were new."""
+        return self._books.new(rows)
+
+    def end(self, rank: int) -> None:
+        """Note that a rank receives no more."""
+        self._receiving.discard(rank)

@@ -1,0 +1,226 @@
+"""Opens everything that a run needs, and finds every problem before beam."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from specklenn.core import files
+from specklenn.core.config import Config, Hdf5Source, LoadedConfig, SimulatedSource
+from specklenn.core.errors import ConfigError, MissingPackageError, SpecklennError
+from specklenn.core.labels import all_classes
+from specklenn.core.pipeline import Pipeline
+from specklenn.core.shots import ShotSource
+from specklenn.core.support import SupportSet, from_settings, load_supports
+from specklenn.plugin.clock import Clock
+from specklenn.plugin.run_state import RunFacts
+from specklenn.plugin.sources import hdf5
+
+Mask = npt.NDArray[np.bool_]
+Thing = TypeVar("Thing")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prepared:
+    """A run that is ready to start.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+    file_source : Hdf5Source or None
+        Open files, for runs from files.
+    facts : RunFacts
+    mask : (H, W) bool or None
+    """
+
+    pipeline: Pipeline
+    file_source: hdf5.Hdf5Source | None
+    facts: RunFacts
+    mask: Mask | None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of the frames."""
+        return self.pipeline.classifier.cropper.shape
+
+
+class _Problems:
+    """Tries things and remembers what went wrong."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def attempt(self, prefix: str, do: Callable[[], Thing]) -> Thing | None:
+        try:
+            return do()
+        except MissingPackageError:
+            raise
+        except ConfigError as error:
+            self.found.extend(error.problems)
+        except SpecklennError as error:
+            lines = str(error).splitlines()
+            self.found.extend(f"{prefix}: {line}" if prefix else line for line in lines)
+        return None
+
+    def raise_if_any(self) -> None:
+        if self.found:
+            raise ConfigError(*self.found)
+
+
+def prepare(loaded: LoadedConfig, rank: int = 0) -> Prepared:
+    """Open data, mask, supports and weights and bind them together.
+
+    Raises
+    ------
+    ConfigError
+        With every problem found.
+    """
+    config, problems = loaded.settings, _Problems()
+    source = problems.attempt(
+        loaded.where("source", "path"), lambda: _open_files(loaded)
+    )
+    supports = problems.attempt("", lambda: _load_supports(loaded))
+    model = problems.attempt("", lambda: _load_model(loaded))
+    extra_mask = problems.attempt(
+        loaded.where("calibration", "mask_file"), lambda: _mask_file(loaded)
+    )
+    problems.raise_if_any()
+    assert supports is not None
+    mask = _combined(supports, source, extra_mask)
+    if source is not None and source.shape != supports.shape:
+        raise ConfigError(
+            f"{loaded.where('support')}: supports of shape {supports.shape}, the "
+            f"source has frames of shape {source.shape}"
+        )
+    pipeline = _bind(config, model, supports, mask, rank)
+    return Prepared(
+        pipeline=pipeline,
+        file_source=source,
+        facts=_facts(config, supports, len(source) if source else 0),
+        mask=mask,
+    )
+
+
+def make_source(
+    config: Config, prepared: Prepared, worker: int, workers: int, clock: Clock
+) -> ShotSource:
+    """Return one worker's source; simulated patterns are made here."""
+    if prepared.file_source is not None:
+        return prepared.file_source
+    settings = config.source
+    assert isinstance(settings, SimulatedSource)
+    from specklenn.core.experiment import Factory
+    from specklenn.plugin.sources.simulated import SimulatedStream
+
+    return SimulatedStream(
+        Factory(settings.experiment),
+        shots=settings.shots,
+        rate_hz=settings.rate_Hz,
+        worker=worker,
+        workers=workers,
+        buffer_shots=settings.buffer_shots,
+        clock=clock,
+    )
+
+
+def _open_files(loaded: LoadedConfig) -> hdf5.Hdf5Source | None:
+    settings = loaded.settings.source
+    if not isinstance(settings, Hdf5Source):
+        return None
+    names = hdf5.DatasetNames(
+        data=settings.dataset,
+        labels=settings.label_dataset,
+        timestamps=settings.timestamp_dataset,
+        mask=settings.mask_dataset,
+    )
+    paths = [loaded.path(name, "source", "path") for name in settings.paths]
+    return hdf5.Hdf5Source(paths, names, settings.first_shot, settings.last_shot)
+
+
+def _load_supports(loaded: LoadedConfig) -> SupportSet:
+    support = loaded.settings.support
+    if support.file is not None:
+        return load_supports(loaded.path(support.file, "support", "file"))
+    return from_settings(
+        support.inline, loaded.document, ("support", "shots"), loaded.folder
+    )
+
+
+def _load_model(loaded: LoadedConfig) -> Any:
+    from specklenn.core import checkpoint
+
+    name = loaded.settings.model.weights
+    if name.endswith(".safetensors"):
+        return checkpoint.load(loaded.path(name, "model", "weights"))
+    return checkpoint.load(name)
+
+
+def _mask_file(loaded: LoadedConfig) -> Mask | None:
+    calibration = loaded.settings.calibration
+    if calibration.mask_file is None:
+        return None
+    path = loaded.path(calibration.mask_file, "calibration", "mask_file")
+    with files.open_file(path) as file:
+        data = files.get_dataset(file, calibration.mask_dataset)
+        return np.asarray(data[()]).astype(bool)
+
+
+def _combined(
+    supports: SupportSet, source: hdf5.Hdf5Source | None, extra: Mask | None
+) -> Mask | None:
+    """Return the pixels that any of the masks calls bad."""
+    found = [supports.mask, source.mask() if source else None, extra]
+    masks = [mask for mask in found if mask is not None]
+    for mask in masks:
+        if mask.shape != supports.shape:
+            raise ConfigError(
+                f"calibration.mask_file: mask of shape {mask.shape}, frames of shape "
+                f"{supports.shape}"
+            )
+    return np.logical_or.reduce(masks) if masks else None
+
+
+def _bind(
+    config: Config, model: Any, supports: SupportSet, mask: Mask | None, rank: int
+) -> Pipeline:
+    import torch
+
+    from specklenn.core.classify import Classifier
+    from specklenn.core.preprocess import Cropper
+
+    torch.set_num_threads(config.model.threads)
+    if config.model.device != "cpu" and not torch.cuda.is_available():
+        raise ConfigError(
+            f"model.device: {config.model.device!r} found, but PyTorch sees no GPU "
+            "here; expected cpu"
+        )
+    cropper = Cropper(
+        config.preprocess.applied_to(model.preprocessing),
+        supports.shape,
+        mask,
+        adu_per_photon=config.calibration.adu_per_photon,
+        offset_adu=config.calibration.offset_adu,
+    )
+    classifier = Classifier(
+        model, supports, cropper, config.classify, config.model.device
+    )
+    return Pipeline(classifier, config.hit_finder, config.run.number, rank)
+
+
+def _facts(config: Config, supports: SupportSet, shots: int) -> RunFacts:
+    expected = shots
+    if isinstance(config.source, SimulatedSource):
+        expected = config.source.shots
+    return RunFacts(
+        experiment=config.run.experiment,
+        run=config.run.number,
+        classes=all_classes(supports.classes),
+        support_classes=supports.classes,
+        support_version=supports.version,
+        support_hash=supports.content_hash,
+        expected_shots=expected,
+    )

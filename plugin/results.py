@@ -1,0 +1,139 @@
+"""What a run leaves behind: ``results.h5`` with every row, ``hits.cxi`` with frames.
+
+Both can be read while they are written (HDF5's single-writer multiple-reader
+mode): open them with ``h5py.File(path, "r", swmr=True)``.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from specklenn.core.errors import DataError
+from specklenn.core.files import DatasetWriter
+from specklenn.core.rows import FIELDS, Rows, row_dtype
+from specklenn.plugin.report import Report
+from specklenn.plugin.run_state import RunFacts
+
+RESULTS = "results.h5"
+HITS = "hits.cxi"
+ROWS = "rows"
+ROWS_PER_CHUNK = 4096
+
+
+class ResultsFile:
+    """``results.h5``: one row per shot in the dataset ``rows``.
+
+    Attributes of the file say what the codes mean: classes, support classes,
+    support version and hash, the configuration, the fields with their units.
+
+    Parameters
+    ----------
+    path : Path
+    facts : RunFacts
+    config : str
+        The resolved configuration as YAML.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written.
+    """
+
+    def __init__(self, path: Path, facts: RunFacts, config: str) -> None:
+        try:
+            self._file = h5py.File(path, "w", libver="latest")
+        except OSError as error:
+            raise DataError(f"{path}: cannot be written: {error}") from error
+        self._file.attrs["classes"] = list(facts.classes)
+        self._file.attrs["support_classes"] = list(facts.support_classes)
+        self._file.attrs["support_version"] = facts.support_version
+        self._file.attrs["support_hash"] = facts.support_hash
+        self._file.attrs["experiment"] = facts.experiment
+        self._file.attrs["run"] = facts.run
+        self._file.attrs["fields"] = json.dumps(FIELDS)
+        self._file.attrs["config"] = config
+        self._rows = self._file.create_dataset(
+            ROWS,
+            shape=(0,),
+            maxshape=(None,),
+            dtype=row_dtype(len(facts.support_classes)),
+            chunks=(ROWS_PER_CHUNK,),
+        )
+        self._file.swmr_mode = True
+        self._waiting: list[Rows] = []
+
+    def write(self, report: Report) -> None:
+        """Take rows; they reach the file at the next flush."""
+        self._waiting.append(report.rows)
+
+    def flush(self) -> None:
+        """Append the waiting rows and let readers see them."""
+        if not self._waiting:
+            return
+        rows = np.concatenate(self._waiting)
+        first = self._rows.shape[0]
+        self._rows.resize(first + len(rows), axis=0)
+        self._rows[first:] = rows
+        self._rows.flush()
+        self._waiting.clear()
+
+    def close(self) -> None:
+        """Write what is left and close the file."""
+        self.flush()
+        self._file.close()
+
+
+class HitsFile:
+    """``hits.cxi``: the frames of the shots worth keeping, a labelled dataset.
+
+    Beside the usual datasets it has the shot index of each frame and its score,
+    and the mask that was used.
+
+    Parameters
+    ----------
+    path : Path
+    facts : RunFacts
+    shape : (H, W)
+    mask : (H, W) bool or None
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        facts: RunFacts,
+        shape: tuple[int, int],
+        mask: npt.NDArray[np.bool_] | None,
+    ) -> None:
+        self._classes = np.array(facts.classes)
+        self._writer = DatasetWriter(path, shape, np.float32, mask, names=False)
+        self._index = self._writer.add_column("/entry_1/event_1/index", np.int64)
+        self._score = self._writer.add_column("/entry_1/result_1/score", np.float32)
+        self._writer.let_others_read()
+
+    def write(self, report: Report) -> None:
+        """Append the attached frames of a report."""
+        frames = report.frames
+        if len(frames.positions) == 0:
+            return
+        rows = report.rows[frames.positions]
+        self._writer.append(
+            frames.pictures,
+            labels=self._classes[rows["label"]],
+            timestamps_ns=rows["timestamp_ns"],
+        )
+        for column, field in ((self._index, "index"), (self._score, "score")):
+            column.resize(len(self._writer), axis=0)
+            column[-len(rows) :] = rows[field]
+
+    def flush(self) -> None:
+        """Let readers see what was written."""
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Write what is left and close the file."""
+        self._writer.close()

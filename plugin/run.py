@@ -1,0 +1,299 @@
+"""``specklenn run``: the main job, on one process or on many under mpirun."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from specklenn.core.config import Config, LoadedConfig, load_config, resolved_yaml
+from specklenn.core.errors import ConfigError, DataError, SpecklennError
+from specklenn.plugin.channel import Channel, in_memory_channels
+from specklenn.plugin.clock import Clock, Idler, SystemClock
+from specklenn.plugin.collector import Collector, Publisher
+from specklenn.plugin.lease import Distribution, FileDistribution, LiveDistribution
+from specklenn.plugin.packaged import find_config
+from specklenn.plugin.prepare import Prepared, make_source, prepare
+from specklenn.plugin.progress import NoProgress, TerminalProgress
+from specklenn.plugin.publish import NoPublisher, ZmqPublisher
+from specklenn.plugin.results import HITS, RESULTS, HitsFile, ResultsFile
+from specklenn.plugin.run_state import RunState
+from specklenn.plugin.worker import Worker, WorkerOptions
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+log = logging.getLogger(__name__)
+
+INTERRUPTED = 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line of ``specklenn run``."""
+    made = argparse.ArgumentParser(
+        prog="specklenn run",
+        description="Classify a run, live or from files, on all ranks of an MPI job.",
+        epilog="Examples: specklenn run demo;  mpirun -n 5 specklenn run my.yaml;  "
+        "mpirun -n 5 specklenn run my.yaml --set source.path=run.cxi "
+        "--set output.folder=r94.  Rank 0 gathers, the others work; a job of one "
+        "does both. Watch it with `specklenn monitor`.",
+    )
+    made.add_argument(
+        "config", help="YAML file, or the name of a packaged one such as demo"
+    )
+    made.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a value, as source.path=run.h5; may be repeated",
+    )
+    made.add_argument(
+        "--quiet", action="store_true", help="no progress line, only the summary"
+    )
+    return made
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; returns the exit code."""
+    options = parser().parse_args(arguments)
+    communicator = _world()
+    rank = communicator.Get_rank() if communicator else 0
+    size = communicator.Get_size() if communicator else 1
+    job: _Job | None = None
+    problem: SpecklennError | None = None
+    try:
+        job = _Job(load_config(find_config(options.config), options.set), rank, size)
+    except SpecklennError as error:
+        problem = error
+    code = _agree(communicator, problem)
+    if code or job is None:
+        return code
+    if size == 1 or communicator is None:
+        return job.run_alone(options.quiet)
+    from specklenn.plugin.mpi_channel import MpiChannel
+
+    channel = MpiChannel(communicator)
+    if rank == 0:
+        return job.run_collector(channel, options.quiet)
+    return job.run_worker(channel)
+
+
+class _Job:
+    """One rank's view of a prepared run.
+
+    Parameters
+    ----------
+    loaded : LoadedConfig
+    rank, size : int
+    """
+
+    def __init__(self, loaded: LoadedConfig, rank: int, size: int) -> None:
+        self.config: Config = loaded.settings
+        self.rank = rank
+        self.workers = list(range(1, size)) or [0]
+        self.clock: Clock = SystemClock()
+        self.prepared: Prepared = prepare(loaded, rank)
+        self.publisher: Publisher = NoPublisher()
+        if rank == 0:
+            self.folder = make_output_folder(self.config, loaded)
+            self.publisher = make_publisher(self.config)
+
+    def run_alone(self, quiet: bool) -> int:
+        """Both roles in turn, in one process."""
+        ours, theirs = in_memory_channels([0])
+        collector = self._collector(ours, quiet)
+        worker = self._worker(theirs[0], 0, 1)
+        idler = Idler(self.clock)
+        with _signals(collector.interrupt):
+            try:
+                while not collector.finished:
+                    worked = worker.step()
+                    idler.after(collector.step() or worked)
+            finally:
+                collector.close()
+        return self._finish(collector, quiet)
+
+    def run_collector(self, channel: Channel, quiet: bool) -> int:
+        """Rank 0 of many."""
+        collector = self._collector(channel, quiet)
+        with _signals(collector.interrupt):
+            collector.run()
+        return self._finish(collector, quiet)
+
+    def run_worker(self, channel: Channel) -> int:
+        """Any other rank; the collector decides when it ends."""
+        logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+        with _signals(lambda: None):
+            worker = self._worker(channel, self.rank - 1, len(self.workers))
+            return worker.run()
+
+    def _worker(self, channel: Channel, number: int, workers: int) -> Worker:
+        config = self.config
+        return Worker(
+            channel,
+            lambda: make_source(config, self.prepared, number, workers, self.clock),
+            self.prepared.pipeline,
+            WorkerOptions(
+                host=os.uname().nodename.split(".")[0],
+                batch_shots=config.loop.batch_shots,
+                live_wait_s=config.loop.live_wait_ms / 1000,
+                save_classes=tuple(config.output.save_classes),
+                examples_per_class=config.publish.examples_per_class,
+                example_interval_s=1 / config.publish.rate_Hz,
+            ),
+            self.clock,
+        )
+
+    def _collector(self, channel: Channel, quiet: bool) -> Collector:
+        config, prepared = self.config, self.prepared
+        _log_to(self.folder / "run.log")
+        text = resolved_yaml(config)
+        (self.folder / "config.yaml").write_text(text)
+        log.info("resolved configuration:\n%s", text)
+        state = RunState(
+            facts=prepared.facts,
+            workers=self.workers,
+            examples_per_class=config.publish.examples_per_class,
+            now_s=self.clock.monotonic(),
+        )
+        return Collector(
+            channel,
+            self._distribution(),
+            state,
+            [
+                HitsFile(
+                    self.folder / HITS, prepared.facts, prepared.shape, prepared.mask
+                ),
+                ResultsFile(self.folder / RESULTS, prepared.facts, text),
+            ],
+            self.publisher,
+            NoProgress() if quiet else TerminalProgress(sys.stdout),
+            self.clock,
+            1 / config.publish.rate_Hz,
+        )
+
+    def _distribution(self) -> Distribution:
+        source = self.prepared.file_source
+        if source is None:
+            expected = self.prepared.facts.expected_shots
+            return LiveDistribution(set(self.workers), expected)
+        lease = self.config.loop.lease_shots
+        return FileDistribution(len(source), len(self.workers), lease)
+
+    def _finish(self, collector: Collector, quiet: bool) -> int:
+        from rich.console import Console
+
+        from specklenn.plugin.summary import print_summary
+
+        files = [self.folder / name for name in (RESULTS, HITS, "run.log")]
+        print_summary(collector.state, files, Console(soft_wrap=True, highlight=False))
+        sys.stdout.flush()
+        if collector.interrupted:
+            return INTERRUPTED
+        return 1 if collector.state.failures else 0
+
+
+def make_output_folder(config: Config, loaded: LoadedConfig) -> Path:
+    """Create the folder for results and check that it can be written.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot, or holds results that must not be replaced.
+    """
+    folder = config.output_folder
+    where = loaded.where("output", "folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(
+            f"{where}: {folder} cannot be written: {error.strerror}"
+        ) from error
+    if (folder / RESULTS).exists() and not config.output.overwrite:
+        raise ConfigError(
+            f"{where}: {folder} holds results already; choose another folder or "
+            "--set output.overwrite=true"
+        )
+    return folder
+
+
+def make_publisher(config: Config) -> Publisher:
+    """Return the publisher that the configuration asks for."""
+    if not config.publish.enabled:
+        return NoPublisher()
+    return ZmqPublisher(config.publish.endpoint)
+
+
+def _world() -> MPI.Intracomm | None:
+    """Return the job's communicator; None where mpi4py is missing and not needed."""
+    launched = any(
+        name in os.environ
+        for name in ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK", "SLURM_STEP_ID")
+    )
+    if not launched:
+        return None
+    try:
+        from mpi4py import MPI
+    except ImportError as error:
+        raise ConfigError(
+            "this job was started by an MPI launcher, but mpi4py cannot be used "
+            f'({error}); pip install "specklenn[mpi]"'
+        ) from error
+    return MPI.COMM_WORLD
+
+
+def _agree(communicator: Any, problem: SpecklennError | None) -> int:
+    """Let rank 0 print what went wrong anywhere; every rank returns the same code."""
+    mine = (str(problem), problem.exit_code) if problem else None
+    everyone = communicator.allgather(mine) if communicator else [mine]
+    found = [item for item in everyone if item is not None]
+    if not found:
+        return 0
+    if communicator is None or communicator.Get_rank() == 0:
+        for text in dict.fromkeys(text for text, _ in found):
+            for line in text.splitlines():
+                print(f"specklenn: error: {line}", file=sys.stderr)
+        sys.stderr.flush()
+    return max(code for _, code in found)
+
+
+class _signals:  # noqa: N801 - reads as a statement
+    """Calls a function on SIGINT and SIGTERM instead of dying in the middle."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call = call
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._handle)
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self._call()
+
+
+def _log_to(path: Path) -> None:
+    try:
+        handler = logging.FileHandler(path, mode="w")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror}") from error
+    handler.setFormatter(
+        logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    )
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)

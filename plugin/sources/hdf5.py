@@ -1,0 +1,189 @@
+"""Shots from HDF5 and CXI files, one file or several in a row."""
+
+from __future__ import annotations
+
+import logging
+import time
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from specklenn.core import files
+from specklenn.core.errors import DataError
+from specklenn.core.flags import Flag
+from specklenn.core.shots import Shots
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetNames:
+    """Where things are in a file.
+
+    Parameters
+    ----------
+    data, labels, timestamps, mask : str
+        Names of datasets; all but the first may be absent.
+    """
+
+    data: str = files.DATA
+    labels: str = files.LABEL
+    timestamps: str = files.TIMESTAMP
+    mask: str = files.MASK
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Part:
+    """One open file of the run."""
+
+    data: h5py.Dataset
+    shape: tuple[int, int]
+    labels: npt.NDArray[np.str_] | None
+    timestamps: h5py.Dataset | None
+
+
+class Hdf5Source:
+    """A run in HDF5 files; any range of shots can be read.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files that follow each other.
+    names : DatasetNames
+    first, last : int, int or None
+        Part of the run to use; the last is the one behind.
+
+    Raises
+    ------
+    DataError
+        If a file or its dataset of frames cannot be opened; all are tried.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        names: DatasetNames | None = None,
+        first: int = 0,
+        last: int | None = None,
+    ) -> None:
+        self._names = names or DatasetNames()
+        self._files: list[h5py.File] = []
+        self._parts = self._open(paths)
+        self._ends = np.cumsum([len(part.data) for part in self._parts]).tolist()
+        self.shape = self._parts[0].shape
+        self._first = first
+        total = int(self._ends[-1])
+        self._last = total if last is None else min(last, total)
+        if self._first >= self._last:
+            self.close()
+            raise DataError(
+                f"{paths[0]}: no shots from {first} to {last or total}, "
+                f"the run has {total}"
+            )
+
+    def _open(self, paths: Sequence[Path]) -> list[_Part]:
+        parts, problems = [], []
+        for path in paths:
+            try:
+                parts.append(self._open_one(path))
+            except DataError as error:
+                problems.append(str(error))
+        if problems:
+            self.close()
+            raise DataError("\n".join(problems))
+        return parts
+
+    def _open_one(self, path: Path) -> _Part:
+        file = files.open_file(path)
+        self._files.append(file)
+        names = self._names
+        data = files.get_dataset(file, names.data)
+        shape = files.picture_shape(data.shape, f"{path}:{names.data}")
+        labels = None
+        if names.labels in file:
+            labels = files.read_texts(files.get_dataset(file, names.labels))
+            _check_length(path, names.labels, len(labels), len(data))
+        timestamps = None
+        if names.timestamps in file:
+            timestamps = files.get_dataset(file, names.timestamps)
+            _check_length(path, names.timestamps, len(timestamps), len(data))
+        return _Part(data=data, shape=shape, labels=labels, timestamps=timestamps)
+
+    def __len__(self) -> int:
+        return self._last - self._first
+
+    def mask(self) -> npt.NDArray[np.bool_] | None:
+        """Return the mask (H, W) of the first file, True where bad, if it has one."""
+        file = self._files[0]
+        if self._names.mask not in file:
+            return None
+        return files.read_mask(files.get_dataset(file, self._names.mask), self.shape)
+
+    def read(self, start: int, stop: int) -> Shots:
+        """Read shots start to stop - 1; what cannot be read comes flagged."""
+        number = stop - start
+        shots = Shots(
+            index=np.arange(start, stop) + self._first,
+            timestamp_ns=np.zeros(number, np.uint64),
+            arrived_ns=np.full(number, time.time_ns(), np.uint64),
+            frames=np.zeros((number, *self.shape), self._parts[0].data.dtype),
+            flags=np.zeros(number, np.uint16),
+            truth=np.full(number, "", f"<U{files.LONGEST_TEXT}"),
+        )
+        position = 0
+        while position < number:
+            part, offset = self._locate(start + self._first + position)
+            length = min(number - position, len(part.data) - offset)
+            self._fill(shots, slice(position, position + length), part, offset)
+            position += length
+        return shots
+
+    def _locate(self, shot: int) -> tuple[_Part, int]:
+        number = bisect_right(self._ends, shot)
+        return self._parts[number], shot - (self._ends[number - 1] if number else 0)
+
+    def _fill(self, shots: Shots, place: slice, part: _Part, offset: int) -> None:
+        wanted = slice(offset, offset + place.stop - place.start)
+        if part.labels is not None:
+            shots.truth[place] = part.labels[wanted]
+        if part.timestamps is not None:
+            shots.timestamp_ns[place] = part.timestamps[wanted]
+        if part.shape != self.shape:
+            shots.flags[place] |= Flag.WRONG_SHAPE.bits
+            return
+        try:
+            shots.frames[place] = _pictures(part.data, wanted)
+        except OSError:
+            self._fill_one_by_one(shots, place, part, offset)
+
+    def _fill_one_by_one(
+        self, shots: Shots, place: slice, part: _Part, offset: int
+    ) -> None:
+        """Read a damaged stretch shot by shot, so that only bad ones are lost."""
+        for position in range(place.start, place.stop):
+            shot = offset + position - place.start
+            try:
+                shots.frames[position] = _pictures(part.data, slice(shot, shot + 1))[0]
+            except OSError as error:
+                log.warning("%s: shot %d: %s", part.data.file.filename, shot, error)
+                shots.flags[position] |= Flag.UNREADABLE.bits
+
+    def close(self) -> None:
+        """Close the files."""
+        for file in self._files:
+            file.close()
+
+
+def _pictures(data: h5py.Dataset, rows: slice) -> npt.NDArray[Any]:
+    return files.as_pictures(np.asarray(data[rows]))
+
+
+def _check_length(path: Path, name: str, found: int, expected: int) -> None:
+    if found != expected:
+        raise DataError(f"{path}:{name}: {found} entries for {expected} shots")

@@ -1,0 +1,321 @@
+"""The worker: takes shots, judges them, reports; knows nothing of MPI."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgpack
+import numpy as np
+
+from specklenn.core.errors import EndOfRun, SpecklennError
+from specklenn.core.pipeline import Judged, Pipeline
+from specklenn.core.rows import empty_rows
+from specklenn.core.shots import IndexedSource, LiveSource, Shots, ShotSource
+from specklenn.plugin.channel import COLLECTOR, Channel, Kind
+from specklenn.plugin.clock import Clock, Idler
+from specklenn.plugin.report import NOTHING, Attached, Report, attach, pack_report
+
+log = logging.getLogger(__name__)
+
+MOST_UNSENT = 8
+"""Reports under way before a worker waits for the collector."""
+
+HEARTBEAT_S = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerOptions:
+    """How a worker behaves.
+
+    Parameters
+    ----------
+    host : str
+        Name of this machine.
+    batch_shots : int
+        Most shots judged at once.
+    live_wait_s : float
+        Longest wait for a live shot.
+    save_classes : tuple of str
+        Shots of these classes travel whole.
+    examples_per_class : int
+        Most pictures per class and interval.
+    example_interval_s : float
+    """
+
+    host: str
+    batch_shots: int = 64
+    live_wait_s: float = 0.005
+    save_classes: tuple[str, ...] = ()
+    examples_per_class: int = 6
+    example_interval_s: float = 0.1
+
+
+class Feed(Protocol):
+    """Where a worker's next shots come from."""
+
+    @property
+    def missed(self) -> int:
+        """Shots lost since the start."""
+
+    def next(self) -> Shots | None:
+        """Return shots, or None if there are none now; raises EndOfRun."""
+
+
+class LeaseFeed:
+    """Reads the ranges that the collector leases, and asks for more in time.
+
+    Parameters
+    ----------
+    source : IndexedSource
+    channel : Channel
+    batch_shots : int
+    """
+
+    missed = 0
+
+    def __init__(
+        self, source: IndexedSource, channel: Channel, batch_shots: int
+    ) -> None:
+        self._source = source
+        self._channel = channel
+        self._batch = batch_shots
+        self._leases: deque[tuple[int, int]] = deque()
+        self._asked = False
+
+    def add(self, start: int, stop: int) -> None:
+        """Take a lease."""
+        self._leases.append((start, stop))
+        self._asked = False
+
+    def next(self) -> Shots | None:
+        """Read the next batch of the oldest lease."""
+        if len(self._leases) < 2 and not self._asked:
+            self._channel.send(COLLECTOR, Kind.REQUEST)
+            self._asked = True
+        if not self._leases:
+            return None
+        start, stop = self._leases.popleft()
+        end = min(stop, start + self._batch)
+        if end < stop:
+            self._leases.appendleft((end, stop))
+        return self._source.read(start, end)
+
+
+class LiveFeed:
+    """Receives this worker's share of a stream.
+
+    Parameters
+    ----------
+    source : LiveSource
+    batch_shots : int
+    wait_s : float
+    """
+
+    def __init__(self, source: LiveSource, batch_shots: int, wait_s: float) -> None:
+        self._source = source
+        self._batch = batch_shots
+        self._wait = wait_s
+
+    @property
+    def missed(self) -> int:
+        """Shots lost since the start."""
+        return self._source.missed
+
+    def next(self) -> Shots | None:
+        """Wait a little for shots."""
+        return self._source.receive(self._batch, self._wait)
+
+
+class ExampleBudget:
+    """Limits how many pictures of each class travel, newest first.
+
+    Parameters
+    ----------
+    per_class : int
+    interval_s : float
+    clock : Clock
+    """
+
+    def __init__(self, per_class: int, interval_s: float, clock: Clock) -> None:
+        self._per_class = per_class
+        self._interval = interval_s
+        self._clock = clock
+        self._until = -np.inf
+        self._left: dict[int, int] = {}
+
+    def choose(self, labels: np.ndarray[tuple[int], np.dtype[np.int8]]) -> list[int]:
+        """Return the positions of the labels (B,) int8 that may travel."""
+        now = self._clock.monotonic()
+        if now >= self._until:
+            self._until = now + self._interval
+            self._left = {}
+        chosen: list[int] = []
+        for label in np.unique(labels[labels >= 0]):
+            left = self._left.get(int(label), self._per_class)
+            newest = np.flatnonzero(labels == label)[::-1][:left]
+            self._left[int(label)] = left - len(newest)
+            chosen.extend(int(position) for position in newest)
+        return sorted(chosen)
+
+
+class Worker:
+    """One worker.
+
+    Parameters
+    ----------
+    channel : Channel
+    open_source : function returning an IndexedSource or a LiveSource
+        Called once; a source that cannot be opened is reported like any failure.
+    pipeline : Pipeline
+    options : WorkerOptions
+    clock : Clock
+
+    Attributes
+    ----------
+    stopped : bool
+        The collector said that all is done.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        open_source: Callable[[], ShotSource],
+        pipeline: Pipeline,
+        options: WorkerOptions,
+        clock: Clock,
+    ) -> None:
+        self.stopped = False
+        self.failed = False
+        self._channel = channel
+        self._source: ShotSource | None = None
+        self._pipeline = pipeline
+        self._options = options
+        self._clock = clock
+        self._feed: Feed | None = None
+        self._over = False
+        self._budget = ExampleBudget(
+            options.examples_per_class, options.example_interval_s, clock
+        )
+        self._saved = np.array(
+            [name in options.save_classes for name in pipeline.classes]
+        )
+        self._last_report = clock.monotonic()
+        self._greet(open_source)
+
+    def run(self) -> int:
+        """Work until the collector says stop; returns the exit code."""
+        idler = Idler(self._clock)
+        while not self.stopped:
+            idler.after(self.step())
+        self._channel.flush()
+        return 1 if self.failed else 0
+
+    def step(self) -> bool:
+        """Do one batch; returns whether there was anything to do."""
+        try:
+            return self._step()
+        except Exception as error:
+            self._fail(error)
+            return True
+
+    def _step(self) -> bool:
+        worked = self._listen()
+        if self._over or self._feed is None or self.stopped:
+            return worked
+        if self._channel.unsent >= MOST_UNSENT:
+            return worked
+        try:
+            shots = self._feed.next()
+        except EndOfRun:
+            self._end()
+            return True
+        if shots is None or len(shots) == 0:
+            if self._clock.monotonic() - self._last_report > HEARTBEAT_S:
+                self._heartbeat()
+            return worked
+        self._send(self._report(shots, self._pipeline.judge(shots)))
+        return True
+
+    def _greet(self, open_source: Callable[[], ShotSource]) -> None:
+        """Open the source and say that we are ready, or why not."""
+        try:
+            self._source = open_source()
+        except Exception as error:
+            self._fail(error)
+        self._channel.send(COLLECTOR, Kind.READY, self._options.host.encode())
+
+    def _listen(self) -> bool:
+        message = self._channel.receive()
+        if message is None:
+            return False
+        if message.kind is Kind.START:
+            self._start(int(msgpack.unpackb(message.payload)))
+        elif message.kind is Kind.LEASE and isinstance(self._feed, LeaseFeed):
+            self._feed.add(*msgpack.unpackb(message.payload))
+        elif message.kind is Kind.STOP:
+            self.stopped = True
+            self._end()
+        return True
+
+    def _start(self, start_ns: int) -> None:
+        options = self._options
+        source = self._source
+        if isinstance(source, LiveSource):
+            source.start(start_ns)
+            self._feed = LiveFeed(source, options.batch_shots, options.live_wait_s)
+        elif source is not None:
+            self._feed = LeaseFeed(source, self._channel, options.batch_shots)
+
+    def _report(self, shots: Shots, judged: Judged) -> Report:
+        labels = judged.rows["label"]
+        saved = np.flatnonzero((labels >= 0) & self._saved[labels])
+        shown = self._budget.choose(labels)
+        return Report(
+            rows=judged.rows,
+            missed=self._feed.missed if self._feed else 0,
+            frames=self._frames(shots, saved),
+            examples=attach(np.array(shown, np.int32), judged.photons[shown])
+            if shown
+            else NOTHING,
+        )
+
+    def _frames(
+        self, shots: Shots, saved: np.ndarray[tuple[int], np.dtype[np.int64]]
+    ) -> Attached:
+        if len(saved) == 0:
+            return NOTHING
+        cropper = self._pipeline.classifier.cropper
+        return attach(saved, cropper.calibrate(shots.frames[saved]))
+
+    def _end(self) -> None:
+        """Say once that no more rows will come."""
+        if not self._over:
+            self._heartbeat()
+            self._channel.send(COLLECTOR, Kind.END)
+            self._over = True
+
+    def _heartbeat(self) -> None:
+        classes = len(self._pipeline.classifier.classes)
+        missed = self._feed.missed if self._feed else 0
+        self._send(Report(rows=empty_rows(0, classes), missed=missed))
+
+    def _send(self, report: Report) -> None:
+        self._channel.send(COLLECTOR, Kind.REPORT, pack_report(report))
+        self._last_report = self._clock.monotonic()
+
+    def _fail(self, error: Exception) -> None:
+        """Tell the collector, and only wait for the end from now on."""
+        detail = (
+            str(error)
+            if isinstance(error, SpecklennError)
+            else "".join(traceback.format_exception(error))
+        )
+        log.error("this rank failed: %s", detail)
+        self._over = True
+        self.failed = True
+        self._channel.send(COLLECTOR, Kind.FAILED, detail.encode())
