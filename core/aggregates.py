@@ -56,17 +56,19 @@ def dispersed(
 
 def _landing(
     random: np.random.Generator, centres: Positions, reaches: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+) -> Positions:
     """Return where a sphere first comes within reach of any centre."""
     extent = float((np.linalg.norm(centres, axis=1) + reaches).max())
     while True:
-        axes = np.linalg.qr(random.normal(size=(3, 3)))[0]
-        offset = extent * np.sqrt(random.random())
-        start = offset * axes[0] - 2 * extent * axes[2]
-        along = (centres - start) @ axes[2]
-        missed = ((centres - start - np.outer(along, axes[2])) ** 2).sum(axis=1)
+        flight, across = random.normal(size=(2, 3))
+        flight /= np.linalg.norm(flight)
+        across -= (across @ flight) * flight
+        across *= extent * np.sqrt(random.random()) / np.linalg.norm(across)
+        start = across - 2 * extent * flight
+        along = (centres - start) @ flight
+        missed = ((centres - start - np.outer(along, flight)) ** 2).sum(axis=1)
         hits = missed < reaches**2
         if hits.any():
             back = np.sqrt(reaches[hits] ** 2 - missed[hits])
-            landing: npt.NDArray[np.float64] = start + axes[2] * min(along[hits] - back)
+            landing: Positions = start + flight * min(along[hits] - back)
             return landing

@@ -93,7 +93,7 @@ def save(
         "preprocessing": preprocessing.model_dump_json(),
     }
     save_file(tensors, target, metadata=header)
-    signed = card.model_copy(update={"sha256": _hash(target)})
+    signed = card.model_copy(update={"sha256": file_hash(target)})
     card_path(target).write_text(signed.model_dump_json(indent=2) + "\n")
     return signed
 
@@ -109,7 +109,7 @@ def load(name_or_path: str | os.PathLike[str] = "default") -> Checkpoint:
     """
     path = find(name_or_path)
     card = _read_card(path)
-    found = _hash(path)
+    found = file_hash(path)
     if found != card.sha256:
         raise WeightsError(
             f"model.weights: {path} has SHA-256 {found[:16]}…, its card says "
@@ -176,5 +176,6 @@ def _read_card(path: Path) -> Card:
         raise WeightsError(f"model.weights: {card} is no model card: {error}") from None
 
 
-def _hash(path: Path) -> str:
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

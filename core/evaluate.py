@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from specklenn.core.scoring import mean_distances
 from specklenn.core.errors import DataError
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
 from specklenn.core.model import Encoder
+from specklenn.core.scoring import mean_distances
 
 Embeddings = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]

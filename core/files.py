@@ -205,7 +205,8 @@ class DatasetWriter:
     shape : (H, W)
         Shape of the patterns.
     dtype : data type
-        Of the patterns, uint16 or float32.
+        Of the patterns, uint16 or float32; only integers are compressed, since
+        read noise does not shrink and gzip would slow a live run down.
     mask : (H, W) bool, optional
         True where bad.
     labels, names, timestamps : bool
@@ -228,16 +229,13 @@ class DatasetWriter:
         except OSError as error:
             raise DataError(f"{path}: {_reason(error)}") from error
         self._file.attrs["creator"] = "specklenn"
-        chunk = (1, *shape)
         self._data = self._file.create_dataset(
             DATA,
             shape=(0, *shape),
             maxshape=(None, *shape),
             dtype=dtype,
-            chunks=chunk,
-            compression="gzip",
-            compression_opts=1,
-            shuffle=True,
+            chunks=(1, *shape),
+            **_compression(np.dtype(dtype)),
         )
         if mask is not None:
             self._file.create_dataset(MASK, data=mask.astype(np.uint8))
@@ -331,6 +329,12 @@ def write_dataset(
         timestamps=timestamps_ns is not None,
     ) as writer:
         writer.append(patterns, labels, names, timestamps_ns)
+
+
+def _compression(dtype: np.dtype[Any]) -> dict[str, Any]:
+    if dtype.kind not in "ui":
+        return {}
+    return {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 
 
 def _storable(values: Any) -> npt.NDArray[Any]:

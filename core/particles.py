@@ -141,7 +141,7 @@ def fill(
         step *= 0.99
     kept = random.permutation(np.flatnonzero(inside))[:number]
     spacing = ANGSTROM3_PER_ATOM ** (1 / 3)
-    positions = lattice[kept] * (spacing / step)
+    positions: npt.NDArray[np.float64] = lattice[kept] * (spacing / step)
     positions += random.normal(0.0, JITTER_ANGSTROM, positions.shape)
     return positions
 

@@ -138,12 +138,12 @@ class Cropper:
         self._good_pixels = int((~self._bad).sum())
         self._gain = np.float32(adu_per_photon)
         self._offset = np.float32(offset_adu)
-        self._calibrated = adu_per_photon == 1.0 and offset_adu == 0.0
+        self.calibrated = adu_per_photon == 1.0 and offset_adu == 0.0
 
     def calibrate(self, frames: npt.NDArray[Any]) -> Pictures:
         """Return frames in photons, float32."""
         values = frames.astype(np.float32)
-        if not self._calibrated:
+        if not self.calibrated:
             values -= self._offset
             values /= self._gain
         return values

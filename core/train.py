@@ -245,6 +245,13 @@ class Trainer:
             return True
         return False
 
+    def trained(self) -> Encoder:
+        """Return a copy of the encoder as it is now, in evaluation mode."""
+        settings = self.settings
+        copy = Encoder(settings.preprocess.input_side, settings.embedding_size)
+        copy.load_state_dict(self.encoder.state_dict())
+        return copy.eval()
+
     def save_state(self, path: str | os.PathLike[str]) -> None:
         """Write everything that `resume` needs into one safetensors file."""
         tensors = {
@@ -255,6 +262,7 @@ class Trainer:
             for name, value in state.items():
                 tensors[f"adam.{number}.{name}"] = value
         tensors["generator"] = self.generator.get_state()
+        tensors = {name: value.contiguous() for name, value in tensors.items()}
         header = {
             "settings": self.settings.model_dump_json(),
             "steps_done": str(self.steps_done),

@@ -100,7 +100,7 @@ class TrainingRun(Settings):
             scores=scores,
         )
         self.output.parent.mkdir(parents=True, exist_ok=True)
-        checkpoint.save(self.output, trainer.encoder, self.training.preprocess, card)
+        checkpoint.save(self.output, trainer.trained(), self.training.preprocess, card)
 
 
 def first_of_each(

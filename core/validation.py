@@ -58,7 +58,7 @@ def _real_keys(location: Location, data: Any) -> Location:
                 continue
         elif isinstance(data, list) and isinstance(key, int) and key < len(data):
             data = data[key]
-        else:
+        elif not last:
             continue
         keys.append(key)
     return tuple(keys)

@@ -8,7 +8,10 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from specklenn.gui import qtguard
@@ -32,23 +35,34 @@ def main(arguments: list[str]) -> int:
     if refusal:
         return _refuse(refusal)
     qtguard.prefer_pyside()
-    _draw_off_screen_without_display(options.snapshot is not None)
+    _choose_platform(picture_only=options.snapshot is not None)
+    with _silent_end_while_loading():
+        return _open(options)
+
+
+def _open(options: argparse.Namespace) -> int:
+    """Load Qt, connect and run the window."""
     try:
         from specklenn.gui.session import run
     except ImportError as error:
         return _refuse(f"Qt does not start here ({error}): {qtguard.INSTALL}")
+    from specklenn.gui.simulated import SimulatedStream
+    from specklenn.gui.stream import SnapshotStream, ZmqStream
+
     try:
-        return run(
-            endpoint=options.endpoint,
-            simulate=options.simulate,
-            refresh_hz=options.refresh,
-            size=options.size,
-            picture=options.snapshot,
-            after_s=options.after,
-            until_finished=options.until_finished,
+        stream: SnapshotStream = (
+            SimulatedStream() if options.simulate else ZmqStream(options.endpoint)
         )
     except ValueError as error:
         return _refuse(str(error))
+    return run(
+        stream,
+        refresh_hz=options.refresh,
+        size=options.size,
+        picture=options.snapshot,
+        after_s=options.after,
+        until_finished=options.until_finished,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -128,12 +142,30 @@ def _size(text: str) -> tuple[int, int]:
     return sides
 
 
-def _draw_off_screen_without_display(has_target: bool) -> None:
-    names = ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY")
-    if not sys.platform.startswith("linux") or any(map(os.environ.get, names)):
+@contextmanager
+def _silent_end_while_loading() -> Iterator[None]:
+    """End at once on a signal until the window takes over; nothing is open yet."""
+    before = {
+        number: signal.signal(number, lambda _number, _frame: os._exit(0))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _choose_platform(picture_only: bool) -> None:
+    """Draw off screen for a picture file, and where there is no display."""
+    if os.environ.get("QT_QPA_PLATFORM"):
+        return
+    displays = ("DISPLAY", "WAYLAND_DISPLAY")
+    linux = sys.platform.startswith("linux")
+    if not picture_only and (not linux or any(map(os.environ.get, displays))):
         return
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    if not has_target:
+    if not picture_only:
         print(
             "specklenn monitor: no display here, so nobody will see the window; "
             "use --snapshot FILE, or ssh -X",

@@ -123,9 +123,9 @@ class Gallery(QtWidgets.QFrame):
             self._place()
         return changed
 
-    def fitting_width(self, height: int) -> int:
-        """Width at which one line per class fills that height."""
-        layout = self._arrangement(10**6, height)
+    def fitting_width(self, most: int, height: int) -> int:
+        """Width that the largest pictures for an area of `most` x `height` take."""
+        layout = self._arrangement(most, height)
         return layout.columns * (layout.side + GAP) - GAP + 2 * EDGE
 
     def resizeEvent(self, event: QtGui.QResizeEvent) -> None:

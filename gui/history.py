@@ -152,13 +152,13 @@ class History:
         self, times: Floats, counts: Counts, head_time: float, head: Counts
     ) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Mark new rows whose times and counts rise and stay below the head."""
-        new = (times > self._last_time) & (times <= head_time)
-        rising = times >= np.maximum.accumulate(np.where(np.isnan(times), 0, times))
-        rising[1:] &= np.diff(times) > 0
-        grown = np.maximum.accumulate(counts, axis=0)
-        rising &= (counts == grown).all(axis=1)
-        rising &= (counts >= self._raw).all(axis=1) & (counts <= head).all(axis=1)
-        marked: np.ndarray[tuple[int], np.dtype[np.bool_]] = new & rising
+        sane = (times <= head_time) & (counts <= head).all(axis=1)
+        newest = np.maximum.accumulate(np.where(sane, times, -np.inf))
+        before = np.concatenate([[self._last_time], newest])[:-1]
+        grown = np.maximum.accumulate(np.where(sane[:, None], counts, 0), axis=0)
+        rising = (counts >= np.maximum(grown, self._raw)).all(axis=1)
+        marked: np.ndarray[tuple[int], np.dtype[np.bool_]]
+        marked = sane & rising & (times > np.maximum(before, self._last_time))
         return marked
 
     def _append(self, times: Floats, counts: Counts) -> None:

@@ -52,9 +52,9 @@ class Monitor:
         window.resumed.connect(self.draw)
 
     def start(self) -> None:
-        """Refresh now and from now on."""
+        """Refresh as soon as the event loop runs, and from then on."""
         self._timer.start(self._period_ms)
-        self.refresh()
+        QtCore.QTimer.singleShot(0, self.refresh)
 
     def stop(self) -> None:
         """Refresh no more."""

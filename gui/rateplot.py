@@ -19,7 +19,7 @@ from specklenn.gui.timeaxis import TimeAxis
 from specklenn.gui.view import Choices
 
 WINDOWS_S = ((60.0, "last 1 min"), (300.0, "last 5 min"), (600.0, "last 10 min"))
-SHORTEST_VIEW_S = 30.0
+SHORTEST_VIEW_S = 10.0
 LOWEST_TOP = 1.0
 SAMPLE_WIDTH, SAMPLE_HEIGHT = 26, 12
 

@@ -16,9 +16,8 @@ from pyqtgraph.Qt import QtWidgets
 from specklenn.gui.interrupts import on_interrupt
 from specklenn.gui.monitor import Monitor
 from specklenn.gui.photographer import Photographer
-from specklenn.gui.simulated import SimulatedStream
 from specklenn.gui.state import MonitorState
-from specklenn.gui.stream import SnapshotStream, ZmqStream
+from specklenn.gui.stream import SnapshotStream
 from specklenn.gui.window import MonitorWindow
 
 USUAL_SIZE = (1600, 900)
@@ -28,9 +27,8 @@ REPEAT_AFTER_S = 60.0
 
 
 def run(
+    stream: SnapshotStream,
     *,
-    endpoint: str,
-    simulate: bool,
     refresh_hz: float,
     size: tuple[int, int] | None,
     picture: Path | None,
@@ -39,12 +37,21 @@ def run(
 ) -> int:
     """Open the window and return the exit code when it is closed.
 
-    Raises
-    ------
-    ValueError
-        If `endpoint` is no address.
+    Parameters
+    ----------
+    stream : SnapshotStream
+        Closed at the end.
+    refresh_hz : float
+        Refreshes per second.
+    size : tuple of int or None
+        Width and height in pixels.
+    picture : Path or None
+        File for a picture of the window, which then ends by itself.
+    after_s : float
+        Seconds until the first picture.
+    until_finished : bool
+        Whether to renew the picture until the run has ended.
     """
-    stream: SnapshotStream = SimulatedStream() if simulate else ZmqStream(endpoint)
     try:
         app = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["specklenn"])
         pyqtgraph.setConfigOptions(imageAxisOrder="row-major", antialias=False)
@@ -80,7 +87,7 @@ def _follow(
     """Run the event loop until somebody leaves."""
     look = photographer.look if photographer else lambda: None
     monitor = Monitor(stream, state, window, refresh_hz=refresh_hz, after_refresh=look)
-    with _reported_exceptions(window), on_interrupt(app.quit):
+    with reported_exceptions(window), on_interrupt(app.quit):
         window.show()
         monitor.start()
         app.exec()
@@ -112,7 +119,7 @@ def _usual_size(app: QtWidgets.QApplication) -> tuple[int, int]:
 
 
 @contextmanager
-def _reported_exceptions(window: MonitorWindow) -> Iterator[None]:
+def reported_exceptions(window: MonitorWindow) -> Iterator[None]:
     """Tell of exceptions in slots on stderr and in the window, which lives on."""
     told: dict[str, float] = {}
 

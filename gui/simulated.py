@@ -103,7 +103,7 @@ class SimulatedStream:
 
     def _is_worth_drawing(self, end_s: float) -> bool:
         """Leave out patterns of the invented past that nobody would see."""
-        return self._sequence > 0 or end_s > self._start_s + PAST_S - 120
+        return self._sequence > 0 or end_s > self._start_s + PAST_S - 20
 
     def _shares(self, now_s: float) -> npt.NDArray[np.float64]:
         shares = np.array(SHARES)

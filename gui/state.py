@@ -156,7 +156,7 @@ class MonitorState:
         if before.support_version != now.support_version:
             words.append(f"support v{now.support_version}")
         if words:
-            self._marks.append((now.wall_ns / 1e9, ", ".join(words)))
+            self._marks.append((_begin_s(before, now), ", ".join(words)))
             del self._marks[:-MOST_MARKS]
 
     def _merge_counts(self, snapshot: Snapshot) -> None:
@@ -276,9 +276,18 @@ class MonitorState:
 
 
 def fitting_boxcar(length_s: float) -> float:
-    """Longest choice that fits twenty times into a length; all in seconds."""
-    fitting = [choice for choice in BOXCARS_S if choice * 20 <= length_s]
+    """Longest choice that fits 19 times into a length; all in seconds."""
+    fitting = [choice for choice in BOXCARS_S if choice * 19 <= length_s]
     return fitting[-1] if fitting else BOXCARS_S[0]
+
+
+def _begin_s(before: Snapshot, now: Snapshot) -> float:
+    """When a change happened: where a new session's own history begins."""
+    earliest_s, latest_s = before.wall_ns / 1e9, now.wall_ns / 1e9
+    if before.session == now.session or not len(now.history_s):
+        return latest_s
+    begun_s = float(now.history_s[0])
+    return begun_s if earliest_s <= begun_s <= latest_s else latest_s
 
 
 def _is_alive(rank: RankStatus, ended: bool) -> bool:

@@ -179,8 +179,8 @@ class MonitorWindow(QtWidgets.QWidget):
             return
         width = self._split.width()
         most = min(LARGEST_GALLERY * width, width - self.tiles.fitting_width() - GAP)
-        wanted = self.gallery.fitting_width(self._split.height())
-        gallery = max(width // 3, min(wanted, int(most)))
+        wanted = self.gallery.fitting_width(int(most), self._split.height())
+        gallery = max(width // 3, wanted)
         self._split.setSizes([width - gallery, gallery])
 
     def _set_classes(self, classes: tuple[str, ...]) -> None:

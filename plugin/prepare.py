@@ -47,6 +47,13 @@ class Prepared:
         """(H, W) of the frames."""
         return self.pipeline.classifier.cropper.shape
 
+    @property
+    def photon_dtype(self) -> npt.DTypeLike:
+        """Data type that holds the calibrated frames: uint16 for whole photons."""
+        cropper = self.pipeline.classifier.cropper
+        whole = self.file_source is not None and self.file_source.dtype == np.uint16
+        return np.uint16 if whole and cropper.calibrated else np.float32
+
 
 class _Problems:
     """Tries things and remembers what went wrong."""
@@ -106,18 +113,18 @@ def prepare(loaded: LoadedConfig, rank: int = 0) -> Prepared:
 
 
 def make_source(
-    config: Config, prepared: Prepared, worker: int, workers: int, clock: Clock
+    loaded: LoadedConfig, prepared: Prepared, worker: int, workers: int, clock: Clock
 ) -> ShotSource:
     """Return one worker's source; simulated patterns are made here."""
     if prepared.file_source is not None:
         return prepared.file_source
-    settings = config.source
+    settings = loaded.settings.source
     assert isinstance(settings, SimulatedSource)
     from specklenn.core.experiment import Factory
     from specklenn.plugin.sources.simulated import SimulatedStream
 
     return SimulatedStream(
-        Factory(settings.experiment),
+        Factory(settings.experiment.located(loaded.folder)),
         shots=settings.shots,
         rate_hz=settings.rate_Hz,
         worker=worker,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TextIO
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from specklenn.core.labels import UNKNOWN
 from specklenn.plugin.run_state import RunState
 
 PLAIN_INTERVAL_S = 5.0
@@ -24,10 +26,11 @@ class TerminalProgress:
     """
 
     def __init__(self, stream: TextIO) -> None:
-        self._console = Console(file=stream, highlight=False, soft_wrap=True)
+        self._stream = stream
         self._live: Live | None = None
-        if self._console.is_terminal:
-            self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        if seen_on_terminal(stream):
+            console = Console(file=stream, highlight=False, force_terminal=True)
+            self._live = Live(console=console, auto_refresh=False, transient=True)
             self._live.start()
         self._next_plain_s = float("-inf")
         self._meter = RateMeter()
@@ -39,7 +42,7 @@ class TerminalProgress:
             self._live.update(Text(status_line(state, rate)), refresh=True)
         elif now_s >= self._next_plain_s:
             self._next_plain_s = now_s + PLAIN_INTERVAL_S
-            self._console.print(status_line(state, rate))
+            print(status_line(state, rate), file=self._stream, flush=True)
 
     def close(self) -> None:
         """Leave the last state on the screen."""
@@ -73,6 +76,23 @@ class RateMeter:
         return (shots - before) / (now_s - then) if now_s > then else 0.0
 
 
+def seen_on_terminal(stream: TextIO) -> bool:
+    """Return whether what is written to a stream is redrawn on a screen.
+
+    Open MPI gives its ranks a terminal of their own even where its output goes
+    to a file, so under a launcher its own output decides.
+    """
+    if not stream.isatty():
+        return False
+    if "PMIX_RANK" not in os.environ:
+        return True
+    try:
+        target = os.readlink(f"/proc/{os.getppid()}/fd/1")
+    except OSError:
+        return False
+    return target.startswith(("/dev/pts/", "/dev/tty"))
+
+
 def status_line(state: RunState, rate_hz: float) -> str:
     """Return shots, rate, counts, latency, losses and ranks in one line."""
     tally, facts = state.tally, state.facts
@@ -80,7 +100,7 @@ def status_line(state: RunState, rate_hz: float) -> str:
     counts = "  ".join(
         f"{name} {count}"
         for name, count in zip(tally.classes, tally.counts, strict=True)
-        if count or name not in ("unknown",)
+        if count or name != UNKNOWN
     )
     latency = state.latency_quantile_ms(0.99)
     ranks = " ".join(f"{rank.rank}:{rank.shots}" for rank in state.ranks.values())

@@ -100,6 +100,8 @@ class HitsFile:
     facts : RunFacts
     shape : (H, W)
     mask : (H, W) bool or None
+    dtype : data type
+        Of the frames: uint16 where they are whole photons, else float32.
     """
 
     def __init__(
@@ -108,9 +110,10 @@ class HitsFile:
         facts: RunFacts,
         shape: tuple[int, int],
         mask: npt.NDArray[np.bool_] | None,
+        dtype: npt.DTypeLike = np.float32,
     ) -> None:
         self._classes = np.array(facts.classes)
-        self._writer = DatasetWriter(path, shape, np.float32, mask, names=False)
+        self._writer = DatasetWriter(path, shape, dtype, mask, names=False)
         self._index = self._writer.add_column("/entry_1/event_1/index", np.int64)
         self._score = self._writer.add_column("/entry_1/result_1/score", np.float32)
         self._writer.let_others_read()

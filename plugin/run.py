@@ -12,6 +12,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
+
 from specklenn.core.config import Config, LoadedConfig, load_config, resolved_yaml
 from specklenn.core.errors import ConfigError, DataError, SpecklennError
 from specklenn.plugin.channel import Channel, in_memory_channels
@@ -20,10 +22,11 @@ from specklenn.plugin.collector import Collector, Publisher
 from specklenn.plugin.lease import Distribution, FileDistribution, LiveDistribution
 from specklenn.plugin.packaged import find_config
 from specklenn.plugin.prepare import Prepared, make_source, prepare
-from specklenn.plugin.progress import NoProgress, TerminalProgress
+from specklenn.plugin.progress import NoProgress, TerminalProgress, seen_on_terminal
 from specklenn.plugin.publish import NoPublisher, ZmqPublisher
 from specklenn.plugin.results import HITS, RESULTS, HitsFile, ResultsFile
 from specklenn.plugin.run_state import RunState
+from specklenn.plugin.summary import print_summary
 from specklenn.plugin.worker import Worker, WorkerOptions
 
 if TYPE_CHECKING:
@@ -95,6 +98,7 @@ class _Job:
     """
 
     def __init__(self, loaded: LoadedConfig, rank: int, size: int) -> None:
+        self.loaded = loaded
         self.config: Config = loaded.settings
         self.rank = rank
         self.workers = list(range(1, size)) or [0]
@@ -118,14 +122,14 @@ class _Job:
                     idler.after(collector.step() or worked)
             finally:
                 collector.close()
-        return self._finish(collector, quiet)
+        return self._finish(collector)
 
     def run_collector(self, channel: Channel, quiet: bool) -> int:
         """Rank 0 of many."""
         collector = self._collector(channel, quiet)
         with _signals(collector.interrupt):
             collector.run()
-        return self._finish(collector, quiet)
+        return self._finish(collector)
 
     def run_worker(self, channel: Channel) -> int:
         """Any other rank; the collector decides when it ends."""
@@ -138,7 +142,9 @@ class _Job:
         config = self.config
         return Worker(
             channel,
-            lambda: make_source(config, self.prepared, number, workers, self.clock),
+            lambda: make_source(
+                self.loaded, self.prepared, number, workers, self.clock
+            ),
             self.prepared.pipeline,
             WorkerOptions(
                 host=os.uname().nodename.split(".")[0],
@@ -169,7 +175,11 @@ class _Job:
             state,
             [
                 HitsFile(
-                    self.folder / HITS, prepared.facts, prepared.shape, prepared.mask
+                    self.folder / HITS,
+                    prepared.facts,
+                    prepared.shape,
+                    prepared.mask,
+                    prepared.photon_dtype,
                 ),
                 ResultsFile(self.folder / RESULTS, prepared.facts, text),
             ],
@@ -187,13 +197,14 @@ class _Job:
         lease = self.config.loop.lease_shots
         return FileDistribution(len(source), len(self.workers), lease)
 
-    def _finish(self, collector: Collector, quiet: bool) -> int:
-        from rich.console import Console
-
-        from specklenn.plugin.summary import print_summary
-
+    def _finish(self, collector: Collector) -> int:
         files = [self.folder / name for name in (RESULTS, HITS, "run.log")]
-        print_summary(collector.state, files, Console(soft_wrap=True, highlight=False))
+        console = Console(
+            soft_wrap=True,
+            highlight=False,
+            force_terminal=seen_on_terminal(sys.stdout),
+        )
+        print_summary(collector.state, files, console)
         sys.stdout.flush()
         if collector.interrupted:
             return INTERRUPTED

@@ -37,8 +37,8 @@ def _rates(tally: Tally) -> Table:
         rate = f"{100 * count / total:.2f} %" if total else "-"
         interval = f"{100 * low:.2f} to {100 * high:.2f} %"
         table.add_row(name, str(count), rate, interval)
-    for reason, count in sorted(tally.skipped.items()):
-        table.add_row(f"skipped: {reason}", str(count), "", "")
+    for reason, skips in sorted(tally.skipped.items()):
+        table.add_row(f"skipped: {reason}", str(skips), "", "")
     return table
 
 
@@ -47,12 +47,12 @@ def _confusion(tally: Tally) -> Table:
     table.title_justify = "left"
     table.add_column("")
     used = np.flatnonzero(tally.confusion.sum(axis=0) + tally.confusion.sum(axis=1))
-    for code in used:
+    for code in used.tolist():
         table.add_column(tally.classes[code], justify="right")
-    for row in used:
-        if tally.confusion[row].sum():
-            counts = (str(tally.confusion[row, column]) for column in used)
-            table.add_row(tally.classes[row], *counts)
+    for truth in used.tolist():
+        if tally.confusion[truth].sum():
+            counts = (str(tally.confusion[truth, code]) for code in used)
+            table.add_row(tally.classes[truth], *counts)
     return table
 
 

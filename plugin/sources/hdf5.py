@@ -77,6 +77,7 @@ class Hdf5Source:
         self._parts = self._open(paths)
         self._ends = np.cumsum([len(part.data) for part in self._parts]).tolist()
         self.shape = self._parts[0].shape
+        self.dtype: np.dtype[Any] = self._parts[0].data.dtype
         self._first = first
         total = int(self._ends[-1])
         self._last = total if last is None else min(last, total)
@@ -132,7 +133,7 @@ class Hdf5Source:
             index=np.arange(start, stop) + self._first,
             timestamp_ns=np.zeros(number, np.uint64),
             arrived_ns=np.full(number, time.time_ns(), np.uint64),
-            frames=np.zeros((number, *self.shape), self._parts[0].data.dtype),
+            frames=np.zeros((number, *self.shape), self.dtype),
             flags=np.zeros(number, np.uint16),
             truth=np.full(number, "", f"<U{files.LONGEST_TEXT}"),
         )

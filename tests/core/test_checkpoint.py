@@ -1,0 +1,85 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from specklenn.core import checkpoint
+from specklenn.core.checkpoint import Card
+from specklenn.core.errors import WeightsError
+from specklenn.core.preprocess import Preprocessing
+
+
+@pytest.fixture
+def saved(tmp_path, model):
+    path = tmp_path / "m.safetensors"
+    checkpoint.save(
+        path, model.encoder, Preprocessing(crop=48, bin=1), Card(name="m", seed=4)
+    )
+    return path
+
+
+def test_a_model_survives_saving_to_half_precision(saved, model):
+    loaded = checkpoint.load(saved)
+
+    pictures = torch.randn(4, 1, 48, 48)
+    with torch.inference_mode():
+        difference = loaded.encoder(pictures) - model.encoder(pictures)
+    assert float(difference.abs().max()) < 2e-3
+    assert loaded.preprocessing == Preprocessing(crop=48, bin=1)
+    assert loaded.card.seed == 4
+    assert not loaded.encoder.training
+
+
+def test_the_packaged_model_loads_and_its_card_tells_its_story():
+    loaded = checkpoint.load("default")
+
+    assert loaded.card.data
+    assert loaded.card.commit
+    assert loaded.card.scores
+    assert loaded.encoder.input_side == loaded.preprocessing.input_side
+
+
+def test_weights_that_differ_from_their_card_are_refused(saved):
+    content = bytearray(saved.read_bytes())
+    content[-1] ^= 1
+    saved.write_bytes(content)
+
+    with pytest.raises(WeightsError, match=r"SHA-256 .* its card says"):
+        checkpoint.load(saved)
+
+
+def test_weights_without_a_card_are_refused(saved):
+    checkpoint.card_path(saved).unlink()
+
+    with pytest.raises(WeightsError, match="card"):
+        checkpoint.load(saved)
+
+
+def test_a_broken_card_is_refused(saved):
+    checkpoint.card_path(saved).write_text("{")
+
+    with pytest.raises(WeightsError, match="no model card"):
+        checkpoint.load(saved)
+
+
+def test_tensors_of_another_program_are_refused(tmp_path, saved):
+    save_file({"x": torch.zeros(3)}, saved)
+    card = json.loads(checkpoint.card_path(saved).read_text())
+    card["sha256"] = checkpoint.file_hash(saved)
+    checkpoint.card_path(saved).write_text(json.dumps(card))
+
+    with pytest.raises(WeightsError, match="no specklenn-2023 model"):
+        checkpoint.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("no-such-model", "packaged are .*default"),
+        ("no/such.safetensors", "no such file"),
+    ],
+)
+def test_a_missing_model_is_named(name, words):
+    with pytest.raises(WeightsError, match=words):
+        checkpoint.load(name)

@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+from specklenn.core.classify import Classifier
+from specklenn.core.errors import ConfigError
+from specklenn.core.preprocess import Cropper, Preprocessing
+from specklenn.core.scoring import Classification
+
+
+def test_a_pattern_gets_the_class_whose_supports_are_nearest_on_average(
+    classifier, draw_shots
+):
+    frames, names = draw_shots(40, seed=5)
+    hits = names != "no-hit"
+
+    found = classifier.classify(frames[hits])
+
+    vectors = classifier.embed(frames[hits])
+    supports = classifier.embed(classifier.supports.frames)
+    labels = np.array(classifier.supports.labels)
+    for vector, label in zip(vectors, found.labels, strict=True):
+        means = {
+            name: np.linalg.norm(supports[labels == name] - vector, axis=1).mean()
+            for name in classifier.classes
+        }
+        assert label == min(means, key=means.get)
+    assert (found.labels == names[hits]).mean() > 0.9
+
+
+def test_embeddings_do_not_depend_on_the_company_in_the_batch(classifier, draw_shots):
+    frames, _ = draw_shots(16)
+
+    together = classifier.embed(frames)
+    alone = np.concatenate([classifier.embed(frames[i : i + 1]) for i in range(16)])
+
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_a_flat_pattern_gets_no_label_and_no_distance(classifier, draw_shots):
+    frames, _ = draw_shots(2)
+    frames[0] = 0
+
+    found = classifier.classify(frames)
+
+    assert found.labels[0] == ""
+    assert np.isnan(found.distances[0]).all()
+    assert np.isfinite(found.distances[1]).all()
+
+
+def test_far_patterns_are_unknown_only_when_rejection_is_on(
+    model, supports, mask, draw_shots
+):
+    cropper = Cropper(model.preprocessing, supports.shape, mask)
+    strict = Classification(reject_above_distance=1e-3)
+    frames, _ = draw_shots(4)
+
+    rejecting = Classifier(model, supports, cropper, strict).classify(frames[:3])
+    trusting = Classifier(model, supports, cropper).classify(frames[:3])
+
+    assert set(rejecting.labels) == {"unknown"}
+    assert "unknown" not in trusting.labels
+    np.testing.assert_array_equal(rejecting.distances, trusting.distances)
+
+
+def test_a_crop_that_does_not_fit_the_network_is_refused(model, supports):
+    cropper = Cropper(Preprocessing(crop=64), supports.shape)
+
+    with pytest.raises(ConfigError, match=r"32 pixels a side, the network .* takes 48"):
+        Classifier(model, supports, cropper)
+
+
+def test_every_support_that_cannot_be_used_is_named(model, supports):
+    frames = supports.frames.copy()
+    frames[[2, 5]] = 0
+    spoiled = type(supports)(
+        frames=frames,
+        labels=supports.labels,
+        classes=supports.classes,
+        origins=supports.origins,
+    )
+
+    with pytest.raises(ConfigError) as caught:
+        Classifier(model, spoiled, Cropper(model.preprocessing, supports.shape))
+
+    assert [line.split(" cannot")[0] for line in caught.value.problems] == [
+        "support: memory 2",
+        "support: memory 5",
+    ]
+
+
+def test_a_classifier_loads_from_files(run_folder, draw_shots):
+    classifier = Classifier.load(
+        run_folder.path / "w.safetensors", run_folder.path / "support.yaml"
+    )
+
+    vectors = classifier.embed(draw_shots(3)[0])
+
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)

@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+
+from specklenn.core.flags import Flag
+from specklenn.core.shots import Shot, gather
+
+
+def batch(frames, truth=None):
+    shots = [
+        Shot(index=10 + i, timestamp_ns=i, frame=f, truth=truth[i] if truth else "")
+        for i, f in enumerate(frames)
+    ]
+    return gather(shots, (100, 100))
+
+
+def test_every_shot_gets_one_row_whatever_it_looks_like(pipeline, draw_shots):
+    frames = list(draw_shots(8)[0].astype(np.float32))
+    frames[1] = None
+    frames[2] = np.ones((7, 7), np.float32)
+    frames[4] = np.full((100, 100), np.nan, np.float32)
+    frames[5] = np.zeros((100, 100), np.float32)
+    frames[6] = np.full((100, 100), -1e30, np.float32)
+
+    rows = pipeline.judge(batch(frames)).rows
+
+    assert rows["index"].tolist() == list(range(10, 18))
+    assert rows["flags"].tolist() == [
+        0,
+        Flag.UNREADABLE,
+        Flag.WRONG_SHAPE,
+        Flag.NO_HIT,
+        Flag.NOT_FINITE,
+        Flag.EMPTY,
+        Flag.NOT_FINITE,
+        Flag.NO_HIT,
+    ]
+    assert (rows["label"][[1, 2, 4, 5, 6]] == -1).all()
+
+
+def test_rows_agree_with_the_classifier(pipeline, draw_shots):
+    frames, names = draw_shots(12)
+    hits = names != "no-hit"
+
+    rows = pipeline.judge(batch(list(frames), names.tolist())).rows
+
+    expected = pipeline.classifier.classify(frames[hits])
+    labels = np.array(pipeline.classes)[rows["label"]]
+    assert labels[hits].tolist() == expected.labels.tolist()
+    np.testing.assert_allclose(rows["distances"][hits], expected.distances, atol=1e-6)
+    np.testing.assert_allclose(rows["score"][hits], expected.scores.max(axis=1), 1e-4)
+    assert np.array(pipeline.classes)[rows["truth"]].tolist() == names.tolist()
+    assert set(rows["support_version"]) == {7}
+    assert set(rows["run"]) == {94}
+
+
+def test_shots_without_a_hit_never_reach_the_network(pipeline, draw_shots, monkeypatch):
+    frames, names = draw_shots(16)
+    seen = []
+    embed = pipeline.classifier.embed_inputs
+    monkeypatch.setattr(
+        pipeline.classifier,
+        "embed_inputs",
+        lambda inputs: seen.append(len(inputs)) or embed(inputs),
+    )
+
+    rows = pipeline.judge(batch(list(frames))).rows
+
+    assert sum(seen) == int((names != "no-hit").sum()) == 12
+    assert np.isnan(rows["distances"][names == "no-hit"]).all()
+
+
+def test_a_shot_that_breaks_the_network_is_skipped_and_the_others_are_judged(
+    pipeline, draw_shots, monkeypatch
+):
+    frames, _ = draw_shots(3)
+    embed = pipeline.classifier.embed_inputs
+    poison = pipeline.classifier.cropper.normalise(
+        pipeline.classifier.cropper.crop(frames[1:2]).photons
+    )
+
+    def fragile(inputs):
+        if any(np.array_equal(item, poison[0]) for item in inputs):
+            raise RuntimeError("poisoned")
+        return embed(inputs)
+
+    monkeypatch.setattr(pipeline.classifier, "embed_inputs", fragile)
+
+    rows = pipeline.judge(batch(list(frames))).rows
+
+    assert rows["flags"].tolist() == [0, Flag.FAILED, 0]
+    assert (rows["label"] >= 0).tolist() == [True, False, True]
+
+
+def test_frames_of_another_shape_than_the_supports_are_all_skipped(pipeline):
+    shots = gather(
+        [Shot(index=i, timestamp_ns=0, frame=np.ones((90, 90))) for i in range(3)],
+        (90, 90),
+    )
+
+    rows = pipeline.judge(shots).rows
+
+    assert (rows["flags"] == Flag.WRONG_SHAPE).all()
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_small_batches_work(pipeline, draw_shots, number):
+    judged = pipeline.judge(batch(list(draw_shots(4)[0][:number])))
+
+    assert len(judged.rows) == len(judged.photons) == number

@@ -1,0 +1,149 @@
+import numpy as np
+import pytest
+
+from specklenn.core.errors import ConfigError
+from specklenn.core.flags import Flag
+from specklenn.core.preprocess import Cropper, Preprocessing, prepare
+
+
+def frames(number=3, shape=(120, 110), seed=0):
+    return np.random.default_rng(seed).poisson(2.0, (number, *shape)).astype(np.float32)
+
+
+def brute_force(frame, mask, crop, width):
+    """Bin, take the root and normalise pixel by pixel."""
+    top, left = (frame.shape[0] - crop) // 2, (frame.shape[1] - crop) // 2
+    side = crop // width
+    values = np.full((side, side), np.nan)
+    for row in range(side):
+        for column in range(side):
+            good = []
+            for y in range(top + row * width, top + (row + 1) * width):
+                for x in range(left + column * width, left + (column + 1) * width):
+                    if not mask[y, x]:
+                        good.append(frame[y, x])
+            if good:
+                values[row, column] = np.sqrt(sum(good) * width**2 / len(good))
+    normal = (values - np.nanmean(values)) / np.nanstd(values)
+    return np.nan_to_num(normal)
+
+
+def test_the_network_input_equals_a_pixel_by_pixel_computation():
+    mask = np.random.default_rng(1).random((120, 110)) < 0.2
+    mask[50:58, 40:60] = True
+    settings = Preprocessing(crop=64, bin=4)
+
+    found = prepare(frames(), mask, settings).inputs
+
+    for frame, picture in zip(frames(), found, strict=True):
+        np.testing.assert_allclose(
+            picture, brute_force(frame, mask, 64, 4), rtol=1e-4, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("scale", ["linear", "sqrt", "log1p"])
+def test_inputs_have_zero_mean_and_unit_variance(scale):
+    found = prepare(frames(), None, Preprocessing(crop=96, scale=scale)).inputs
+
+    np.testing.assert_allclose(found.mean(axis=(1, 2)), 0, atol=1e-5)
+    np.testing.assert_allclose(found.std(axis=(1, 2)), 1, rtol=1e-4)
+
+
+def test_what_lies_under_the_mask_changes_nothing():
+    mask = np.zeros((120, 110), bool)
+    mask[60, 30:80] = True
+    hidden = frames()
+    hidden[:, mask] = 1e30
+
+    np.testing.assert_array_equal(
+        prepare(hidden, mask, Preprocessing()).inputs,
+        prepare(frames(), mask, Preprocessing()).inputs,
+    )
+
+
+def test_the_crop_follows_the_beam():
+    frame = np.zeros((1, 120, 110), np.float32)
+    frame[0, 40, 50] = 5.0
+    cropper = Cropper(Preprocessing(crop=16, bin=1, centre=(40, 50)), (120, 110))
+
+    photons = cropper.crop(frame).photons[0]
+
+    assert photons[8, 8] == 5.0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "flag"),
+    [
+        (lambda f: f.fill(np.nan), Flag.NOT_FINITE),
+        (lambda f: f.fill(np.inf), Flag.NOT_FINITE),
+        (lambda f: f.__setitem__(slice(0, 60), -1e30), Flag.NOT_FINITE),
+        (lambda f: f.fill(0), Flag.EMPTY),
+        (lambda f: f.fill(3), Flag.FLAT),
+    ],
+)
+def test_a_frame_that_cannot_be_judged_is_flagged_and_others_are_not(spoil, flag):
+    stack = frames()
+    spoil(stack[1])
+
+    found = prepare(stack, None, Preprocessing())
+
+    assert found.flags.tolist() == [0, flag, 0]
+    assert not found.inputs[1].any()
+    assert np.isfinite(found.inputs).all()
+
+
+def test_a_few_absurd_pixels_are_left_out_instead_of_the_shot():
+    stack, mask = frames(), np.zeros((120, 110), bool)
+    mask[60, 50:53] = True
+    expected = prepare(stack, mask, Preprocessing()).inputs
+    stack[:, 60, 50], stack[:, 60, 51], stack[:, 60, 52] = np.nan, np.inf, -1e20
+
+    found = prepare(stack, None, Preprocessing())
+
+    assert not found.flags.any()
+    np.testing.assert_array_equal(found.inputs, expected)
+
+
+def test_negative_photons_of_read_noise_are_fine():
+    found = prepare(frames() - 5, None, Preprocessing())
+
+    assert not found.flags.any()
+    assert np.isfinite(found.inputs).all()
+
+
+def test_a_frame_that_is_masked_whole_is_flagged():
+    found = prepare(frames(), np.ones((120, 110), bool), Preprocessing())
+
+    assert (found.flags == Flag.ALL_MASKED).all()
+
+
+def test_calibration_turns_adu_into_photons():
+    cropper = Cropper(
+        Preprocessing(), (120, 110), adu_per_photon=20.0, offset_adu=100.0
+    )
+
+    photons = cropper.crop(frames() * 20 + 100).photons
+
+    np.testing.assert_allclose(photons, frames()[:, 12:108, 7:103], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (Preprocessing(crop=128), "128 pixels around 60 do not fit into 120 rows"),
+        (Preprocessing(centre=(10, 55)), "do not fit into 120 rows"),
+    ],
+)
+def test_a_crop_outside_the_frame_is_refused(settings, words):
+    with pytest.raises(ConfigError, match=words):
+        Cropper(settings, (120, 110))
+
+
+def test_a_mask_of_another_shape_is_refused():
+    with pytest.raises(ConfigError, match=r"mask of shape \(5, 5\)"):
+        Cropper(Preprocessing(), (120, 110), np.zeros((5, 5), bool))
+
+
+def test_a_crop_that_is_no_multiple_of_the_bin_is_refused():
+    with pytest.raises(ValueError, match="not a multiple of bin"):
+        Preprocessing(crop=97)
