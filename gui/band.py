@@ -1,6 +1,4 @@
 """The filled band of an interval over time."""
-# mypy: allow-subclassing-any
-# ruff: noqa: N802 - Qt gives the names of the methods that it calls
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
 """Sentences that a person must see, above everything else."""
-# mypy: allow-subclassing-any
 
 from __future__ import annotations
 

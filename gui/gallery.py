@@ -1,14 +1,12 @@
 """The newest examples of every class, as large as the area allows."""
-# mypy: allow-subclassing-any
-# ruff: noqa: N802 - Qt gives the names of the methods that it calls
 
 from __future__ import annotations
 
 from pyqtgraph.Qt import QtGui, QtWidgets
 
 from specklenn.gui.arrange import Arrangement, arrange
+from specklenn.gui.examples import EXAMPLES_PER_CLASS
 from specklenn.gui.label import ElidedLabel
-from specklenn.gui.state import EXAMPLES_PER_CLASS
 from specklenn.gui.theme import ClassStyle
 from specklenn.gui.thumbnail import Thumbnail, colour_table, picture_of
 from specklenn.gui.view import SeenExample

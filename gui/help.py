@@ -1,5 +1,4 @@
 """The list of shortcuts, over the window until it is closed again."""
-# mypy: allow-subclassing-any
 
 from __future__ import annotations
 

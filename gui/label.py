@@ -1,6 +1,4 @@
 """A label that shortens its text with an ellipsis instead of clipping it."""
-# mypy: allow-subclassing-any
-# ruff: noqa: N802 - Qt gives the names of the methods that it calls
 
 from __future__ import annotations
 

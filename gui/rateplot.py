@@ -1,5 +1,4 @@
 """Rate of every class over time, with its 95 % band."""
-# mypy: allow-subclassing-any
 
 from __future__ import annotations
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
-from specklenn.core.messages import Example, RankStatus, Snapshot
+from specklenn.core.messages import RankStatus, Snapshot
 from specklenn.gui.counting import Counts, histogram_quantiles, wilson
+from specklenn.gui.examples import ExampleShelf
 from specklenn.gui.history import History, RateSeries
 from specklenn.gui.view import (
     Choices,
     ClassRate,
     Freshness,
     Header,
-    SeenExample,
     View,
 )
 
@@ -26,20 +25,11 @@ STALE_S = 10.0
 RANK_SILENT_S = 5.0
 SHOT_RATE_OVER_S = 10.0
 LATENCY_OVER_S = 60.0
-EXAMPLES_PER_CLASS = 6
 DAY_S = 86_400.0
 MOST_MARKS = 50
 
 BOXCARS_S = (2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Lengths of the moving average that a person can choose."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Held:
-    """An example and when this window saw it first."""
-
-    example: Example
-    seen_s: float
 
 
 class MonitorState:
@@ -57,7 +47,7 @@ class MonitorState:
         self._newest: Snapshot | None = None
         self._history = History(0)
         self._marks: list[tuple[float, str]] = []
-        self._held: dict[str, list[_Held]] = {}
+        self._shelf = ExampleShelf()
         self._latency: deque[tuple[float, Counts]] = deque()
         self._drawn: tuple[object, RateSeries] | None = None
 
@@ -80,7 +70,7 @@ class MonitorState:
         if before is not None:
             self._mark_changes(before, snapshot)
         self._merge_counts(snapshot)
-        self._merge_examples(snapshot)
+        self._shelf.merge(snapshot, self._received_s)
         return True
 
     def freshness(self) -> Freshness:
@@ -126,7 +116,10 @@ class MonitorState:
             rates=rates,
             over_s=over_s,
             series=self._series(choices),
-            examples={name: self._examples(name) for name in newest.classes},
+            examples={
+                name: self._shelf.seen(name, self._clock(), self.age_s())
+                for name in newest.classes
+            },
             marks=tuple(self._marks),
             failures=newest.failures,
         )
@@ -139,12 +132,10 @@ class MonitorState:
     def _begin(self, snapshot: Snapshot) -> None:
         self._history = History(len(snapshot.classes))
         self._marks = []
-        self._held = {}
         self._latency.clear()
 
     def _restart(self) -> None:
         self._history.restart()
-        self._held = {}
         self._latency.clear()
 
     def _mark_changes(self, before: Snapshot, now: Snapshot) -> None:
@@ -171,25 +162,6 @@ class MonitorState:
             recent.append((now_s, snapshot.latency_counts))
         while len(recent) > 1 and recent[1][0] <= now_s - LATENCY_OVER_S:
             recent.popleft()
-
-    def _merge_examples(self, snapshot: Snapshot) -> None:
-        for name in snapshot.classes:
-            held = {
-                (item.example.index, item.example.timestamp_ns): item
-                for item in self._held.get(name, ())
-            }
-            for example in snapshot.examples:
-                if example.label == name:
-                    held.setdefault(
-                        (example.index, example.timestamp_ns),
-                        _Held(example, self._received_s),
-                    )
-            newest = sorted(
-                held.values(),
-                key=lambda item: (item.example.timestamp_ns, item.example.index),
-                reverse=True,
-            )
-            self._held[name] = newest[:EXAMPLES_PER_CLASS]
 
     def _rates(
         self, newest: Snapshot, window_s: float | None
@@ -254,25 +226,6 @@ class MonitorState:
             newest.latency_edges_ms, np.maximum(counts, 0), (0.5, 0.95, 0.99)
         )
         return p50, p95, p99
-
-    def _examples(self, name: str) -> tuple[SeenExample, ...]:
-        session = self._newest.session if self._newest else ""
-        return tuple(
-            SeenExample(
-                (session, item.example.index, item.example.timestamp_ns),
-                item.example,
-                self._example_age_s(item),
-            )
-            for item in self._held.get(name, ())
-        )
-
-    def _example_age_s(self, item: _Held) -> float:
-        """Age by the collector's clock; by first sight for shots replayed later."""
-        wall_ns = self._newest.wall_ns if self._newest else 0
-        age_s = (wall_ns - item.example.timestamp_ns) / 1e9 + self.age_s()
-        if 0 <= age_s < DAY_S:
-            return age_s
-        return max(0.0, self._clock() - item.seen_s)
 
 
 def fitting_boxcar(length_s: float) -> float:

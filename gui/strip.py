@@ -1,5 +1,4 @@
 """The status strip: how fresh, which run, how many shots, how well it runs."""
-# mypy: allow-subclassing-any
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
 """One example as a small picture with a caption."""
-# mypy: allow-subclassing-any
-# ruff: noqa: N802 - Qt gives the names of the methods that it calls
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
 """One tile per class: its rate, how well that is known, and its shots."""
-# mypy: allow-subclassing-any
 
 from __future__ import annotations
 

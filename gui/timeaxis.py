@@ -1,6 +1,4 @@
 """A time axis with as many labels as fit, in this machine's zone."""
-# mypy: allow-subclassing-any
-# ruff: noqa: N802 - pyqtgraph gives the names of the methods that it calls
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
 """What lies over the window when its content is not the present."""
-# mypy: allow-subclassing-any
-# ruff: noqa: N802 - Qt gives the names of the methods that it calls
 
 from __future__ import annotations
 

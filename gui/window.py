@@ -1,6 +1,4 @@
 """The monitor window: draws views, never changes what they come from."""
-# mypy: allow-subclassing-any
-# ruff: noqa: N802 - Qt gives the names of the methods that it calls
 
 from __future__ import annotations
 

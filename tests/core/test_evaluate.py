@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+
+from specklenn.core.errors import DataError
+from specklenn.core.evaluate import embed, evaluate
+from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
+from specklenn.core.model import Encoder
+
+
+def make(per_class: int, spread: float, samples: int = 3):
+    """Two clusters on the circle per sample, each sample turned by its own angle."""
+    random = np.random.default_rng(0)
+    angles, labels, names = [], [], []
+    for sample in range(samples):
+        for number, label in enumerate((SINGLE_HIT, MULTI_HIT)):
+            angles.append(
+                sample + 1.5 * number + spread * random.normal(size=per_class)
+            )
+            labels += [label] * per_class
+            names += [f"sample {sample}"] * per_class
+    turned = np.concatenate(angles)
+    embeddings = np.stack((np.cos(turned), np.sin(turned)), axis=1)
+    return embeddings.astype(np.float32), np.array(labels), np.array(names)
+
+
+def test_clean_clusters_are_told_apart_always():
+    scores = evaluate(*make(30, 0.01), shots=(1, 5))
+
+    for shots in ("1", "5"):
+        assert scores[shots]["accuracy"] == 1.0
+        assert scores[shots]["f1"] == 1.0
+        assert scores[shots]["ci95"] == [1.0, 1.0]
+        assert set(scores[shots]["per_sample"]) == {
+            "sample 0",
+            "sample 1",
+            "sample 2",
+        }
+
+
+def test_clusters_without_difference_are_guessed():
+    embeddings, labels, names = make(400, 0.01, samples=8)
+    noise = np.random.default_rng(1).normal(size=embeddings.shape)
+    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+
+    score = evaluate(noise.astype(np.float32), labels, names, shots=(5,))["5"]
+
+    assert score["accuracy"] == pytest.approx(0.5, abs=0.03)
+    low, high = score["ci95"]
+    assert low <= score["accuracy"] <= high
+
+
+def test_supports_are_never_queried():
+    embeddings, labels, names = make(2, 0.01, samples=1)
+
+    score = evaluate(embeddings, labels, names, shots=(1,))["1"]
+    assert score["accuracy"] == 1.0
+
+    with pytest.raises(DataError, match="3 patterns of every class"):
+        evaluate(embeddings, labels, names, shots=(2,))
+
+
+def test_queries_are_as_many_of_each_class():
+    embeddings, labels, names = make(100, 0.01, samples=1)
+    same = np.tile(np.float32([1, 0]), (len(labels), 1))
+    few_multi = np.r_[0:100, 100:120]
+
+    score = evaluate(same[few_multi], labels[few_multi], names[few_multi], shots=(5,))
+
+    assert score["5"]["accuracy"] == 0.5
+    assert score["5"]["f1"] == pytest.approx(2 / 3)
+    assert embeddings.shape == (200, 2)
+
+
+def test_the_same_seed_draws_the_same_supports():
+    data = make(30, 0.8)
+
+    assert evaluate(*data, seed=3) == evaluate(*data, seed=3)
+    assert evaluate(*data, seed=3) != evaluate(*data, seed=4)
+
+
+def test_a_third_class_can_be_asked_for_and_must_be_there():
+    with pytest.raises(DataError):
+        evaluate(*make(30, 0.1), classes=(SINGLE_HIT, MULTI_HIT, NON_SAMPLE_HIT))
+
+
+def test_embedding_in_batches_is_embedding_at_once(monkeypatch):
+    encoder = Encoder(16, 4).eval()
+    inputs = np.random.default_rng(0).random((10, 16, 16), np.float32)
+    together = embed(encoder, inputs)
+
+    monkeypatch.setattr("specklenn.core.evaluate.EMBED_BATCH", 3)
+
+    np.testing.assert_allclose(embed(encoder, inputs), together, atol=1e-5)
+    assert together.shape == (10, 4)

@@ -1,0 +1,56 @@
+import pytest
+import zmq
+
+from specklenn.core.errors import ConfigError
+from specklenn.core.messages import decode
+from specklenn.plugin.clock import SystemClock
+from specklenn.plugin.demo_command import free_port
+from specklenn.plugin.publish import ZmqPublisher
+from specklenn.plugin.run_state import RunFacts, RunState
+
+
+def state():
+    facts = RunFacts(
+        experiment="amo",
+        run=94,
+        classes=("single-hit", "no-hit"),
+        support_classes=("single-hit",),
+        support_version=1,
+        support_hash="a",
+    )
+    return RunState(facts=facts, workers=[1], examples_per_class=6, now_s=0.0)
+
+
+def test_a_window_gets_snapshots_in_one_part():
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
+    publisher, run = ZmqPublisher(endpoint), state()
+    with zmq.Context() as context, context.socket(zmq.SUB) as window:
+        window.setsockopt(zmq.LINGER, 0)
+        window.subscribe(b"")
+        window.connect(endpoint)
+        parts = None
+        for _ in range(200):
+            publisher.publish(run.snapshot(0.0, SystemClock().wall_ns()))
+            if window.poll(20):
+                parts = window.recv_multipart()
+                break
+    publisher.close()
+
+    assert parts is not None
+    assert len(parts) == 1
+    assert decode(parts[0]).experiment == "amo"
+
+
+def test_an_endpoint_in_use_is_refused_in_one_sentence():
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
+    first = ZmqPublisher(endpoint)
+    with pytest.raises(ConfigError, match="another run publishing there"):
+        ZmqPublisher(endpoint)
+    first.close()
+
+
+def test_nobody_listening_holds_nothing_up():
+    publisher, run = ZmqPublisher(f"tcp://127.0.0.1:{free_port()}"), state()
+    for _ in range(50):
+        publisher.publish(run.snapshot(0.0, 1))
+    publisher.close()
