@@ -2,104 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from specklenn.core import evaluate
-from specklenn.core.augment import (
-    Augmentation,
-    expose,
-    normalise,
-    random_patches,
-    warp,
-)
-from specklenn.core.detector import Detector
+from specklenn.core.augment import expose, normalise, random_patches, warp
 from specklenn.core.errors import DataError
-from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
-from specklenn.core.losses import DEFAULT_MARGIN, triplet_loss
+from specklenn.core.losses import triplet_loss
 from specklenn.core.mining import mine, squared_distances
-from specklenn.core.model import EMBEDDING_SIZE, Encoder
-from specklenn.core.noise import Noise
-from specklenn.core.preprocess import Preprocessing
-from specklenn.core.settings import Settings
-from specklenn.core.training_data import (
-    TrainingData,
-    bin_patterns,
-    draw_batch,
-)
-
-
-class Exposure(Settings):
-    """How noise-free training patterns become shots, anew at every step.
-
-    Parameters
-    ----------
-    fluence : (lowest, highest)
-        Factor on the patterns, drawn evenly in its logarithm.
-    noise : Noise
-        Fluence jitter on top, shot noise, read noise per detector pixel.
-    detector : Detector
-        Its beam stop and gap are laid over the patterns.
-    """
-
-    fluence: tuple[float, float] = (1.0, 1.0)
-    noise: Noise = Noise()
-    detector: Detector = Detector()
-
-
-class Training(Settings):
-    """How an encoder is trained.
-
-    Parameters
-    ----------
-    preprocess : Preprocessing
-        Stored with the weights.
-    classes : tuple of str
-    exposure : Exposure or None
-        For noise-free patterns; None where the patterns are shots already.
-    augment : Augmentation
-    embedding_size : int
-    initial_std : float
-        Of the first weights.
-    margin : float
-        Of the triplet loss.
-    learning_rate : float
-        Of Adam.
-    decay : bool
-        Whether the learning rate falls to zero along a cosine.
-    steps : int
-    samples_per_step, patterns_per_class : int
-        Make up a batch.
-    seed : int
-    """
-
-    preprocess: Preprocessing = Preprocessing()
-    classes: tuple[str, ...] = Field(
-        default=(SINGLE_HIT, MULTI_HIT, NON_SAMPLE_HIT), min_length=2
-    )
-    exposure: Exposure | None = Exposure()
-    augment: Augmentation = Augmentation()
-    embedding_size: int = Field(default=EMBEDDING_SIZE, ge=2, le=4096)
-    initial_std: float = Field(default=0.2, gt=0)
-    margin: float = Field(default=DEFAULT_MARGIN, gt=0, le=4)
-    learning_rate: float = Field(default=1e-3, gt=0)
-    decay: bool = True
-    steps: int = Field(default=4000, ge=1)
-    samples_per_step: int = Field(default=8, ge=1)
-    patterns_per_class: int = Field(default=8, ge=2)
-    seed: int = Field(default=0, ge=0)
+from specklenn.core.model import Encoder
+from specklenn.core.training import Training, draw_fluence, exposure_mask
+from specklenn.core.training_data import TrainingData, draw_batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,52 +170,6 @@ class Trainer:
         copy.load_state_dict(self.encoder.state_dict())
         return copy.eval()
 
-    def save_state(self, path: str | os.PathLike[str]) -> None:
-        """Write everything that `resume` needs into one safetensors file."""
-        tensors = {
-            f"encoder.{name}": value
-            for name, value in self.encoder.state_dict().items()
-        }
-        for number, state in self.optimiser.state_dict()["state"].items():
-            for name, value in state.items():
-                tensors[f"adam.{number}.{name}"] = value
-        tensors["generator"] = self.generator.get_state()
-        tensors = {name: value.contiguous() for name, value in tensors.items()}
-        header = {
-            "settings": self.settings.model_dump_json(),
-            "steps_done": str(self.steps_done),
-            "best": repr(self.best),
-            "history": json.dumps(self.history),
-        }
-        part = Path(path).with_suffix(".part")
-        save_file(tensors, part, metadata=header)
-        part.replace(path)
-
-    def resume(self, path: str | os.PathLike[str]) -> None:
-        """Go on from a state file, step for step as if never interrupted.
-
-        Raises
-        ------
-        DataError
-            If the file is no training state or was written with other settings.
-        """
-        header, tensors = _read_state(path)
-        if header["settings"] != self.settings.model_dump_json():
-            raise DataError(
-                f"{path}: written by a training with other settings; "
-                "remove it to start anew"
-            )
-        self.encoder.load_state_dict(_part(tensors, "encoder."))
-        state = self.optimiser.state_dict()
-        for key, value in _part(tensors, "adam.").items():
-            number, _, name = key.partition(".")
-            state["state"].setdefault(int(number), {})[name] = value
-        self.optimiser.load_state_dict(state)
-        self.generator.set_state(tensors["generator"])
-        self.steps_done = int(header["steps_done"])
-        self.best = float(header["best"])
-        self.history = json.loads(header["history"])
-
     def _set_learning_rate(self) -> None:
         done = self.steps_done / self.settings.steps
         factor = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
@@ -314,51 +186,3 @@ def _store_channels_last(encoder: Encoder) -> None:
             parameter.data = parameter.data.contiguous(
                 memory_format=torch.channels_last
             )
-
-
-def exposure_mask(settings: Training) -> Tensor:
-    """Return the binned mask of the exposure's detector, (side, side) bool."""
-    side = settings.preprocess.input_side
-    if settings.exposure is None:
-        return torch.zeros(side, side, dtype=torch.bool)
-    mask = settings.exposure.detector.mask()
-    _, bad = bin_patterns(
-        np.zeros((0, *mask.shape), np.float32), mask, settings.preprocess.bin
-    )
-    first = [(length - side) // 2 for length in bad.shape]
-    middle = bad[first[0] : first[0] + side, first[1] : first[1] + side]
-    return torch.from_numpy(middle)
-
-
-def draw_fluence(exposure: Exposure, number: int, generator: torch.Generator) -> Tensor:
-    """Draw the fluence of each shot, its factor times its jitter, (number,) float32."""
-    low, high = np.log(exposure.fluence)
-    drawn = torch.exp(low + (high - low) * torch.rand(number, generator=generator))
-    shape = exposure.noise.jitter_shape
-    if shape == 0:
-        return drawn
-    rates = torch.full((number,), shape)
-    jitter = torch._standard_gamma(rates, generator=generator) / shape
-    return drawn * jitter.clamp(*exposure.noise.jitter_limits)
-
-
-def _read_state(
-    path: str | os.PathLike[str],
-) -> tuple[dict[str, str], dict[str, Tensor]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            header: dict[str, Any] = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.offset_keys()}
-    except (OSError, SafetensorError) as error:
-        raise DataError(f"{path}: not a training state: {error}") from error
-    if "steps_done" not in header:
-        raise DataError(f"{path}: not a training state")
-    return header, tensors
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(prefix): value
-        for name, value in tensors.items()
-        if name.startswith(prefix)
-    }

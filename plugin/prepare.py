@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -97,12 +97,14 @@ def prepare(loaded: LoadedConfig, rank: int = 0) -> Prepared:
     )
     problems.raise_if_any()
     assert supports is not None
-    mask = _combined(supports, source, extra_mask)
     if source is not None and source.shape != supports.shape:
         raise ConfigError(
             f"{loaded.where('support')}: supports of shape {supports.shape}, the "
             f"source has frames of shape {source.shape}"
         )
+    mask = _combined(
+        supports, [supports.mask, _source_mask(config, source), extra_mask]
+    )
     pipeline = _bind(config, model, supports, mask, rank)
     return Prepared(
         pipeline=pipeline,
@@ -120,7 +122,7 @@ def make_source(
         return prepared.file_source
     settings = loaded.settings.source
     assert isinstance(settings, SimulatedSource)
-    from specklenn.core.experiment import Factory
+    from specklenn.core.factory import Factory
     from specklenn.plugin.sources.simulated import SimulatedStream
 
     return SimulatedStream(
@@ -176,17 +178,22 @@ def _mask_file(loaded: LoadedConfig) -> Mask | None:
         return np.asarray(data[()]).astype(bool)
 
 
-def _combined(
-    supports: SupportSet, source: hdf5.Hdf5Source | None, extra: Mask | None
-) -> Mask | None:
+def _source_mask(config: Config, source: hdf5.Hdf5Source | None) -> Mask | None:
+    if source is not None:
+        return source.mask()
+    if isinstance(config.source, SimulatedSource):
+        return config.source.experiment.detector.mask()
+    return None
+
+
+def _combined(supports: SupportSet, found: Sequence[Mask | None]) -> Mask | None:
     """Return the pixels that any of the masks calls bad."""
-    found = [supports.mask, source.mask() if source else None, extra]
     masks = [mask for mask in found if mask is not None]
     for mask in masks:
         if mask.shape != supports.shape:
             raise ConfigError(
-                f"calibration.mask_file: mask of shape {mask.shape}, frames of shape "
-                f"{supports.shape}"
+                f"support: supports of shape {supports.shape}, a mask of the source or "
+                f"of calibration.mask_file has shape {mask.shape}"
             )
     return np.logical_or.reduce(masks) if masks else None
 

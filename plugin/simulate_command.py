@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from specklenn.plugin.packaged import find_config
+
 if TYPE_CHECKING:
-    from specklenn.core.experiment import Experiment, SimulatedShots
+    from specklenn.core.experiment import Experiment
+    from specklenn.core.factory import SimulatedShots
 
 BATCH = 200
 
@@ -20,8 +23,9 @@ def main(arguments: list[str]) -> int:
     from specklenn.core.validation import validate
     from specklenn.core.yaml_lines import read_yaml
 
-    experiment = validate(Experiment, read_yaml(options.config))
-    experiment = experiment.located(options.config.parent)
+    path = find_config(options.config)
+    experiment = validate(Experiment, read_yaml(path))
+    experiment = experiment.located(path.parent)
     if options.seed is not None:
         experiment = experiment.model_copy(update={"seed": options.seed})
     if options.per_class is not None:
@@ -38,7 +42,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="specklenn simulate",
         description="Simulate shots of single particles, aggregates and debris.",
     )
-    parser.add_argument("config", type=Path, help="experiment, a YAML file")
+    parser.add_argument(
+        "config", help="experiment: a YAML file, or the packaged one: simulate"
+    )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, help="HDF5 file to write"
     )
@@ -64,7 +70,9 @@ def _positive(text: str) -> int:
 
 def _every_pattern(experiment: Experiment) -> tuple[Iterator[SimulatedShots], int]:
     """Give one sample after the other, so that memory holds only one pool."""
-    from specklenn.core.experiment import Factory, count_samples, make_pools
+    from specklenn.core.experiment import count_samples
+    from specklenn.core.factory import Factory
+    from specklenn.core.pools import make_pools
 
     total = count_samples(experiment) * experiment.pool * len(experiment.classes)
     batches = (
@@ -79,7 +87,7 @@ def _stream(
 ) -> tuple[Iterator[SimulatedShots], int]:
     import numpy as np
 
-    from specklenn.core.experiment import Factory
+    from specklenn.core.factory import Factory
 
     factory = Factory(experiment)
     indices = np.arange(number, dtype=np.int64)

@@ -17,6 +17,7 @@ def main(arguments: list[str]) -> int:
     from specklenn.core.train import Trainer
     from specklenn.core.train_config import TrainingRun
     from specklenn.core.training_data import load_training_data
+    from specklenn.core.training_state import resume
     from specklenn.core.validation import validate
     from specklenn.core.yaml_lines import read_yaml
 
@@ -26,7 +27,7 @@ def main(arguments: list[str]) -> int:
     data = load_training_data(run.data, training.classes, training.preprocess.bin)
     trainer = Trainer(training, data)
     if run.state_file.exists() and not options.restart:
-        trainer.resume(run.state_file)
+        resume(trainer, run.state_file)
     _train(trainer, run)
     return 0
 
@@ -62,11 +63,13 @@ def _train(trainer: Trainer, run: TrainingRun) -> None:
 
 def _checkpoint(trainer: Trainer, run: TrainingRun, step: Step, validation: Any) -> str:
     """Validate, keep the best weights and the state; returns a line for people."""
+    from specklenn.core.training_state import save_state
+
     accuracy = trainer.validate(*validation) if validation else None
     best = trainer.record(step, accuracy)
     if best or validation is None:
         run.save_weights(trainer, step.step, accuracy)
-    trainer.save_state(run.state_file)
+    save_state(trainer, run.state_file)
     score = "" if accuracy is None else f", five-shot accuracy {accuracy:.3f}"
     return (
         f"step {step.step}: loss {step.loss:.4f}, "

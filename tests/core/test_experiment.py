@@ -10,14 +10,14 @@ pytest.importorskip("gemmi")
 from specklenn.core.detector import Detector
 from specklenn.core.experiment import (
     Experiment,
-    Factory,
     Procedural,
     count_samples,
     find_structures,
-    make_pools,
 )
+from specklenn.core.factory import Factory
 from specklenn.core.labels import MULTI_HIT, NO_HIT, SIMULATED, SINGLE_HIT
 from specklenn.core.noise import NO_NOISE
+from specklenn.core.pools import make_pools
 
 SMALL = Experiment(
     detector=Detector(rows=32, columns=32, pixel_size_m=1.35e-3),

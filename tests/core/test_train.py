@@ -9,14 +9,15 @@ from specklenn.core.errors import DataError
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
 from specklenn.core.noise import Noise
 from specklenn.core.preprocess import Preprocessing
-from specklenn.core.train import (
+from specklenn.core.train import Trainer
+from specklenn.core.training import (
     Exposure,
-    Trainer,
     Training,
     draw_fluence,
     exposure_mask,
 )
 from specklenn.core.training_data import TrainingData
+from specklenn.core.training_state import resume, save_state
 
 SMALL = Training(
     preprocess=Preprocessing(crop=32, bin=2),
@@ -75,9 +76,9 @@ def test_a_resumed_training_is_the_same_training(tmp_path):
     first = Trainer(SMALL, make_data())
     for _ in range(3):
         first.record(first.step(), None)
-    first.save_state(tmp_path / "state.safetensors")
+    save_state(first, tmp_path / "state.safetensors")
     second = Trainer(SMALL, make_data())
-    second.resume(tmp_path / "state.safetensors")
+    resume(second, tmp_path / "state.safetensors")
     for _ in range(3):
         found = second.step()
 
@@ -89,11 +90,11 @@ def test_a_resumed_training_is_the_same_training(tmp_path):
 
 def test_a_state_of_another_training_is_refused(tmp_path):
     state = tmp_path / "state.safetensors"
-    Trainer(SMALL, make_data()).save_state(state)
+    save_state(Trainer(SMALL, make_data()), state)
     other = Trainer(SMALL.model_copy(update={"margin": 0.5}), make_data())
 
     with pytest.raises(DataError, match="other settings"):
-        other.resume(state)
+        resume(other, state)
 
 
 def test_a_file_that_is_no_state_is_refused(tmp_path):
@@ -103,7 +104,7 @@ def test_a_file_that_is_no_state_is_refused(tmp_path):
 
     for name in ("broken", "weights.safetensors", "missing"):
         with pytest.raises(DataError, match="not a training state"):
-            trainer.resume(tmp_path / name)
+            resume(trainer, tmp_path / name)
 
 
 def test_inputs_have_the_networks_shape_and_the_detectors_mask():

@@ -1,0 +1,105 @@
+"""How an encoder is trained: the settings, and what they say about exposure."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from specklenn.core.augment import Augmentation
+from specklenn.core.detector import Detector
+from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
+from specklenn.core.losses import DEFAULT_MARGIN
+from specklenn.core.model import EMBEDDING_SIZE
+from specklenn.core.noise import Noise
+from specklenn.core.preprocess import Preprocessing
+from specklenn.core.settings import Settings
+from specklenn.core.training_data import bin_patterns
+
+
+class Exposure(Settings):
+    """How noise-free training patterns become shots, anew at every step.
+
+    Parameters
+    ----------
+    fluence : (lowest, highest)
+        Factor on the patterns, drawn evenly in its logarithm.
+    noise : Noise
+        Fluence jitter on top, shot noise, read noise per detector pixel.
+    detector : Detector
+        Its beam stop and gap are laid over the patterns.
+    """
+
+    fluence: tuple[float, float] = (1.0, 1.0)
+    noise: Noise = Noise()
+    detector: Detector = Detector()
+
+
+class Training(Settings):
+    """How an encoder is trained.
+
+    Parameters
+    ----------
+    preprocess : Preprocessing
+        Stored with the weights.
+    classes : tuple of str
+    exposure : Exposure or None
+        For noise-free patterns; None where the patterns are shots already.
+    augment : Augmentation
+    embedding_size : int
+    initial_std : float
+        Of the first weights.
+    margin : float
+        Of the triplet loss.
+    learning_rate : float
+        Of Adam.
+    decay : bool
+        Whether the learning rate falls to zero along a cosine.
+    steps : int
+    samples_per_step, patterns_per_class : int
+        Make up a batch.
+    seed : int
+    """
+
+    preprocess: Preprocessing = Preprocessing()
+    classes: tuple[str, ...] = Field(
+        default=(SINGLE_HIT, MULTI_HIT, NON_SAMPLE_HIT), min_length=2
+    )
+    exposure: Exposure | None = Exposure()
+    augment: Augmentation = Augmentation()
+    embedding_size: int = Field(default=EMBEDDING_SIZE, ge=2, le=4096)
+    initial_std: float = Field(default=0.2, gt=0)
+    margin: float = Field(default=DEFAULT_MARGIN, gt=0, le=4)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    decay: bool = True
+    steps: int = Field(default=4000, ge=1)
+    samples_per_step: int = Field(default=8, ge=1)
+    patterns_per_class: int = Field(default=8, ge=2)
+    seed: int = Field(default=0, ge=0)
+
+
+def exposure_mask(settings: Training) -> Tensor:
+    """Return the binned mask of the exposure's detector, (side, side) bool."""
+    side = settings.preprocess.input_side
+    if settings.exposure is None:
+        return torch.zeros(side, side, dtype=torch.bool)
+    mask = settings.exposure.detector.mask()
+    _, bad = bin_patterns(
+        np.zeros((0, *mask.shape), np.float32), mask, settings.preprocess.bin
+    )
+    first = [(length - side) // 2 for length in bad.shape]
+    middle = bad[first[0] : first[0] + side, first[1] : first[1] + side]
+    return torch.from_numpy(middle)
+
+
+def draw_fluence(exposure: Exposure, number: int, generator: torch.Generator) -> Tensor:
+    """Draw the fluence of each shot, its factor times its jitter, (number,) float32."""
+    low, high = np.log(exposure.fluence)
+    drawn = torch.exp(low + (high - low) * torch.rand(number, generator=generator))
+    shape = exposure.noise.jitter_shape
+    if shape == 0:
+        return drawn
+    rates = torch.full((number,), shape)
+    jitter = torch._standard_gamma(rates, generator=generator) / shape
+    return drawn * jitter.clamp(*exposure.noise.jitter_limits)

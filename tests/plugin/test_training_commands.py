@@ -1,0 +1,173 @@
+"""simulate, train and evaluate, as a user strings them together."""
+
+import importlib.resources
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("finufft")
+pytest.importorskip("gemmi")
+
+from specklenn.core import checkpoint
+from specklenn.core.errors import ConfigError, DataError
+from specklenn.core.experiment import Experiment
+from specklenn.core.files import read_dataset
+from specklenn.core.train_config import TrainingRun, first_of_each
+from specklenn.core.validation import validate
+from specklenn.core.yaml_lines import read_yaml
+from specklenn.plugin import evaluate_command, simulate_command, train_command
+
+EXPERIMENT = """
+detector: {rows: 48, columns: 48, pixel_size_m: 1.3e-3}
+procedural: {count: 2, seed: 1, atoms: [2000, 3000]}
+fractions: {single-hit: 1, multi-hit: 1}
+fluence: 3
+"""
+
+TRAINING = """
+name: tiny
+data: [run.h5]
+validation: run.h5
+validate_every: 2
+validation_patterns: 8
+output: weights/tiny.safetensors
+note: two particles
+training:
+  classes: [single-hit, multi-hit]
+  preprocess: {crop: 32, bin: 2}
+  exposure: null
+  embedding_size: 8
+  steps: 4
+  samples_per_step: 2
+  patterns_per_class: 4
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("chain")
+    (path / "experiment.yaml").write_text(EXPERIMENT)
+    (path / "train.yaml").write_text(TRAINING)
+    arguments = [path / "experiment.yaml", "-o", path / "run.h5", "--per-class", 10]
+    assert simulate_command.main([str(word) for word in arguments]) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(folder):
+    assert train_command.main([str(folder / "train.yaml")]) == 0
+    return folder
+
+
+def test_per_class_writes_as_many_shots_of_every_class_of_every_sample(folder):
+    run = read_dataset(folder / "run.h5")
+
+    pairs, counts = np.unique(np.char.add(run.names, run.labels), return_counts=True)
+    assert len(pairs) == 4
+    assert set(counts) == {10}
+    assert run.patterns.dtype == np.float32
+    assert run.mask is not None
+    assert run.mask.any()
+
+
+def test_number_writes_that_many_shots_and_the_seed_changes_them(folder, tmp_path):
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        words = [str(folder / "experiment.yaml"), "-n", "5", "--seed", seed]
+        simulate_command.main([*words, "-o", str(tmp_path / name)])
+
+    first, again, other = (read_dataset(tmp_path / name) for name in "abc")
+    assert len(first.patterns) == 5
+    np.testing.assert_array_equal(first.patterns, again.patterns)
+    assert not np.array_equal(first.patterns, other.patterns)
+
+
+def test_training_leaves_weights_with_a_card(trained):
+    model = checkpoint.load(trained / "weights" / "tiny.safetensors")
+
+    assert model.card.name == "tiny"
+    assert model.card.data == "two particles"
+    assert 0 <= model.card.scores["validation"]["five_shot_accuracy"] <= 1
+    assert model.preprocessing.crop == 32
+
+
+def test_a_finished_training_has_nothing_left_to_do(trained):
+    weights = trained / "weights" / "tiny.safetensors"
+    before = weights.read_bytes()
+
+    assert train_command.main([str(trained / "train.yaml")]) == 0
+
+    assert weights.read_bytes() == before
+
+
+def test_evaluate_writes_the_report_that_scripts_rely_on(trained):
+    report = trained / "report.json"
+    words = [
+        str(trained / "run.h5"),
+        "--weights",
+        str(trained / "weights" / "tiny.safetensors"),
+        "--shots",
+        "1,5",
+        "--draws",
+        "2",
+        "--json",
+        str(report),
+    ]
+
+    assert evaluate_command.main(words) == 0
+
+    found = json.loads(report.read_text())
+    assert set(found) == {"shots", "n_patterns", "weights"}
+    assert found["n_patterns"] == 40
+    assert found["weights"].endswith("tiny.safetensors")
+    assert set(found["shots"]) == {"1", "5"}
+    score = found["shots"]["5"]
+    assert set(score) == {"accuracy", "f1", "ci95", "per_sample"}
+    assert score["ci95"][0] <= score["accuracy"] <= score["ci95"][1]
+    assert set(score["per_sample"]) == {"procedural-1-0", "procedural-1-1"}
+
+
+def test_evaluation_of_one_class_alone_is_refused(trained):
+    with pytest.raises(ConfigError, match="at least two"):
+        evaluate_command.main([str(trained / "run.h5"), "--classes", "single-hit"])
+
+
+def test_too_many_supports_are_refused(trained):
+    weights = str(trained / "weights" / "tiny.safetensors")
+
+    with pytest.raises(DataError, match="11 patterns"):
+        evaluate_command.main(
+            [str(trained / "run.h5"), "--weights", weights, "--shots", "10"]
+        )
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (simulate_command, ["x.yaml", "-o", "y", "-n", "0"]),
+        (simulate_command, ["x.yaml", "-o", "y"]),
+        (evaluate_command, ["x.h5", "--shots", "0,5"]),
+    ],
+)
+def test_wrong_usage_ends_with_2(command, words):
+    with pytest.raises(SystemExit) as ended:
+        command.main(words)
+
+    assert ended.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "model"), [("simulate", Experiment), ("train_offline", TrainingRun)]
+)
+def test_packaged_examples_are_valid(name, model):
+    source = importlib.resources.files("specklenn.configs") / f"{name}.yaml"
+
+    with importlib.resources.as_file(source) as path:
+        validate(model, read_yaml(path))
+
+
+def test_the_first_rows_of_each_class_of_each_sample_are_found():
+    labels = np.array(["x", "y", "x", "x", "y", "x"])
+    names = np.array(["a", "a", "a", "a", "a", "b"])
+
+    np.testing.assert_array_equal(first_of_each(labels, names, 2), [0, 1, 2, 4, 5])
