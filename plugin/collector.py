@@ -203,10 +203,11 @@ class Collector:
         waiting = [rank for rank in self.state.alive if not rank.ready]
         if waiting:
             return
-        start = msgpack.packb(self._clock.wall_ns())
+        self.state.started_ns = self._clock.wall_ns()
+        self.state.state = "running"
+        start = msgpack.packb(self.state.started_ns)
         for rank in self.state.alive:
             self._channel.send(rank.rank, Kind.START, start)
-        self.state.state = "running"
 
     def _accept(self, message: Message) -> None:
         number = len(self.state.facts.support_classes)

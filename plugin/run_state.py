@@ -92,7 +92,7 @@ class RunState:
     now_s: float
     state: str = "waiting"
     failures: list[str] = field(default_factory=list)
-    first_row_ns: int = 0
+    started_ns: int = 0
     last_row_ns: int = 0
     sequence: int = 0
     session: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -135,7 +135,6 @@ class RunState:
         self.latency += np.histogram(
             np.minimum(rows["latency_ms"], LATENCY_EDGES_MS[-1]), LATENCY_EDGES_MS
         )[0]
-        self.first_row_ns = self.first_row_ns or wall_ns
         self.last_row_ns = wall_ns
         self.tally.add(rows)
         self._show(report)

@@ -67,7 +67,7 @@ def _agreement(tally: Tally) -> str:
 
 
 def _numbers(state: RunState) -> str:
-    seconds = (state.last_row_ns - state.first_row_ns) / 1e9
+    seconds = max(state.last_row_ns - state.started_ns, 0) / 1e9
     rate = state.tally.shots / seconds if seconds > 0 else float("nan")
     quantiles = (state.latency_quantile_ms(q) for q in (0.5, 0.95, 0.99))
     p50, p95, p99 = quantiles

@@ -1,7 +1,9 @@
 """``specklenn run`` as a user starts it: real processes, real MPI, real files."""
 
+import os
 import shutil
 import signal
+import subprocess
 import time
 
 import h5py
@@ -245,17 +247,28 @@ LIVE = (
 )
 
 
+def live_config(run_folder):
+    return (
+        LIVE
+        + f"support: {{file: {packaged.folder()}/support/demo.yaml}}\n"
+        + f"model: {{weights: {run_folder.path}/w.safetensors}}\n"
+    )
+
+
+def wait_for_rows(path, number, patience_s=60):
+    deadline = time.monotonic() + patience_s
+    while count_rows(path) < number:
+        assert time.monotonic() < deadline, "no rows came"
+        time.sleep(0.2)
+
+
 @pytest.mark.mpi
 @pytest.mark.parametrize("ranks", [None, 3])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_keeps_every_row_it_counted(
     run_folder, command, tmp_path, ranks, number
 ):
-    (tmp_path / "live.yaml").write_text(
-        LIVE
-        + f"support: {{file: {packaged.folder()}/support/demo.yaml}}\n"
-        + f"model: {{weights: {run_folder.path}/w.safetensors}}\n"
-    )
+    (tmp_path / "live.yaml").write_text(live_config(run_folder))
     process = command(
         "run",
         tmp_path / "live.yaml",
@@ -266,9 +279,7 @@ def test_an_interrupted_run_keeps_every_row_it_counted(
         stdout=-1,
         stderr=-1,
     )
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and count_rows(tmp_path / "o/results.h5") < 30:
-        time.sleep(0.2)
+    wait_for_rows(tmp_path / "o/results.h5", 30)
 
     process.send_signal(number)
     process.communicate(timeout=30)
@@ -287,3 +298,37 @@ def count_rows(path):
             return len(file["rows"])
     except (OSError, KeyError):
         return 0
+
+
+@pytest.mark.mpi
+def test_a_killed_worker_ends_the_job_and_leaves_readable_results(
+    run_folder, command, tmp_path
+):
+    (tmp_path / "live.yaml").write_text(live_config(run_folder))
+    process = command(
+        "run",
+        tmp_path / "live.yaml",
+        "--set",
+        f"output.folder={tmp_path}/o",
+        ranks=3,
+        start=True,
+        stdout=-1,
+        stderr=-1,
+    )
+    wait_for_rows(tmp_path / "o/results.h5", 60)
+    workers = [
+        int(pid)
+        for pid in subprocess.run(
+            ["pgrep", "-f", f"specklenn run {tmp_path}"], capture_output=True, text=True
+        ).stdout.split()
+        if int(pid) != process.pid
+    ]
+
+    os.kill(workers[-1], signal.SIGKILL)
+    process.communicate(timeout=30)
+
+    with h5py.File(tmp_path / "o/results.h5", "r", swmr=True) as file:
+        index = file["rows"]["index"]
+    assert process.returncode != 0
+    assert len(index) >= 60
+    assert len(np.unique(index)) == len(index)

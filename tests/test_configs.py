@@ -1,0 +1,48 @@
+"""Every packaged YAML loads as what it claims to be."""
+
+import numpy as np
+import pytest
+
+from specklenn.core import checkpoint
+from specklenn.core.config import SimulatedSource, load_config
+from specklenn.core.experiment import Experiment, Factory
+from specklenn.core.support import load_supports
+from specklenn.core.train_config import TrainingRun
+from specklenn.core.validation import validate
+from specklenn.core.yaml_lines import read_yaml
+from specklenn.plugin import packaged
+
+RUNS = ("demo", "cxi")
+
+
+def test_no_packaged_configuration_is_left_out():
+    assert set(packaged.names()) == {*RUNS, "simulate", "train_offline"}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_packaged_runs_load(name):
+    load_config(packaged.find_config(name))
+
+
+def test_the_packaged_experiment_loads():
+    validate(Experiment, read_yaml(packaged.find_config("simulate")))
+
+
+def test_the_packaged_training_loads():
+    validate(TrainingRun, read_yaml(packaged.find_config("train_offline")))
+
+
+def test_the_demos_supports_are_shots_of_its_own_experiment_behind_its_end():
+    """Drawn anew here; the file is rounded to 1/32 photon."""
+    source = load_config(packaged.find_config("demo")).settings.source
+    assert isinstance(source, SimulatedSource)
+    supports = load_supports(packaged.folder() / "support/demo.yaml")
+    factory = Factory(source.experiment)
+    drawn = factory.shots(np.arange(1_000_000, 1_000_400))
+
+    for name in supports.classes:
+        mine = supports.frames[supports.labels == name]
+        theirs = drawn.patterns[drawn.labels == name][: len(mine)]
+        np.testing.assert_allclose(mine, theirs, atol=1 / 64 + 1e-3)
+    assert source.shots < 1_000_000
+    assert checkpoint.load("default").preprocessing.crop <= min(supports.shape)
