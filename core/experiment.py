@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from specklenn.core import labels
 from specklenn.core.debris import Debris
 from specklenn.core.detector import Detector
+from specklenn.core.errors import DataError
 from specklenn.core.noise import Noise
 from specklenn.core.particles import make_particle
 from specklenn.core.settings import Settings
@@ -130,12 +131,21 @@ class Experiment(Settings):
 
 
 def find_structures(paths: tuple[Path, ...]) -> list[Path]:
-    """Return the structure files, folders replaced by what is in them."""
+    """Return the structure files, folders replaced by what is in them.
+
+    Raises
+    ------
+    DataError
+        If a folder holds no structure file.
+    """
     endings = (".npz", ".pdb", ".cif", ".ent", ".pdb.gz", ".cif.gz", ".ent.gz")
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(p for p in path.iterdir() if p.name.endswith(endings))
+            inside = sorted(p for p in path.iterdir() if p.name.endswith(endings))
+            if not inside:
+                raise DataError(f"{path}: no structure files ({', '.join(endings)})")
+            found += inside
         else:
             found.append(path)
     return found

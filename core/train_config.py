@@ -38,7 +38,7 @@ class TrainingRun(Settings):
     validation_patterns : int
         Patterns per class and sample that are used, to save time.
     output : path
-        Weights file; the card, the state file and the history go beside it.
+        Weights file; the card and the state, with the history, go beside it.
     note, commit : str
         For the card: what the data are, and the commit of the code.
     training : Training
@@ -89,7 +89,7 @@ class TrainingRun(Settings):
         return prepared.inputs, dataset.labels[kept], dataset.names[kept]
 
     def save_weights(self, trainer: Trainer, step: int, accuracy: float | None) -> None:
-        """Write weights, card and history."""
+        """Write the weights as they are now, and their card."""
         scores: dict[str, Any] = {"step": step}
         if accuracy is not None:
             scores["validation"] = {"five_shot_accuracy": accuracy}

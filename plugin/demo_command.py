@@ -71,9 +71,13 @@ def run_command(options: argparse.Namespace, endpoint: str) -> list[str]:
 
 
 def monitor_command(endpoint: str, picture: Path) -> list[str]:
-    """Return the command line that starts the monitor."""
+    """Return the command line that starts the monitor.
+
+    It yields to the run where both share few cores.
+    """
     me = str(Path(sys.executable).with_name("specklenn"))
-    return [me, "monitor", endpoint, "--snapshot", str(picture), "--until-finished"]
+    words = [me, "monitor", endpoint, "--snapshot", str(picture), "--until-finished"]
+    return ["nice", *words] if shutil.which("nice") else words
 
 
 def find_mpirun() -> str:

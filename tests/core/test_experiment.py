@@ -8,6 +8,7 @@ pytest.importorskip("finufft")
 pytest.importorskip("gemmi")
 
 from specklenn.core.detector import Detector
+from specklenn.core.errors import DataError
 from specklenn.core.experiment import (
     Experiment,
     Procedural,
@@ -130,6 +131,11 @@ def test_a_folder_stands_for_its_structure_files(tmp_path):
     experiment = Experiment(structures=(Path("one.pdb"),))
     assert experiment.located(tmp_path).structures == (tmp_path / "one.pdb",)
     assert count_samples(SMALL) == 2
+
+
+def test_a_folder_without_structures_is_refused(tmp_path):
+    with pytest.raises(DataError, match="no structure files"):
+        find_structures((tmp_path,))
 
 
 @pytest.mark.parametrize(
