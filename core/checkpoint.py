@@ -93,6 +93,7 @@ def save(
         "preprocessing": preprocessing.model_dump_json(),
     }
     save_file(tensors, target, metadata=header)
+    target.chmod(0o644)  # safetensors leaves it unreadable for the group
     signed = card.model_copy(update={"sha256": file_hash(target)})
     card_path(target).write_text(signed.model_dump_json(indent=2) + "\n")
     return signed

@@ -55,11 +55,18 @@ class Photographer:
         self._done = done
         self._clock = clock
         self._due_s = clock() + after_s
+        self._ended_before = False
         self.problem = ""
 
     def look(self) -> None:
-        """Take a picture if one is due; to be called after every refresh."""
-        ended = self._until_finished and self._state.freshness() in ENDED
+        """Take a picture if one is due; to be called after every refresh.
+
+        The last one waits for a second refresh after the end: what the first one
+        brought has found its place in the window by then.
+        """
+        ended_now = self._until_finished and self._state.freshness() in ENDED
+        ended = ended_now and self._ended_before
+        self._ended_before = ended_now
         if not ended and self._clock() < self._due_s:
             return
         self._due_s = self._clock() + AGAIN_AFTER_S

@@ -6,6 +6,10 @@ import zmq
 
 from specklenn.core.errors import ConfigError
 from specklenn.core.messages import Snapshot, encode
+from specklenn.plugin.clock import Clock
+
+GOODBYE_S = 1.0
+GOODBYE_STEP_S = 0.1
 
 
 class ZmqPublisher:
@@ -17,6 +21,7 @@ class ZmqPublisher:
     ----------
     endpoint : str
         ``tcp://127.0.0.1:5556``, say.
+    clock : Clock
 
     Raises
     ------
@@ -24,7 +29,9 @@ class ZmqPublisher:
         If the endpoint cannot be bound; says why.
     """
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, clock: Clock) -> None:
+        self._clock = clock
+        self._last = b""
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.PUB)
         self._socket.setsockopt(zmq.SNDHWM, 2)
@@ -41,10 +48,18 @@ class ZmqPublisher:
 
     def publish(self, snapshot: Snapshot) -> None:
         """Send a snapshot to whoever listens."""
-        self._socket.send(encode(snapshot), zmq.DONTWAIT)
+        self._last = encode(snapshot)
+        self._socket.send(self._last, zmq.DONTWAIT)
 
     def close(self) -> None:
-        """Close the socket; the last snapshot gets half a second to leave."""
+        """Repeat the last snapshot for a second, then close the socket.
+
+        A window that is just connecting would never learn that the run is over.
+        """
+        if self._last:
+            for _ in range(round(GOODBYE_S / GOODBYE_STEP_S)):
+                self._clock.sleep(GOODBYE_STEP_S)
+                self._socket.send(self._last, zmq.DONTWAIT)
         self._context.destroy()
 
 

@@ -107,7 +107,7 @@ class _Job:
         self.publisher: Publisher = NoPublisher()
         if rank == 0:
             self.folder = make_output_folder(self.config, loaded)
-            self.publisher = make_publisher(self.config)
+            self.publisher = make_publisher(self.config, self.clock)
 
     def run_alone(self, quiet: bool) -> int:
         """Both roles in turn, in one process."""
@@ -238,11 +238,11 @@ def make_output_folder(config: Config, loaded: LoadedConfig) -> Path:
     return folder
 
 
-def make_publisher(config: Config) -> Publisher:
+def make_publisher(config: Config, clock: Clock) -> Publisher:
     """Return the publisher that the configuration asks for."""
     if not config.publish.enabled:
         return NoPublisher()
-    return ZmqPublisher(config.publish.endpoint)
+    return ZmqPublisher(config.publish.endpoint, clock)
 
 
 def _world() -> MPI.Intracomm | None:

@@ -18,6 +18,9 @@ from specklenn.core.pipeline import Pipeline
 from specklenn.core.preprocess import Cropper, Preprocessing
 from specklenn.core.support import SupportSet
 
+# Tests share few cores with the processes that they start.
+torch.set_num_threads(1)
+
 SIDE = 100
 CLASSES = ("single-hit", "multi-hit", "non-sample-hit")
 

@@ -20,6 +20,10 @@ def blob(side: int, row: float, column: float, width: float) -> torch.Tensor:
     return torch.exp(-(rows**2 + columns**2) / (2 * width**2))[None, None]
 
 
+def seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
 def centre_of(picture: torch.Tensor) -> tuple[float, float]:
     side = torch.arange(picture.shape[-1], dtype=torch.float32)
     total = picture.sum()
@@ -37,19 +41,20 @@ def test_nothing_varied_is_the_centre_crop():
 
 
 def test_rotation_keeps_a_pattern_that_is_round():
-    round_one = blob(40, 19.5, 19.5, 5.0)
+    round_one = blob(40, 19.5, 19.5, 4.0)
+    settings = Augmentation(zoom=(1, 1), shift_pixels=0)
 
-    turned = warp(round_one.expand(6, 1, 40, 40), 32, Augmentation(zoom=(1, 1)))
+    turned = warp(round_one.expand(6, 1, 40, 40), 24, settings, seeded())
 
-    centres = [centre_of(picture[0]) for picture in turned]
-    np.testing.assert_allclose(centres, 15.5, atol=1.1)
+    expected = blob(24, 11.5, 11.5, 4.0).expand(6, 1, 24, 24)
+    torch.testing.assert_close(turned, expected, atol=0.02, rtol=0)
 
 
 def test_rotation_moves_a_spot_around_the_centre_at_its_distance():
     spot = blob(64, 31.5, 41.5, 2.0).expand(8, 1, 64, 64)
     settings = Augmentation(zoom=(1, 1), shift_pixels=0)
 
-    turned = warp(spot, 48, settings, torch.Generator().manual_seed(0))
+    turned = warp(spot, 48, settings, seeded())
 
     offsets = np.array([centre_of(picture[0]) for picture in turned]) - 23.5
     np.testing.assert_allclose(np.hypot(*offsets.T), 10.0, atol=0.2)
@@ -67,7 +72,9 @@ def test_zoom_widens_a_pattern():
 def test_shift_stays_within_its_limit():
     settings = Augmentation(rotate=False, zoom=(1, 1), shift_pixels=3.0)
 
-    moved = warp(blob(48, 23.5, 23.5, 3.0).expand(40, 1, 48, 48), 40, settings)
+    moved = warp(
+        blob(48, 23.5, 23.5, 3.0).expand(40, 1, 48, 48), 40, settings, seeded()
+    )
 
     offsets = np.array([centre_of(picture[0]) for picture in moved]) - 19.5
     assert abs(offsets).max() <= 3.05
@@ -90,7 +97,7 @@ def test_patterns_smaller_than_the_input_are_refused():
 def test_patches_are_at_most_as_many_and_as_large_as_allowed():
     settings = Augmentation(patches=1, patch_share=0.25)
 
-    bad = random_patches(200, 40, settings)
+    bad = random_patches(200, 40, settings, seeded())
 
     assert bad.sum(dim=(1, 2)).max() <= 11 * 11
     assert bad.any(dim=2).sum(dim=1).max() <= 11
@@ -105,7 +112,7 @@ def test_no_patches_mask_nothing():
 def test_exposure_counts_photons():
     expected = torch.full((1, 200, 200), 2.0)
 
-    shot = expose(expected, torch.tensor([3.0]), read_noise=0.3)
+    shot = expose(expected, torch.tensor([3.0]), 0.3, seeded())
 
     assert shot.mean().item() == pytest.approx(6.0, abs=0.06)
     assert shot.var().item() == pytest.approx(6.09, rel=0.04)

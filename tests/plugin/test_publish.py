@@ -23,7 +23,7 @@ def state():
 
 def test_a_window_gets_snapshots_in_one_part():
     endpoint = f"tcp://127.0.0.1:{free_port()}"
-    publisher, run = ZmqPublisher(endpoint), state()
+    publisher, run = ZmqPublisher(endpoint, SystemClock()), state()
     with zmq.Context() as context, context.socket(zmq.SUB) as window:
         window.setsockopt(zmq.LINGER, 0)
         window.subscribe(b"")
@@ -43,14 +43,34 @@ def test_a_window_gets_snapshots_in_one_part():
 
 def test_an_endpoint_in_use_is_refused_in_one_sentence():
     endpoint = f"tcp://127.0.0.1:{free_port()}"
-    first = ZmqPublisher(endpoint)
+    first = ZmqPublisher(endpoint, SystemClock())
     with pytest.raises(ConfigError, match="another run publishing there"):
-        ZmqPublisher(endpoint)
+        ZmqPublisher(endpoint, SystemClock())
     first.close()
 
 
 def test_nobody_listening_holds_nothing_up():
-    publisher, run = ZmqPublisher(f"tcp://127.0.0.1:{free_port()}"), state()
+    publisher, run = (
+        ZmqPublisher(f"tcp://127.0.0.1:{free_port()}", SystemClock()),
+        state(),
+    )
     for _ in range(50):
         publisher.publish(run.snapshot(0.0, 1))
     publisher.close()
+
+
+def test_a_window_that_comes_late_still_sees_the_end():
+    """The run says its last word before the window is there."""
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
+    publisher, run = ZmqPublisher(endpoint, SystemClock()), state()
+    run.state = "finished"
+    publisher.publish(run.snapshot(0.0, 1))
+    with zmq.Context() as context, context.socket(zmq.SUB) as window:
+        window.setsockopt(zmq.LINGER, 0)
+        window.subscribe(b"")
+        window.connect(endpoint)
+
+        publisher.close()
+
+        assert window.poll(1000)
+        assert decode(window.recv()).state == "finished"
