@@ -83,7 +83,7 @@ def save(
     """
     target = Path(path)
     tensors = {
-        name: tensor.half() if tensor.is_floating_point() else tensor
+        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
         for name, tensor in encoder.state_dict().items()
     }
     header = {

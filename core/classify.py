@@ -19,6 +19,7 @@ from specklenn.core.checkpoint import Checkpoint
 from specklenn.core.errors import ConfigError
 from specklenn.core.flags import is_skipped
 from specklenn.core.labels import UNKNOWN
+from specklenn.core.model import store_channels_last
 from specklenn.core.preprocess import Cropper
 from specklenn.core.scoring import Classification, mean_distances, softmax_scores
 from specklenn.core.support import SupportSet, load_supports
@@ -80,6 +81,7 @@ class Classifier:
         self.classes = supports.classes
         self._device = torch.device(device)
         self._encoder = model.encoder.to(self._device).eval()
+        store_channels_last(self._encoder)
         side = cropper.settings.input_side
         if side != model.encoder.input_side:
             raise ConfigError(

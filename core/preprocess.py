@@ -203,9 +203,12 @@ class Cropper:
         return normal.astype(np.float32)
 
     def _binned(self, pictures: Pictures) -> Pictures:
-        side, width = self.settings.input_side, self.settings.bin
-        blocks = pictures.reshape(len(pictures), side, width, side, width)
-        summed: Pictures = blocks.sum(axis=(2, 4))
+        """Sum bins; adding strided pictures is faster than reducing blocks."""
+        width, side = self.settings.bin, self.settings.input_side
+        summed = np.zeros((len(pictures), side, side), np.float32)
+        for row in range(width):
+            for column in range(width):
+                summed += pictures[:, row::width, column::width]
         return summed
 
     def _sum_and_flatness(

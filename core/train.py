@@ -15,7 +15,7 @@ from specklenn.core.augment import expose, normalise, random_patches, warp
 from specklenn.core.errors import DataError
 from specklenn.core.losses import triplet_loss
 from specklenn.core.mining import mine, squared_distances
-from specklenn.core.model import Encoder
+from specklenn.core.model import Encoder, store_channels_last
 from specklenn.core.training import Training, draw_fluence, exposure_mask
 from specklenn.core.training_data import TrainingData, draw_batch
 
@@ -66,7 +66,7 @@ class Trainer:
             )
         torch.manual_seed(settings.seed)
         self.encoder = Encoder(side, settings.embedding_size, settings.initial_std)
-        _store_channels_last(self.encoder)
+        store_channels_last(self.encoder)
         self.optimiser = torch.optim.Adam(
             self.encoder.parameters(), lr=settings.learning_rate
         )
@@ -176,13 +176,4 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = self.settings.learning_rate * (
                 factor if self.settings.decay else 1.0
-            )
-
-
-def _store_channels_last(encoder: Encoder) -> None:
-    """Lay out the filters as the processor likes them, half as fast again."""
-    for parameter in encoder.parameters():
-        if parameter.ndim == 4:
-            parameter.data = parameter.data.contiguous(
-                memory_format=torch.channels_last
             )
