@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Protocol
+import traceback
+from collections.abc import Callable, Sequence
 
 import msgpack
 import numpy as np
 
-from specklenn.core.messages import Snapshot
 from specklenn.plugin.channel import Channel, Kind, Message
 from specklenn.plugin.clock import Clock, Idler
 from specklenn.plugin.lease import Distribution
+from specklenn.plugin.outlets import Progress, Publisher, Sink
 from specklenn.plugin.report import Report, unpack_report
 from specklenn.plugin.run_state import RunState
 
@@ -21,39 +21,6 @@ log = logging.getLogger(__name__)
 MOST_MESSAGES_PER_STEP = 64
 STOP_PATIENCE_S = 2.0
 """How long reports that are under way are awaited after an interruption."""
-
-
-class Sink(Protocol):
-    """Keeps accepted shots: results.h5, hits.cxi."""
-
-    def write(self, report: Report) -> None:
-        """Take a report whose rows are all new."""
-
-    def flush(self) -> None:
-        """Make what was written readable by others."""
-
-    def close(self) -> None:
-        """Write what is left."""
-
-
-class Publisher(Protocol):
-    """Sends snapshots to windows."""
-
-    def publish(self, snapshot: Snapshot) -> None:
-        """Send without waiting for anybody."""
-
-    def close(self) -> None:
-        """Let go of the socket."""
-
-
-class Progress(Protocol):
-    """Shows a person how the run goes."""
-
-    def update(self, state: RunState, now_s: float) -> None:
-        """Draw the state."""
-
-    def close(self) -> None:
-        """Leave the screen tidy."""
 
 
 class Every:
@@ -117,11 +84,13 @@ class Collector:
         self._flushing = Every(1.0)
         self._drawing = Every(0.2)
         self._stop_at = np.inf
+        self._interrupt_asked = False
+        self._cannot_write = False
 
     @property
     def finished(self) -> bool:
         """Whether the run is over: all shots done, nobody left, or interrupted."""
-        if self._distribution.finished or not self.state.alive:
+        if self._distribution.finished or not self.state.alive or self._cannot_write:
             return True
         if self.interrupted and all(rank.ended for rank in self.state.alive):
             return True
@@ -138,6 +107,8 @@ class Collector:
 
     def step(self) -> bool:
         """Handle waiting messages and whatever is due; returns if any came."""
+        if self._interrupt_asked and not self.interrupted:
+            self._interrupt()
         handled = 0
         while handled < MOST_MESSAGES_PER_STEP:
             message = self._channel.receive()
@@ -149,9 +120,11 @@ class Collector:
         return handled > 0
 
     def interrupt(self) -> None:
-        """End soon: nothing more is dealt out, what is under way is awaited."""
-        if self.interrupted:
-            return
+        """End soon; may be called from a signal handler, `step` does the work."""
+        self._interrupt_asked = True
+
+    def _interrupt(self) -> None:
+        """Deal out nothing more and await what is under way."""
         self.interrupted = True
         self._stop_at = self._clock.monotonic() + STOP_PATIENCE_S
         self._stop_workers()
@@ -159,8 +132,7 @@ class Collector:
     def close(self) -> None:
         """Stop the workers, close the files, say goodbye to the windows."""
         self._stop_workers()
-        for sink in self._sinks:
-            sink.close()
+        self._with_sinks(lambda sink: sink.close())
         unfinished = not self._distribution.finished
         if self.interrupted:
             self.state.failures.append("interrupted before the end of the run")
@@ -171,6 +143,18 @@ class Collector:
         self._progress.close()
         self._publisher.close()
         self._channel.flush()
+
+    def _with_sinks(self, do: Callable[[Sink], None]) -> None:
+        """Do something with every sink; the run ends when one cannot write."""
+        for sink in self._sinks:
+            try:
+                do(sink)
+            except OSError as error:
+                log.error("%s", traceback.format_exc())
+                self._cannot_write = True
+                problem = f"results cannot be written: {error}"
+                if problem not in self.state.failures:
+                    self.state.failures.append(problem)
 
     def _stop_workers(self) -> None:
         for rank in self.state.ranks:
@@ -215,8 +199,7 @@ class Collector:
         report = self._only_new(report)
         self.state.add(message.rank, report, self._clock.wall_ns())
         if len(report.rows):
-            for sink in self._sinks:
-                sink.write(report)
+            self._with_sinks(lambda sink: sink.write(report))
 
     def _only_new(self, report: Report) -> Report:
         fresh = self._distribution.accept(report.rows)
@@ -259,7 +242,6 @@ class Collector:
         if self._publishing.due(now):
             self._publisher.publish(self.state.snapshot(now, wall))
         if self._flushing.due(now):
-            for sink in self._sinks:
-                sink.flush()
+            self._with_sinks(lambda sink: sink.flush())
         if self._drawing.due(now):
             self._progress.update(self.state, now)

@@ -18,8 +18,9 @@ from specklenn.core.config import Config, LoadedConfig, load_config, resolved_ya
 from specklenn.core.errors import ConfigError, DataError, SpecklennError
 from specklenn.plugin.channel import Channel, in_memory_channels
 from specklenn.plugin.clock import Clock, Idler, SystemClock
-from specklenn.plugin.collector import Collector, Publisher
+from specklenn.plugin.collector import Collector
 from specklenn.plugin.lease import Distribution, FileDistribution, LiveDistribution
+from specklenn.plugin.outlets import Publisher
 from specklenn.plugin.packaged import find_config
 from specklenn.plugin.prepare import Prepared, make_source, prepare
 from specklenn.plugin.progress import NoProgress, TerminalProgress, seen_on_terminal
@@ -35,6 +36,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 INTERRUPTED = 130
+
+LAUNCHER_VARIABLES = (
+    "PMIX_RANK",
+    "PMI_RANK",
+    "OMPI_COMM_WORLD_RANK",
+    "MPI_LOCALRANKID",
+)
+"""What MPI launchers set for their ranks: Open MPI, MPICH, Intel, srun."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -246,12 +255,8 @@ def make_publisher(config: Config, clock: Clock) -> Publisher:
 
 
 def _world() -> MPI.Intracomm | None:
-    """Return the job's communicator; None where mpi4py is missing and not needed."""
-    launched = any(
-        name in os.environ
-        for name in ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK", "SLURM_STEP_ID")
-    )
-    if not launched:
+    """Return the job's communicator; None where no launcher started us."""
+    if not any(name in os.environ for name in LAUNCHER_VARIABLES):
         return None
     try:
         from mpi4py import MPI

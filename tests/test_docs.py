@@ -1,13 +1,19 @@
 """What the README and the docs say is true: every command in them is run here."""
 
+import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from specklenn.core import files
 from specklenn.core.config import load_config
+from specklenn.core.particles import make_particle
 from specklenn.core.support import load_supports
 
 ROOT = Path(__file__).parent.parent
@@ -85,6 +91,11 @@ def test_every_command_of_the_readme_works_in_the_order_shown(folder, command):
     for name, origin in zip(supports.labels, supports.origins, strict=True):
         assert labels[int(origin.split()[-1])] == name
     assert load_config(folder / "experiment.yaml").settings.run.number == 94
+    python = "import numpy as np\npatterns = np.eye(172)[None]\n"
+    python += blocks(README, "python")[0] + "print(result.labels.shape)"
+    words = [sys.executable, "-c", python]
+    shown = subprocess.run(words, cwd=folder, capture_output=True, text=True)
+    assert shown.stdout.strip() == "(1,)", shown.stderr
 
 
 @pytest.mark.parametrize(
@@ -109,3 +120,61 @@ def test_links_in_the_documents_lead_somewhere(name):
 
 def test_the_readme_is_finished():
     assert not re.search(r"@[A-Z_]+@", README)
+
+
+SMALLER = {
+    "--per-class 80": "--per-class 6",
+    "--per-class 60": "--per-class 6",
+    "--per-class 32": "--per-class 7",
+    "--per-class 100": "--per-class 22",
+    "count: 40, seed: 1, atoms: [10000, 60000]": "count: 1, seed: 1, atoms: [900, 999]",
+    "steps: 2000": "steps: 4",
+    "validate_every: 100": "validate_every: 2",
+    "validation_patterns: 25": "validation_patterns: 7",
+}
+"""Numbers in docs/reproduce.md that are made smaller for the test."""
+
+
+@pytest.mark.slow
+def test_the_weights_are_reproduced_by_the_commands_in_the_docs(tmp_path):
+    script = "\n".join(blocks((ROOT / "docs/reproduce.md").read_text(), "sh"))
+    for words, fewer in SMALLER.items():
+        assert words in script
+        script = script.replace(words, fewer)
+    structures = tmp_path / "structures"
+    for folder in (structures, tmp_path / "docs", tmp_path / "WORK"):
+        folder.mkdir()
+    lines = ["id,family,atoms,split"]
+    for index, split in enumerate(["train", "train", "train", "validation"]):
+        particle = make_particle(1, index, (900, 1000))
+        np.savez(
+            structures / f"{index}ABC.npz",
+            xyz_centi_angstrom=(particle.positions * 100).astype(np.int16),
+            z=particle.atomic_numbers,
+        )
+        lines.append(f"{index}ABC,family{index},950,{split}")
+    (tmp_path / "docs/splits.csv").write_text("\n".join(lines) + "\n")
+
+    done = subprocess.run(
+        [
+            "bash",
+            "-euo",
+            "pipefail",
+            "-c",
+            script.replace("STRUCTURES", str(structures)),
+        ],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        },
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "WORK/model.card.json").is_file()
+    for name in ("two-way", "three-way"):
+        report = json.loads((tmp_path / f"WORK/{name}.json").read_text())
+        assert set(report["shots"]) == {"1", "5", "20"}
+        assert report["n_patterns"] == 66

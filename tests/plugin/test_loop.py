@@ -211,6 +211,23 @@ def test_an_interrupted_run_keeps_what_was_under_way(clock, pipeline, shots):
     assert bench.workers[0].stopped
 
 
+def test_a_full_disk_ends_the_run_with_a_sentence(clock, pipeline, shots):
+    bench = Bench(clock, pipeline, [opener(shots)], FileDistribution(203, 1, 64))
+
+    def full(report):
+        raise OSError(28, "No space left on device")
+
+    bench.kept.write = full
+    bench.run()
+
+    assert bench.state.failures == [
+        "results cannot be written: [Errno 28] No space left on device"
+    ]
+    assert bench.state.state == "failed"
+    assert bench.kept.closed
+    assert bench.workers[0].stopped or bench.workers[0].step()
+
+
 def test_frames_of_the_chosen_classes_travel_whole(clock, pipeline, shots):
     bench = Bench(clock, pipeline, [opener(shots)] * 2, FileDistribution(203, 2, 32))
 
