@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -78,7 +79,7 @@ def open_file(path: str | os.PathLike[str]) -> h5py.File:
     try:
         return h5py.File(path, "r")
     except OSError as error:
-        raise DataError(f"{path}: {_reason(error)}") from error
+        raise DataError(f"{path}: {reason(error)}") from error
 
 
 def get_dataset(file: h5py.File, name: str) -> h5py.Dataset:
@@ -185,7 +186,7 @@ def read_dataset(
         try:
             patterns = as_pictures(np.asarray(data[chosen]))
         except OSError as error:
-            raise DataError(f"{path}:{DATA}: {_reason(error)}") from error
+            raise DataError(f"{path}:{DATA}: {reason(error)}") from error
         return Dataset(
             patterns=patterns,
             mask=read_mask(file[MASK], shape) if MASK in file else None,
@@ -224,10 +225,8 @@ class DatasetWriter:
         names: bool = True,
         timestamps: bool = True,
     ) -> None:
-        try:
+        with writing(path):
             self._file = h5py.File(path, "w", libver="latest")
-        except OSError as error:
-            raise DataError(f"{path}: {_reason(error)}") from error
         self._file.attrs["creator"] = "specklenn"
         self._data = self._file.create_dataset(
             DATA,
@@ -344,7 +343,19 @@ def _storable(values: Any) -> npt.NDArray[Any]:
     return np.char.encode(array, "utf-8").astype(_TEXT)
 
 
-def _reason(error: OSError) -> str:
+@contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn whatever HDF5 raises while it writes a file into a DataError.
+
+    A failed flush is a RuntimeError of h5py, a failed write an OSError.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"{path}: cannot be written: {reason(error)}") from error
+
+
+def reason(error: Exception) -> str:
     """Say in a few words why HDF5 refused a file."""
     text = str(error)
     for sign, words in (

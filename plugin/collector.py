@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable, Sequence
 
 import msgpack
 import numpy as np
 
+from specklenn.core.errors import DataError
 from specklenn.plugin.channel import Channel, Kind, Message
 from specklenn.plugin.clock import Clock, Idler
 from specklenn.plugin.lease import Distribution
@@ -72,9 +72,12 @@ class Collector:
     ) -> None:
         self.state = state
         self.interrupted = False
+        self.cannot_write = False
         self._channel = channel
         self._distribution = distribution
-        self._sinks = sinks
+        self._sinks = list(sinks)
+        # Kept: HDF5 crashes when a file that could not be written is let go.
+        self._broken_sinks: list[Sink] = []
         self._publisher = publisher
         self._progress = progress
         self._clock = clock
@@ -85,12 +88,11 @@ class Collector:
         self._drawing = Every(0.2)
         self._stop_at = np.inf
         self._interrupt_asked = False
-        self._cannot_write = False
 
     @property
     def finished(self) -> bool:
         """Whether the run is over: all shots done, nobody left, or interrupted."""
-        if self._distribution.finished or not self.state.alive or self._cannot_write:
+        if self._distribution.finished or not self.state.alive or self.cannot_write:
             return True
         if self.interrupted and all(rank.ended for rank in self.state.alive):
             return True
@@ -146,15 +148,15 @@ class Collector:
 
     def _with_sinks(self, do: Callable[[Sink], None]) -> None:
         """Do something with every sink; the run ends when one cannot write."""
-        for sink in self._sinks:
+        for sink in list(self._sinks):
             try:
                 do(sink)
-            except OSError as error:
-                log.error("%s", traceback.format_exc())
-                self._cannot_write = True
-                problem = f"results cannot be written: {error}"
-                if problem not in self.state.failures:
-                    self.state.failures.append(problem)
+            except DataError as error:
+                self._sinks.remove(sink)
+                self._broken_sinks.append(sink)
+                self.cannot_write = True
+                log.error("%s", error)
+                self.state.failures.append(str(error))
 
     def _stop_workers(self) -> None:
         for rank in self.state.ranks:

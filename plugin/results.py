@@ -13,8 +13,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.errors import DataError
-from specklenn.core.files import DatasetWriter
+from specklenn.core.files import DatasetWriter, writing
 from specklenn.core.rows import FIELDS, Rows, row_dtype
 from specklenn.plugin.report import Report
 from specklenn.plugin.run_state import RunFacts
@@ -45,10 +44,9 @@ class ResultsFile:
     """
 
     def __init__(self, path: Path, facts: RunFacts, config: str) -> None:
-        try:
+        self._path = path
+        with writing(path):
             self._file = h5py.File(path, "w", libver="latest")
-        except OSError as error:
-            raise DataError(f"{path}: cannot be written: {error}") from error
         self._file.attrs["classes"] = list(facts.classes)
         self._file.attrs["support_classes"] = list(facts.support_classes)
         self._file.attrs["support_version"] = facts.support_version
@@ -77,15 +75,17 @@ class ResultsFile:
             return
         rows = np.concatenate(self._waiting)
         first = self._rows.shape[0]
-        self._rows.resize(first + len(rows), axis=0)
-        self._rows[first:] = rows
-        self._rows.flush()
+        with writing(self._path):
+            self._rows.resize(first + len(rows), axis=0)
+            self._rows[first:] = rows
+            self._rows.flush()
         self._waiting.clear()
 
     def close(self) -> None:
         """Write what is left and close the file."""
         self.flush()
-        self._file.close()
+        with writing(self._path):
+            self._file.close()
 
 
 class HitsFile:
@@ -112,6 +112,7 @@ class HitsFile:
         mask: npt.NDArray[np.bool_] | None,
         dtype: npt.DTypeLike = np.float32,
     ) -> None:
+        self._path = path
         self._classes = np.array(facts.classes)
         self._writer = DatasetWriter(path, shape, dtype, mask, names=False)
         self._index = self._writer.add_column("/entry_1/event_1/index", np.int64)
@@ -124,19 +125,22 @@ class HitsFile:
         if len(frames.positions) == 0:
             return
         rows = report.rows[frames.positions]
-        self._writer.append(
-            frames.pictures,
-            labels=self._classes[rows["label"]],
-            timestamps_ns=rows["timestamp_ns"],
-        )
-        for column, field in ((self._index, "index"), (self._score, "score")):
-            column.resize(len(self._writer), axis=0)
-            column[-len(rows) :] = rows[field]
+        with writing(self._path):
+            self._writer.append(
+                frames.pictures,
+                labels=self._classes[rows["label"]],
+                timestamps_ns=rows["timestamp_ns"],
+            )
+            for column, field in ((self._index, "index"), (self._score, "score")):
+                column.resize(len(self._writer), axis=0)
+                column[-len(rows) :] = rows[field]
 
     def flush(self) -> None:
         """Let readers see what was written."""
-        self._writer.flush()
+        with writing(self._path):
+            self._writer.flush()
 
     def close(self) -> None:
         """Write what is left and close the file."""
-        self._writer.close()
+        with writing(self._path):
+            self._writer.close()

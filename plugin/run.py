@@ -215,6 +215,9 @@ class _Job:
         )
         print_summary(collector.state, files, console)
         sys.stdout.flush()
+        if collector.cannot_write:
+            # HDF5 would crash at exit, trying once more to write what it could not.
+            os._exit(1)
         if collector.interrupted:
             return INTERRUPTED
         return 1 if collector.state.failures else 0
@@ -310,6 +313,7 @@ def _log_to(path: Path) -> None:
     handler.setFormatter(
         logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     )
+    logging.raiseExceptions = False  # a log that cannot be written stops nothing
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.INFO)

