@@ -99,7 +99,7 @@ class SimulatedSource(Settings):
     """
 
     kind: Literal["simulated"]
-    rate_Hz: float = Field(default=120.0, gt=0, le=1e6)  # noqa: N815 - unit
+    rate_Hz: float = Field(default=120.0, gt=0, le=1e6)
     duration_s: float = Field(default=60.0, gt=0)
     buffer_shots: int = Field(default=240, ge=1)
     experiment: Experiment
@@ -278,7 +278,7 @@ class Publish(Settings):
         "tcp://127.0.0.1:5556"
     )
     allow_remote: bool = False
-    rate_Hz: float = Field(default=10.0, gt=0, le=50)  # noqa: N815 - unit
+    rate_Hz: float = Field(default=10.0, gt=0, le=50)
     examples_per_class: int = Field(default=6, ge=0, le=64)
 
     @model_validator(mode="after")

@@ -34,7 +34,7 @@ class Detector(Settings):
         Width of the vertical and of the horizontal gap through the centre, pixels.
     """
 
-    photon_energy_eV: float = Field(default=1660.0, gt=0)  # noqa: N815 - unit
+    photon_energy_eV: float = Field(default=1660.0, gt=0)
     distance_m: float = Field(default=0.1, gt=0)
     pixel_size_m: float = Field(default=450e-6, gt=0)
     rows: int = Field(default=172, ge=8, le=4096)

@@ -48,5 +48,5 @@ class RankFailedError(SpecklennError, RuntimeError):
     """A worker rank failed; the message names rank, host and traceback."""
 
 
-class EndOfRun(Exception):  # noqa: N818 - an outcome, not an error
+class EndOfRun(Exception):
     """A live source has no more shots."""

@@ -240,7 +240,8 @@ class Collector:
     def _keep_up(self) -> None:
         now = self._clock.monotonic()
         wall = self._clock.wall_ns()
-        self.state.tick(wall)
+        if self.state.state == "running":
+            self.state.tick(wall)
         if self._publishing.due(now):
             self._publisher.publish(self.state.snapshot(now, wall))
         if self._flushing.due(now):

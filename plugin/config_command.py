@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from specklenn.core.config import load_config, resolved_yaml
+from specklenn.plugin.arguments import add_config_arguments
 from specklenn.plugin.packaged import find_config, names
 
 
@@ -21,14 +22,7 @@ def parser() -> argparse.ArgumentParser:
         ("show", "print the configuration with every default"),
     ):
         action = actions.add_parser(name, help=words, description=words)
-        action.add_argument("config", help="YAML file or name of a packaged one")
-        action.add_argument(
-            "--set",
-            action="append",
-            default=[],
-            metavar="KEY=VALUE",
-            help="override a value; may be repeated",
-        )
+        add_config_arguments(action)
     return made
 
 

@@ -5,20 +5,18 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from specklenn.core.config import Config, LoadedConfig, load_config, resolved_yaml
 from specklenn.core.errors import ConfigError, DataError, SpecklennError
+from specklenn.plugin.arguments import add_config_arguments
 from specklenn.plugin.channel import Channel, in_memory_channels
 from specklenn.plugin.clock import Clock, Idler, SystemClock
 from specklenn.plugin.collector import Collector
+from specklenn.plugin.launch import agree, on_signals, world
 from specklenn.plugin.lease import Distribution, FileDistribution, LiveDistribution
 from specklenn.plugin.outlets import Publisher
 from specklenn.plugin.packaged import find_config
@@ -30,20 +28,9 @@ from specklenn.plugin.run_state import RunState
 from specklenn.plugin.summary import print_summary
 from specklenn.plugin.worker import Worker, WorkerOptions
 
-if TYPE_CHECKING:
-    from mpi4py import MPI
-
 log = logging.getLogger(__name__)
 
 INTERRUPTED = 130
-
-LAUNCHER_VARIABLES = (
-    "PMIX_RANK",
-    "PMI_RANK",
-    "OMPI_COMM_WORLD_RANK",
-    "MPI_LOCALRANKID",
-)
-"""What MPI launchers set for their ranks: Open MPI, MPICH, Intel, srun."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -56,16 +43,7 @@ def parser() -> argparse.ArgumentParser:
         "--set output.folder=r94.  Rank 0 gathers, the others work; a job of one "
         "does both. Watch it with `specklenn monitor`.",
     )
-    made.add_argument(
-        "config", help="YAML file, or the name of a packaged one such as demo"
-    )
-    made.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override a value, as source.path=run.h5; may be repeated",
-    )
+    add_config_arguments(made)
     made.add_argument(
         "--quiet", action="store_true", help="no progress line, only the summary"
     )
@@ -75,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     """Run the command; returns the exit code."""
     options = parser().parse_args(arguments)
-    communicator = _world()
+    communicator = world()
     rank = communicator.Get_rank() if communicator else 0
     size = communicator.Get_size() if communicator else 1
     job: _Job | None = None
@@ -84,7 +62,7 @@ def main(arguments: list[str]) -> int:
         job = _Job(load_config(find_config(options.config), options.set), rank, size)
     except SpecklennError as error:
         problem = error
-    code = _agree(communicator, problem)
+    code = agree(communicator, problem)
     if code or job is None:
         return code
     if size == 1 or communicator is None:
@@ -124,7 +102,7 @@ class _Job:
         collector = self._collector(ours, quiet)
         worker = self._worker(theirs[0], 0, 1)
         idler = Idler(self.clock)
-        with _signals(collector.interrupt):
+        with on_signals(collector.interrupt):
             try:
                 while not collector.finished:
                     worked = worker.step()
@@ -136,14 +114,14 @@ class _Job:
     def run_collector(self, channel: Channel, quiet: bool) -> int:
         """Rank 0 of many."""
         collector = self._collector(channel, quiet)
-        with _signals(collector.interrupt):
+        with on_signals(collector.interrupt):
             collector.run()
         return self._finish(collector)
 
     def run_worker(self, channel: Channel) -> int:
         """Any other rank; the collector decides when it ends."""
         logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-        with _signals(lambda: None):
+        with on_signals(lambda: None):
             worker = self._worker(channel, self.rank - 1, len(self.workers))
             return worker.run()
 
@@ -255,54 +233,6 @@ def make_publisher(config: Config, clock: Clock) -> Publisher:
     if not config.publish.enabled:
         return NoPublisher()
     return ZmqPublisher(config.publish.endpoint, clock)
-
-
-def _world() -> MPI.Intracomm | None:
-    """Return the job's communicator; None where no launcher started us."""
-    if not any(name in os.environ for name in LAUNCHER_VARIABLES):
-        return None
-    try:
-        from mpi4py import MPI
-    except ImportError as error:
-        raise ConfigError(
-            "this job was started by an MPI launcher, but mpi4py cannot be used "
-            f'({error}); pip install "specklenn[mpi]"'
-        ) from error
-    return MPI.COMM_WORLD
-
-
-def _agree(communicator: Any, problem: SpecklennError | None) -> int:
-    """Let rank 0 print what went wrong anywhere; every rank returns the same code."""
-    mine = (str(problem), problem.exit_code) if problem else None
-    everyone = communicator.allgather(mine) if communicator else [mine]
-    found = [item for item in everyone if item is not None]
-    if not found:
-        return 0
-    if communicator is None or communicator.Get_rank() == 0:
-        for text in dict.fromkeys(text for text, _ in found):
-            for line in text.splitlines():
-                print(f"specklenn: error: {line}", file=sys.stderr)
-        sys.stderr.flush()
-    return max(code for _, code in found)
-
-
-class _signals:  # noqa: N801 - reads as a statement
-    """Calls a function on SIGINT and SIGTERM instead of dying in the middle."""
-
-    def __init__(self, call: Callable[[], None]) -> None:
-        self._call = call
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._handle)
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        self._call()
 
 
 def _log_to(path: Path) -> None:

@@ -8,10 +8,11 @@ from specklenn.core.labels import all_classes
 from specklenn.core.shots import InMemorySource
 from specklenn.plugin.channel import COLLECTOR, Kind, in_memory_channels
 from specklenn.plugin.collector import Collector
+from specklenn.plugin.feed import ExampleBudget
 from specklenn.plugin.lease import FileDistribution, LiveDistribution
 from specklenn.plugin.progress import NoProgress
 from specklenn.plugin.run_state import RunFacts, RunState
-from specklenn.plugin.worker import ExampleBudget, Worker, WorkerOptions
+from specklenn.plugin.worker import Worker, WorkerOptions
 
 
 class Kept:

@@ -1,0 +1,71 @@
+"""How a job starts and is told to end: the launcher's ranks, and signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from specklenn.core.errors import MissingPackageError, SpecklennError
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+LAUNCHER_VARIABLES = (
+    "PMIX_RANK",
+    "PMI_RANK",
+    "OMPI_COMM_WORLD_RANK",
+    "MPI_LOCALRANKID",
+)
+"""What MPI launchers set for their ranks: Open MPI, MPICH, Intel, srun."""
+
+
+def world() -> MPI.Intracomm | None:
+    """Return the job's communicator; None where no launcher started us.
+
+    Raises
+    ------
+    MissingPackageError
+        If a launcher started us and mpi4py or the MPI library is missing.
+    """
+    if not any(name in os.environ for name in LAUNCHER_VARIABLES):
+        return None
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        raise MissingPackageError(
+            "this job was started by an MPI launcher, but mpi4py cannot be used "
+            f'({error}); pip install "specklenn[mpi]"'
+        ) from error
+    return MPI.COMM_WORLD
+
+
+def agree(communicator: MPI.Intracomm | None, problem: SpecklennError | None) -> int:
+    """Let rank 0 print what went wrong anywhere; every rank returns the same code.
+
+    The only collective of a job, before anything starts.
+    """
+    mine = (str(problem), problem.exit_code) if problem else None
+    everyone = communicator.allgather(mine) if communicator else [mine]
+    found = [item for item in everyone if item is not None]
+    if communicator is None or communicator.Get_rank() == 0:
+        for text in dict.fromkeys(text for text, _ in found):
+            for line in text.splitlines():
+                print(f"specklenn: error: {line}", file=sys.stderr)
+        sys.stderr.flush()
+    return max((code for _, code in found), default=0)
+
+
+@contextmanager
+def on_signals(call: Callable[[], None]) -> Iterator[None]:
+    """Call a function on SIGINT and SIGTERM instead of dying in the middle."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: call()) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
