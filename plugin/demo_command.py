@@ -44,15 +44,19 @@ def main(arguments: list[str]) -> int:
     picture.unlink(missing_ok=True)
     run = run_command(options, endpoint)
     print("$", " ".join(run), flush=True)
-    monitor = subprocess.Popen(monitor_command(endpoint, picture))
+    photographer = subprocess.Popen(monitor_command(endpoint, picture))
+    windows = [photographer]
+    if has_display(os.environ):
+        windows.append(subprocess.Popen(monitor_command(endpoint)))
     try:
         code = subprocess.run(run, env=mpi_environment(os.environ)).returncode
-        monitor.wait(MONITOR_PATIENCE_S)
+        photographer.wait(MONITOR_PATIENCE_S)
     except subprocess.TimeoutExpired:
         print("specklenn: the monitor did not end by itself", file=sys.stderr)
     finally:
-        monitor.terminate()
-        monitor.wait()
+        for window in windows:
+            window.terminate()
+            window.wait()
     if not picture.is_file():
         print(f"specklenn: error: {picture} was not written", file=sys.stderr)
         return code or 1
@@ -70,14 +74,21 @@ def run_command(options: argparse.Namespace, endpoint: str) -> list[str]:
     return [find_mpirun(), "-n", str(options.ranks), me, "run", "demo", *flags]
 
 
-def monitor_command(endpoint: str, picture: Path) -> list[str]:
-    """Return the command line that starts the monitor.
+def monitor_command(endpoint: str, picture: Path | None = None) -> list[str]:
+    """Return the command line of a window, or of one that only takes pictures.
 
     It yields to the run where both share few cores.
     """
-    me = str(Path(sys.executable).with_name("specklenn"))
-    words = [me, "monitor", endpoint, "--snapshot", str(picture), "--until-finished"]
+    words = [str(Path(sys.executable).with_name("specklenn")), "monitor", endpoint]
+    if picture is not None:
+        words += ["--snapshot", str(picture), "--until-finished"]
     return ["nice", *words] if shutil.which("nice") else words
+
+
+def has_display(environment: Mapping[str, str]) -> bool:
+    """Return whether a window would be seen."""
+    shown = environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")
+    return bool(shown) or sys.platform == "darwin"
 
 
 def find_mpirun() -> str:
