@@ -57,11 +57,11 @@ class Hdf5Source(Settings):
         One file or several that follow each other as one run.
     dataset : str
         Frames, (N, H, W) or (N, modules, H, W).
-    label_dataset : str
+    label_dataset : str or None
         Labels, for the confusion table; unused where it does not exist.
-    timestamp_dataset : str
+    timestamp_dataset : str or None
         Unix epoch, nanoseconds; unused where it does not exist.
-    mask_dataset : str
+    mask_dataset : str or None
         Bad pixels, 0 = good; unused where it does not exist.
     first_shot, last_shot : int or None
         Use only a part: first shot, and the one behind the last.
@@ -70,9 +70,9 @@ class Hdf5Source(Settings):
     kind: Literal["hdf5"]
     path: str | list[str]
     dataset: str = files.DATA
-    label_dataset: str = files.LABEL
-    timestamp_dataset: str = files.TIMESTAMP
-    mask_dataset: str = files.MASK
+    label_dataset: str | None = files.LABEL
+    timestamp_dataset: str | None = files.TIMESTAMP
+    mask_dataset: str | None = files.MASK
     first_shot: int = Field(default=0, ge=0)
     last_shot: int | None = Field(default=None, ge=1)
 

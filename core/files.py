@@ -103,6 +103,21 @@ def get_dataset(file: h5py.File, name: str) -> h5py.Dataset:
     raise DataError(f"{file.filename}: no dataset {name}; datasets found: {known}")
 
 
+def get_frames(file: h5py.File, name: str) -> tuple[h5py.Dataset, tuple[int, int]]:
+    """Return a dataset of frames and the shape (H, W) of one picture.
+
+    Raises
+    ------
+    DataError
+        If there is no such dataset, or it is no stack of pictures of numbers.
+    """
+    data = get_dataset(file, name)
+    where = f"{file.filename}:{name}"
+    if data.dtype.kind not in "uif":
+        raise DataError(f"{where}: data type {data.dtype}, numbers expected")
+    return data, picture_shape(data.shape, where)
+
+
 def as_pictures(patterns: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Stack modules: (N, modules, H, W) to (N, modules * H, W)."""
     if patterns.ndim == 4:
@@ -181,8 +196,7 @@ def read_dataset(
     """
     chosen: Any = slice(None) if rows is None else rows
     with open_file(path) as file:
-        data = get_dataset(file, DATA)
-        shape = picture_shape(data.shape, f"{path}:{DATA}")
+        data, shape = get_frames(file, DATA)
         try:
             patterns = as_pictures(np.asarray(data[chosen]))
         except OSError as error:

@@ -64,11 +64,28 @@ class Pipeline:
         self._rank = rank
 
     def judge(self, shots: Shots) -> Judged:
-        """Judge a batch: every shot gets exactly one row, whatever it looks like."""
-        rows = self._begin(shots)
+        """Judge a batch: every shot gets exactly one row, whatever it looks like.
+
+        A batch that raises is judged shot by shot; only those that raise alone
+        are lost, as counted skips.
+        """
+        try:
+            return self._judge(shots)
+        except Exception:
+            log.warning("a batch of %d failed:\n%s", len(shots), traceback.format_exc())
+        if len(shots) == 1:
+            rows = self._begin(shots)
+            rows["flags"] |= Flag.FAILED.bits
+            return Judged(rows=rows, photons=self._no_photons(shots))
+        parts = [self.judge(shots.part(i, i + 1)) for i in range(len(shots))]
+        return Judged(
+            rows=np.concatenate([part.rows for part in parts]),
+            photons=np.concatenate([part.photons for part in parts]),
+        )
+
+    def _judge(self, shots: Shots) -> Judged:
+        rows, photons = self._begin(shots), self._no_photons(shots)
         cropper = self.classifier.cropper
-        side = cropper.settings.crop
-        photons = np.zeros((len(shots), side, side), np.float32)
         if shots.frames.shape[1:] != cropper.shape:
             readable = ~is_skipped(rows["flags"])
             rows["flags"][readable] |= Flag.WRONG_SHAPE.bits
@@ -82,6 +99,10 @@ class Pipeline:
         rows["lit_pixels"][usable] = count_lit(cropped.photons, threshold)
         self._classify(rows, photons)
         return Judged(rows=rows, photons=photons)
+
+    def _no_photons(self, shots: Shots) -> npt.NDArray[np.float32]:
+        side = self.classifier.cropper.settings.crop
+        return np.zeros((len(shots), side, side), np.float32)
 
     def _begin(self, shots: Shots) -> Rows:
         rows = empty_rows(len(shots), len(self.classifier.classes))
@@ -102,23 +123,8 @@ class Pipeline:
         rows["label"][missed] = self._no_hit
         rows["flags"][missed] |= Flag.NO_HIT.bits
         chosen = np.flatnonzero(judged & hits)
-        if len(chosen) == 0:
-            return
-        try:
+        if len(chosen):
             self._label(rows, chosen, photons)
-        except Exception:
-            log.warning("a batch failed, shot by shot now:\n%s", traceback.format_exc())
-            for one in chosen:
-                self._label_alone(rows, int(one), photons)
-
-    def _label_alone(
-        self, rows: Rows, position: int, photons: npt.NDArray[np.float32]
-    ) -> None:
-        try:
-            self._label(rows, np.array([position]), photons)
-        except Exception as error:
-            log.warning("shot %d failed: %r", rows["index"][position], error)
-            rows["flags"][position] |= Flag.FAILED.bits
 
     def _label(
         self,

@@ -141,8 +141,9 @@ class Cropper:
         self.calibrated = adu_per_photon == 1.0 and offset_adu == 0.0
 
     def calibrate(self, frames: npt.NDArray[Any]) -> Pictures:
-        """Return frames in photons, float32."""
-        values = frames.astype(np.float32)
+        """Return frames in photons, float32; what does not fit becomes infinite."""
+        with np.errstate(over="ignore"):
+            values = frames.astype(np.float32)
         if not self.calibrated:
             values -= self._offset
             values /= self._gain

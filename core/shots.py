@@ -8,6 +8,7 @@ read by anyone, so the collector can lease ranges to workers. Streams are
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,6 +69,15 @@ class Shots:
 
     def __len__(self) -> int:
         return len(self.index)
+
+    def part(self, start: int, stop: int) -> Shots:
+        """Return the shots at positions start to stop - 1."""
+        return Shots(
+            **{
+                item.name: getattr(self, item.name)[start:stop]
+                for item in dataclasses.fields(self)
+            }
+        )
 
 
 class IndexedSource(Protocol):

@@ -183,8 +183,7 @@ def from_settings(
 def _read_shots(group: SupportShots, folder: Path) -> list[npt.NDArray[Any]]:
     path = folder / group.file
     with files.open_file(path) as file:
-        data = files.get_dataset(file, group.dataset)
-        files.picture_shape(data.shape, f"{path}:{group.dataset}")
+        data, _ = files.get_frames(file, group.dataset)
         outside = [event for event in group.events if event >= len(data)]
         if outside:
             raise DataError(

@@ -28,14 +28,15 @@ class DatasetNames:
 
     Parameters
     ----------
-    data, labels, timestamps, mask : str
-        Names of datasets; all but the first may be absent.
+    data : str
+    labels, timestamps, mask : str or None
+        Used where they exist; None where they must not be.
     """
 
     data: str = files.DATA
-    labels: str = files.LABEL
-    timestamps: str = files.TIMESTAMP
-    mask: str = files.MASK
+    labels: str | None = files.LABEL
+    timestamps: str | None = files.TIMESTAMP
+    mask: str | None = files.MASK
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,14 +105,13 @@ class Hdf5Source:
         file = files.open_file(path)
         self._files.append(file)
         names = self._names
-        data = files.get_dataset(file, names.data)
-        shape = files.picture_shape(data.shape, f"{path}:{names.data}")
+        data, shape = files.get_frames(file, names.data)
         labels = None
-        if names.labels in file:
+        if names.labels and names.labels in file:
             labels = files.read_texts(files.get_dataset(file, names.labels))
             _check_length(path, names.labels, len(labels), len(data))
         timestamps = None
-        if names.timestamps in file:
+        if names.timestamps and names.timestamps in file:
             timestamps = files.get_dataset(file, names.timestamps)
             _check_length(path, names.timestamps, len(timestamps), len(data))
         return _Part(data=data, shape=shape, labels=labels, timestamps=timestamps)
@@ -122,7 +122,7 @@ class Hdf5Source:
     def mask(self) -> npt.NDArray[np.bool_] | None:
         """Return the mask (H, W) of the first file, True where bad, if it has one."""
         file = self._files[0]
-        if self._names.mask not in file:
+        if not self._names.mask or self._names.mask not in file:
             return None
         return files.read_mask(files.get_dataset(file, self._names.mask), self.shape)
 

@@ -140,3 +140,11 @@ def test_a_dataset_that_is_no_stack_of_pictures_is_refused(tmp_path):
 
     with pytest.raises(DataError, match=r"shape \(5, 5\), expected \(N, H, W\)"):
         files.read_dataset(tmp_path / "d.h5")
+
+
+def test_a_dataset_that_holds_no_numbers_is_refused(tmp_path):
+    with h5py.File(tmp_path / "d.h5", "w") as file:
+        file[files.DATA] = np.full((2, 2, 2), b"x")
+
+    with pytest.raises(DataError, match="numbers expected"):
+        files.read_dataset(tmp_path / "d.h5")

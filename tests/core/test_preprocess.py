@@ -147,3 +147,12 @@ def test_a_mask_of_another_shape_is_refused():
 def test_a_crop_that_is_no_multiple_of_the_bin_is_refused():
     with pytest.raises(ValueError, match="not a multiple of bin"):
         Preprocessing(crop=97)
+
+
+def test_values_beyond_single_precision_are_absurd_and_nothing_breaks():
+    stack = frames().astype(np.float64)
+    stack[1] = 1e300
+
+    found = prepare(stack, None, Preprocessing())
+
+    assert found.flags.tolist() == [0, Flag.NOT_FINITE, 0]

@@ -109,3 +109,13 @@ def test_datasets_may_have_any_name(tmp_path, draw_shots):
 def test_a_part_behind_the_end_is_refused(run):
     with pytest.raises(DataError, match="the run has 18"):
         Hdf5Source(run[0], first=18)
+
+
+def test_datasets_can_be_left_unused(run):
+    source = Hdf5Source(run[0], DatasetNames(labels=None, timestamps=None, mask=None))
+
+    shots = source.read(0, 3)
+
+    assert shots.truth.tolist() == ["", "", ""]
+    assert not shots.timestamp_ns.any()
+    assert source.mask() is None
