@@ -37,7 +37,8 @@ class TerminalProgress:
 
     def update(self, state: RunState, now_s: float) -> None:
         """Draw the state."""
-        rate = self._meter.rate_hz(state.tally.shots, now_s)
+        waiting = state.state == "waiting"
+        rate = 0.0 if waiting else self._meter.rate_hz(state.tally.shots, now_s)
         if self._live is not None:
             self._live.update(Text(status_line(state, rate)), refresh=True)
         elif now_s >= self._next_plain_s:
