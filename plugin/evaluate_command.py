@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ def main(arguments: list[str]) -> int:
     """Run the command; returns its exit code."""
     options = _parser().parse_args(arguments)
     from specklenn.core import checkpoint
-    from specklenn.core.errors import ConfigError
+    from specklenn.core.errors import ConfigError, DataError
     from specklenn.core.evaluate import evaluate
     from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
 
@@ -23,19 +24,26 @@ def main(arguments: list[str]) -> int:
         raise ConfigError(f"--classes: {classes[0]} alone, at least two expected")
     model = checkpoint.load(options.weights)
     embeddings, labels, names = _embed_file(options.data, model)
-    report = {
-        "shots": evaluate(
-            embeddings,
-            labels,
-            names,
-            shots=options.shots,
-            draws=options.draws,
-            seed=options.seed,
-            classes=classes,
-        ),
-        "n_patterns": len(labels),
-        "weights": options.weights,
-    }
+    shots: dict[str, Any] = {}
+    problems: list[str] = []
+    for number in options.shots:
+        try:
+            shots |= evaluate(
+                embeddings,
+                labels,
+                names,
+                shots=(number,),
+                draws=options.draws,
+                seed=options.seed,
+                classes=classes,
+            )
+        except DataError as error:
+            problems.append(str(error))
+    if not shots:
+        raise DataError("; ".join(problems))
+    for problem in problems:
+        print(f"specklenn evaluate: left out: {problem}", file=sys.stderr)
+    report = {"shots": shots, "n_patterns": len(labels), "weights": options.weights}
     if options.json is not None:
         _write(options.json, report)
     _show(report, classes)
@@ -81,13 +89,16 @@ def _counts(text: str) -> tuple[int, ...]:
 
 
 def _embed_file(path: Path, model: Any) -> tuple[Any, Any, Any]:
-    """Return embeddings, labels and names of all patterns that can be judged."""
+    """Return embeddings, labels and names of all patterns that can be judged.
+
+    Without sample names the whole file is one sample.
+    """
     import numpy as np
     from rich.progress import track
 
     from specklenn.core.errors import DataError
     from specklenn.core.evaluate import embed
-    from specklenn.core.files import DATA, get_dataset, open_file, read_dataset
+    from specklenn.core.files import DATA, LABEL, get_dataset, open_file, read_dataset
     from specklenn.core.preprocess import prepare
 
     with open_file(path) as file:
@@ -96,14 +107,15 @@ def _embed_file(path: Path, model: Any) -> tuple[Any, Any, Any]:
     starts = range(0, total, BATCH)
     for first in track(starts, description="embedding", transient=True):
         part = read_dataset(path, slice(first, first + BATCH))
-        if part.labels is None or part.names is None:
-            raise DataError(f"{path}: evaluation needs labels and sample names")
+        if part.labels is None:
+            raise DataError(f"{path}: evaluation needs labels at {LABEL}")
         prepared = prepare(part.patterns, part.mask, model.preprocessing)
         judged = prepared.flags == 0
         if judged.any():
             embeddings.append(embed(model.encoder, prepared.inputs[judged]))
             labels.append(part.labels[judged])
-            names.append(part.names[judged])
+            everyone = np.full(len(part.labels), path.stem)
+            names.append((everyone if part.names is None else part.names)[judged])
     if not embeddings:
         raise DataError(f"{path}: no pattern that can be judged")
     return np.concatenate(embeddings), np.concatenate(labels), np.concatenate(names)

@@ -12,7 +12,7 @@ pytest.importorskip("gemmi")
 from specklenn.core import checkpoint
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.experiment import Experiment
-from specklenn.core.files import read_dataset
+from specklenn.core.files import read_dataset, write_dataset
 from specklenn.core.train_config import TrainingRun, first_of_each
 from specklenn.core.validation import validate
 from specklenn.core.yaml_lines import read_yaml
@@ -139,6 +139,30 @@ def test_too_many_supports_are_refused(trained):
         evaluate_command.main(
             [str(trained / "run.h5"), "--weights", weights, "--shots", "10"]
         )
+
+
+def test_numbers_of_supports_that_the_data_allow_are_still_reported(
+    trained, tmp_path, capsys
+):
+    weights = str(trained / "weights" / "tiny.safetensors")
+    words = ["--weights", weights, "--shots", "5,20", "--json", str(tmp_path / "r")]
+
+    assert evaluate_command.main([str(trained / "run.h5"), *words]) == 0
+
+    assert set(json.loads((tmp_path / "r").read_text())["shots"]) == {"5"}
+    assert "left out: 20 supports" in capsys.readouterr().err
+
+
+def test_a_file_without_sample_names_is_one_sample(trained, tmp_path):
+    run = read_dataset(trained / "run.h5")
+    write_dataset(tmp_path / "real.h5", run.patterns, run.labels, mask=run.mask)
+    weights = str(trained / "weights" / "tiny.safetensors")
+    words = ["--weights", weights, "--shots", "5", "--json", str(tmp_path / "r")]
+
+    assert evaluate_command.main([str(tmp_path / "real.h5"), *words]) == 0
+
+    score = json.loads((tmp_path / "r").read_text())["shots"]["5"]
+    assert set(score["per_sample"]) == {"real"}
 
 
 @pytest.mark.parametrize(
