@@ -27,6 +27,10 @@ from specklenn.core.support import SupportSet, load_supports
 Embeddings = npt.NDArray[np.float32]
 
 
+CPU_BATCH = 32
+"""Patterns that go through the network at once on a CPU: what its caches hold."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Classified:
     """What the classifier says about some patterns.
@@ -141,7 +145,9 @@ class Classifier:
             return np.zeros((0, self._encoder.embedding_size), np.float32)
         with torch.inference_mode():
             batch = torch.from_numpy(inputs[:, None]).to(self._device)
-            vectors: Embeddings = self._encoder(batch).cpu().numpy()
+            at_once = CPU_BATCH if self._device.type == "cpu" else len(batch)
+            parts = [self._encoder(part) for part in torch.split(batch, at_once)]
+            vectors: Embeddings = torch.cat(parts).cpu().numpy()
         return vectors
 
     def embed(self, patterns: npt.NDArray[Any]) -> Embeddings:

@@ -86,6 +86,6 @@ def store_channels_last(encoder: Encoder) -> None:
     """Lay out the filters as CPU convolutions like them, half as fast again."""
     for parameter in encoder.parameters():
         if parameter.ndim == 4:
-            parameter.data = parameter.data.contiguous(
-                memory_format=torch.channels_last
-            )
+            # A copy: with one input channel both layouts count as contiguous, and
+            # only the copy gets the strides that the convolution looks at.
+            parameter.data = parameter.data.clone(memory_format=torch.channels_last)
