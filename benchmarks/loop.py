@@ -51,6 +51,7 @@ class Numbers:
     """A run of shots without pictures."""
 
     shape = (1, 1)
+    first = 0
     frames = np.zeros((BATCH, 1, 1), np.uint16)
 
     def __len__(self) -> int:

@@ -44,9 +44,5 @@ class MissingPackageError(SpecklennError, ImportError):
     exit_code = 2
 
 
-class RankFailedError(SpecklennError, RuntimeError):
-    """A worker rank failed; the message names rank, host and traceback."""
-
-
 class EndOfRun(Exception):
     """A live source has no more shots."""

@@ -87,11 +87,15 @@ class IndexedSource(Protocol):
     def shape(self) -> tuple[int, int]:
         """(H, W) of the frames."""
 
+    @property
+    def first(self) -> int:
+        """Number of the first shot."""
+
     def __len__(self) -> int:
         """Shots in the run."""
 
     def read(self, start: int, stop: int) -> Shots:
-        """Read shots start to stop - 1; bad ones come flagged, none is left out."""
+        """Read shots number start to stop - 1; bad ones are flagged, not left out."""
 
     def close(self) -> None:
         """Let go of files."""
@@ -163,6 +167,8 @@ class InMemorySource:
         They may differ in shape: those unlike the first come flagged.
     truth : sequence of str, optional
     """
+
+    first = 0
 
     def __init__(
         self,

@@ -217,8 +217,8 @@ class Collector:
 
     def _failed(self, message: Message) -> None:
         rank = self.state.ranks[message.rank]
-        detail = message.payload.decode(errors="replace").strip()
-        rank.failure = detail.splitlines()[-1] if detail else "unknown reason"
+        rank.host, detail = msgpack.unpackb(message.payload)
+        rank.failure = (detail.strip() or "unknown reason").splitlines()[-1]
         log.error("rank %d on %s failed:\n%s", rank.rank, rank.host, detail)
         self.state.failures.append(
             f"rank {rank.rank} on {rank.host} failed: {rank.failure}"

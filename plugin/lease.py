@@ -101,14 +101,22 @@ class FileDistribution:
         Most shots of a lease.
     smallest : int
         Fewest, near the end.
+    first : int
+        Number of the first shot.
     """
 
     def __init__(
-        self, shots: int, workers: int, lease_shots: int, smallest: int = 16
+        self,
+        shots: int,
+        workers: int,
+        lease_shots: int,
+        smallest: int = 16,
+        first: int = 0,
     ) -> None:
         self.expected = shots
-        self._books = Books(shots)
-        self._open: deque[Lease] = deque([(0, shots)] if shots else [])
+        self._books = Books(first + shots)
+        whole = [(first, first + shots)] if shots else []
+        self._open: deque[Lease] = deque(whole)
         self._workers = max(workers, 1)
         self._largest = lease_shots
         self._smallest = min(smallest, lease_shots)

@@ -182,7 +182,9 @@ class _Job:
             expected = self.prepared.facts.expected_shots
             return LiveDistribution(set(self.workers), expected)
         lease = self.config.loop.lease_shots
-        return FileDistribution(len(source), len(self.workers), lease)
+        return FileDistribution(
+            len(source), len(self.workers), lease, first=source.first
+        )
 
     def _finish(self, collector: Collector) -> int:
         files = [self.folder / name for name in (RESULTS, HITS, "run.log")]

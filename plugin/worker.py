@@ -209,4 +209,5 @@ class Worker:
         log.error("this rank failed: %s", detail)
         self._over = True
         self.failed = True
-        self._channel.send(COLLECTOR, Kind.FAILED, detail.encode())
+        named = msgpack.packb((self._options.host, detail))
+        self._channel.send(COLLECTOR, Kind.FAILED, named)

@@ -79,10 +79,10 @@ class Hdf5Source:
         self._ends = np.cumsum([len(part.data) for part in self._parts]).tolist()
         self.shape = self._parts[0].shape
         self.dtype: np.dtype[Any] = self._parts[0].data.dtype
-        self._first = first
+        self.first = first
         total = int(self._ends[-1])
         self._last = total if last is None else min(last, total)
-        if self._first >= self._last:
+        if self.first >= self._last:
             self.close()
             raise DataError(
                 f"{paths[0]}: no shots from {first} to {last or total}, "
@@ -117,7 +117,7 @@ class Hdf5Source:
         return _Part(data=data, shape=shape, labels=labels, timestamps=timestamps)
 
     def __len__(self) -> int:
-        return self._last - self._first
+        return self._last - self.first
 
     def mask(self) -> npt.NDArray[np.bool_] | None:
         """Return the mask (H, W) of the first file, True where bad, if it has one."""
@@ -127,10 +127,10 @@ class Hdf5Source:
         return files.read_mask(files.get_dataset(file, self._names.mask), self.shape)
 
     def read(self, start: int, stop: int) -> Shots:
-        """Read shots start to stop - 1; what cannot be read comes flagged."""
+        """Read shots number start to stop - 1; what cannot be read comes flagged."""
         number = stop - start
         shots = Shots(
-            index=np.arange(start, stop) + self._first,
+            index=np.arange(start, stop),
             timestamp_ns=np.zeros(number, np.uint64),
             arrived_ns=np.full(number, time.time_ns(), np.uint64),
             frames=np.zeros((number, *self.shape), self.dtype),
@@ -139,7 +139,7 @@ class Hdf5Source:
         )
         position = 0
         while position < number:
-            part, offset = self._locate(start + self._first + position)
+            part, offset = self._locate(start + position)
             length = min(number - position, len(part.data) - offset)
             self._fill(shots, slice(position, position + length), part, offset)
             position += length

@@ -59,6 +59,19 @@ def test_what_a_failed_rank_had_not_done_is_leased_again():
     assert distribution.finished
 
 
+def test_what_a_failed_rank_had_of_a_part_of_a_run_is_leased_again_too():
+    distribution = FileDistribution(40, 2, lease_shots=20, smallest=20, first=10)
+    first, second = distribution.request(1), distribution.request(2)
+    finish(distribution, first)
+
+    distribution.end(2)
+
+    assert (first, second) == ((10, 30), (30, 50))
+    assert distribution.request(1) == (30, 50)
+    finish(distribution, second)
+    assert distribution.finished
+
+
 def test_a_shot_counts_once_however_often_it_arrives():
     books = Books(10)
 

@@ -160,7 +160,7 @@ def test_a_source_that_cannot_be_opened_fails_its_rank_only(clock, pipeline, sho
     bench.run()
 
     assert len(bench.kept.rows) == 203
-    assert "no such run" in bench.state.failures[0]
+    assert bench.state.failures == ["rank 1 on node failed: no such run"]
 
 
 def test_a_run_whose_workers_all_failed_ends(clock, pipeline, shots):

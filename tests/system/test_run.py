@@ -215,6 +215,20 @@ def test_a_mask_that_hides_everything_is_refused_before_beam(
     assert "all masked" in done.stderr
 
 
+def test_a_part_of_a_run_keeps_its_shot_numbers(run_folder, command, tmp_path):
+    words = [
+        "source.first_shot=100",
+        "source.last_shot=130",
+        f"output.folder={tmp_path}",
+    ]
+    sets = [word for setting in words for word in ("--set", setting)]
+
+    done = command("run", run_folder.config, *sets)
+
+    assert done.returncode == 0, done.stderr
+    assert results(tmp_path)["index"].tolist() == list(range(100, 130))
+
+
 def test_results_are_not_replaced_unless_asked(alone, run_folder, command):
     folder, _ = alone
 
