@@ -19,12 +19,12 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from specklenn.core import files
 from specklenn.core.errors import ConfigError
-from specklenn.core.experiment import Experiment
 from specklenn.core.hitfinder import HitFinding
 from specklenn.core.labels import SINGLE_HIT
 from specklenn.core.preprocess import Preprocessing
 from specklenn.core.scoring import Classification
 from specklenn.core.settings import Settings
+from specklenn.core.simulation.experiment import Experiment
 from specklenn.core.support import ClassName, SupportFile, SupportShots
 from specklenn.core.validation import validate
 from specklenn.core.yaml_lines import Document, parse_yaml, read_yaml

@@ -8,13 +8,13 @@ from pydantic import Field
 from torch import Tensor
 
 from specklenn.core.augment import Augmentation
-from specklenn.core.detector import Detector
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
 from specklenn.core.losses import DEFAULT_MARGIN
 from specklenn.core.model import EMBEDDING_SIZE
-from specklenn.core.noise import Noise
 from specklenn.core.preprocess import Preprocessing
 from specklenn.core.settings import Settings
+from specklenn.core.simulation.detector import Detector
+from specklenn.core.simulation.noise import Noise
 from specklenn.core.training_data import bin_patterns
 
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from specklenn.core import files
 from specklenn.core.config import SimulatedSource, load_config
-from specklenn.core.factory import Factory
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
+from specklenn.core.simulation.factory import Factory
 from specklenn.plugin.packaged import find_config
 
 FIRST_SHOT = 1_000_000

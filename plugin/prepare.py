@@ -122,7 +122,7 @@ def make_source(
         return prepared.file_source
     settings = loaded.settings.source
     assert isinstance(settings, SimulatedSource)
-    from specklenn.core.factory import Factory
+    from specklenn.core.simulation.factory import Factory
     from specklenn.plugin.sources.simulated import SimulatedStream
 
     return SimulatedStream(

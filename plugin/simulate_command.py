@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from specklenn.plugin.packaged import find_config
 
 if TYPE_CHECKING:
-    from specklenn.core.experiment import Experiment
-    from specklenn.core.factory import SimulatedShots
+    from specklenn.core.simulation.experiment import Experiment
+    from specklenn.core.simulation.factory import SimulatedShots
 
 BATCH = 200
 
@@ -19,7 +19,7 @@ BATCH = 200
 def main(arguments: list[str]) -> int:
     """Run the command; returns its exit code."""
     options = _parser().parse_args(arguments)
-    from specklenn.core.experiment import Experiment
+    from specklenn.core.simulation.experiment import Experiment
     from specklenn.core.validation import validate
     from specklenn.core.yaml_lines import read_yaml
 
@@ -70,9 +70,9 @@ def _positive(text: str) -> int:
 
 def _every_pattern(experiment: Experiment) -> tuple[Iterator[SimulatedShots], int]:
     """Give one sample after the other, so that memory holds only one pool."""
-    from specklenn.core.experiment import count_samples
-    from specklenn.core.factory import Factory
-    from specklenn.core.pools import make_pools
+    from specklenn.core.simulation.experiment import count_samples
+    from specklenn.core.simulation.factory import Factory
+    from specklenn.core.simulation.pools import make_pools
 
     total = count_samples(experiment) * experiment.pool * len(experiment.classes)
     batches = (
@@ -87,7 +87,7 @@ def _stream(
 ) -> tuple[Iterator[SimulatedShots], int]:
     import numpy as np
 
-    from specklenn.core.factory import Factory
+    from specklenn.core.simulation.factory import Factory
 
     factory = Factory(experiment)
     indices = np.arange(number, dtype=np.int64)

@@ -5,8 +5,8 @@ import pytest
 
 from specklenn.core import checkpoint
 from specklenn.core.config import SimulatedSource, load_config
-from specklenn.core.experiment import Experiment
-from specklenn.core.factory import Factory
+from specklenn.core.simulation.experiment import Experiment
+from specklenn.core.simulation.factory import Factory
 from specklenn.core.support import load_supports
 from specklenn.core.train_config import TrainingRun
 from specklenn.core.validation import validate

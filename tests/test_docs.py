@@ -13,7 +13,7 @@ import pytest
 
 from specklenn.core import files
 from specklenn.core.config import load_config
-from specklenn.core.particles import make_particle
+from specklenn.core.simulation.particles import make_particle
 from specklenn.core.support import load_supports
 
 ROOT = Path(__file__).parent.parent

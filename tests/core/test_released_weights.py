@@ -8,10 +8,10 @@ pytest.importorskip("gemmi")
 
 from specklenn.core import checkpoint
 from specklenn.core.evaluate import embed, evaluate
-from specklenn.core.experiment import Experiment, Procedural
-from specklenn.core.factory import Factory
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
 from specklenn.core.preprocess import prepare
+from specklenn.core.simulation.experiment import Experiment, Procedural
+from specklenn.core.simulation.factory import Factory
 
 THREE = (SINGLE_HIT, MULTI_HIT, NON_SAMPLE_HIT)
 

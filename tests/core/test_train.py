@@ -4,11 +4,11 @@ import torch
 from safetensors.torch import save_file
 
 from specklenn.core.augment import Augmentation
-from specklenn.core.detector import Detector
 from specklenn.core.errors import DataError
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
-from specklenn.core.noise import Noise
 from specklenn.core.preprocess import Preprocessing
+from specklenn.core.simulation.detector import Detector
+from specklenn.core.simulation.noise import Noise
 from specklenn.core.train import Trainer
 from specklenn.core.training import (
     Exposure,

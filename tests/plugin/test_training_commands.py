@@ -11,8 +11,8 @@ pytest.importorskip("gemmi")
 
 from specklenn.core import checkpoint
 from specklenn.core.errors import ConfigError, DataError
-from specklenn.core.experiment import Experiment
 from specklenn.core.files import read_dataset, write_dataset
+from specklenn.core.simulation.experiment import Experiment
 from specklenn.core.train_config import TrainingRun, first_of_each
 from specklenn.core.validation import validate
 from specklenn.core.yaml_lines import read_yaml

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.experiment import Experiment
-from specklenn.core.noise import measure
-from specklenn.core.pools import Photons, Pool, make_pools
+from specklenn.core.simulation.experiment import Experiment
+from specklenn.core.simulation.noise import measure
+from specklenn.core.simulation.pools import Photons, Pool, make_pools
 
 SHOT_STREAM = 2
 EVERY_STREAM = 3

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from specklenn.core.particles import (
+from specklenn.core.simulation.particles import (
     ANGSTROM3_PER_ATOM,
     SYMMETRIES,
     fill,

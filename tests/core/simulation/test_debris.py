@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from specklenn.core.debris import (
+from specklenn.core.simulation.debris import (
     Debris,
     background,
     draw_debris,
     sphere_amplitude,
 )
-from specklenn.core.detector import Detector, Geometry
+from specklenn.core.simulation.detector import Detector, Geometry
 
 
 @pytest.fixture(scope="module")

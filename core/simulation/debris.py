@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from specklenn.core.aggregates import touching
-from specklenn.core.detector import Geometry
-from specklenn.core.scattering import displaced_sum, expected_photons
 from specklenn.core.settings import Settings
+from specklenn.core.simulation.aggregates import touching
+from specklenn.core.simulation.detector import Geometry
+from specklenn.core.simulation.scattering import displaced_sum, expected_photons
 
 Kind = Literal["droplet", "cluster", "streak", "parasitic"]
 Photons = npt.NDArray[np.float32]

@@ -4,9 +4,9 @@ import pytest
 pytest.importorskip("finufft")
 pytest.importorskip("gemmi")
 
-from specklenn.core.detector import Detector, Geometry
-from specklenn.core.particles import fill, make_particle
-from specklenn.core.scattering import (
+from specklenn.core.simulation.detector import Detector, Geometry
+from specklenn.core.simulation.particles import fill, make_particle
+from specklenn.core.simulation.scattering import (
     amplitudes,
     amplitudes_direct,
     displaced_sum,
@@ -14,7 +14,7 @@ from specklenn.core.scattering import (
     form_factors,
     random_rotations,
 )
-from specklenn.core.structures import Structure, centred
+from specklenn.core.simulation.structures import Structure, centred
 
 FLUENCE = 12_732.0
 
@@ -53,7 +53,7 @@ def test_orientations_in_batches_are_the_same_as_one_by_one(
     rotations = random_rotations(np.random.default_rng(0), 3)
     together = amplitudes(particle, geometry.q, rotations)
 
-    monkeypatch.setattr("specklenn.core.scattering.POINTS_PER_TRANSFORM", 1)
+    monkeypatch.setattr("specklenn.core.simulation.scattering.POINTS_PER_TRANSFORM", 1)
     alone = amplitudes(particle, geometry.q, rotations)
 
     assert relative_error(alone, together) < 1e-4

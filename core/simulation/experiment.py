@@ -10,17 +10,17 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from specklenn.core import labels
-from specklenn.core.debris import Debris
-from specklenn.core.detector import Detector
 from specklenn.core.errors import DataError
-from specklenn.core.noise import Noise
-from specklenn.core.particles import make_particle
 from specklenn.core.settings import Settings
-from specklenn.core.structures import Structure, read_structure
+from specklenn.core.simulation.debris import Debris
+from specklenn.core.simulation.detector import Detector
+from specklenn.core.simulation.noise import Noise
+from specklenn.core.simulation.particles import make_particle
+from specklenn.core.simulation.structures import Structure, read_structure
 
 
 class Procedural(Settings):
-    """Particles made from a seed, see `specklenn.core.particles`.
+    """Particles made from a seed, see `specklenn.core.simulation.particles`.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.structures import Structure, centred
+from specklenn.core.simulation.structures import Structure, centred
 
 ANGSTROM3_PER_ATOM = 17.3
 """Volume per heavy atom: 14.1 Da with its hydrogens at 1.35 g per cm3."""

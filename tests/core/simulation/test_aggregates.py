@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from specklenn.core.aggregates import dispersed, touching
+from specklenn.core.simulation.aggregates import dispersed, touching
 
 
 @pytest.mark.parametrize("number", [2, 3, 4, 12])

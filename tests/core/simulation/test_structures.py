@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from specklenn.core.errors import DataError
-from specklenn.core.structures import centred, read_structure
+from specklenn.core.simulation.structures import centred, read_structure
 
 gemmi = pytest.importorskip("gemmi")
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from specklenn.core.noise import NO_NOISE, Noise, draw_jitter, measure
+from specklenn.core.simulation.noise import NO_NOISE, Noise, draw_jitter, measure
 
 NOWHERE = np.zeros((100, 100), bool)
 

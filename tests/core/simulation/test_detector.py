@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from specklenn.core.detector import Detector, Geometry
+from specklenn.core.simulation.detector import Detector, Geometry
 
 
 def test_scattering_vectors_lie_on_the_ewald_sphere():

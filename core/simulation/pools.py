@@ -1,7 +1,7 @@
 """Pools of expected patterns: made once, the same on every process.
 
 A pool holds the noise-free patterns of one sample, from which any number of
-shots are drawn (`specklenn.core.factory`).
+shots are drawn (`specklenn.core.simulation.factory`).
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core import labels
-from specklenn.core.aggregates import dispersed, touching
-from specklenn.core.debris import background, draw_debris
-from specklenn.core.detector import Geometry
-from specklenn.core.experiment import Experiment, samples
-from specklenn.core.scattering import (
+from specklenn.core.simulation.aggregates import dispersed, touching
+from specklenn.core.simulation.debris import background, draw_debris
+from specklenn.core.simulation.detector import Geometry
+from specklenn.core.simulation.experiment import Experiment, samples
+from specklenn.core.simulation.scattering import (
     Amplitudes,
     amplitudes,
     displaced_sum,
     expected_photons,
     random_rotations,
 )
-from specklenn.core.structures import Structure
+from specklenn.core.simulation.structures import Structure
 
 Photons = npt.NDArray[np.float32]
 

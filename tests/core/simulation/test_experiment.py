@@ -7,18 +7,18 @@ from pydantic import ValidationError
 pytest.importorskip("finufft")
 pytest.importorskip("gemmi")
 
-from specklenn.core.detector import Detector
 from specklenn.core.errors import DataError
-from specklenn.core.experiment import (
+from specklenn.core.labels import MULTI_HIT, NO_HIT, SIMULATED, SINGLE_HIT
+from specklenn.core.simulation.detector import Detector
+from specklenn.core.simulation.experiment import (
     Experiment,
     Procedural,
     count_samples,
     find_structures,
 )
-from specklenn.core.factory import Factory
-from specklenn.core.labels import MULTI_HIT, NO_HIT, SIMULATED, SINGLE_HIT
-from specklenn.core.noise import NO_NOISE
-from specklenn.core.pools import make_pools
+from specklenn.core.simulation.factory import Factory
+from specklenn.core.simulation.noise import NO_NOISE
+from specklenn.core.simulation.pools import make_pools
 
 SMALL = Experiment(
     detector=Detector(rows=32, columns=32, pixel_size_m=1.35e-3),

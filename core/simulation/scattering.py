@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.errors import MissingPackageError
-from specklenn.core.structures import Structure, load_gemmi
+from specklenn.core.simulation.structures import Structure, load_gemmi
 
 Amplitudes = npt.NDArray[np.complex64]
 Vectors = npt.NDArray[np.float64]

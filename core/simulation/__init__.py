@@ -1,0 +1,1 @@
+"""Simulated single-particle experiments: samples, scattering, detectors, shots."""
