@@ -16,11 +16,9 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import h5py
@@ -38,8 +36,11 @@ TIMESTAMP = "/entry_1/event_1/timestamp_ns"
 LONGEST_TEXT = 64
 """Bytes of a label or name in the files that we write."""
 
-# Fixed length, since strings of any length cannot be read while written.
-_TEXT = h5py.string_dtype("utf-8", LONGEST_TEXT)
+BEING_WRITTEN = "already open for write"
+"""What HDF5 says of a file whose writer lives, or died without closing it."""
+
+TEXT = h5py.string_dtype("utf-8", LONGEST_TEXT)
+"""Fixed length, since strings of any length cannot be read while written."""
 
 Texts = npt.NDArray[np.str_]
 Mask = npt.NDArray[np.bool_]
@@ -68,6 +69,9 @@ class Dataset:
 def open_file(path: str | os.PathLike[str]) -> h5py.File:
     """Open an HDF5 file for reading, whatever filters it was written with.
 
+    A file that is still being written, or whose writer was killed, is read as far
+    as it goes.
+
     Raises
     ------
     DataError
@@ -78,6 +82,11 @@ def open_file(path: str | os.PathLike[str]) -> h5py.File:
         raise DataError(f"{path}: no such file")
     try:
         return h5py.File(path, "r")
+    except OSError as error:
+        if BEING_WRITTEN not in str(error):
+            raise DataError(f"{path}: {reason(error)}") from error
+    try:
+        return h5py.File(path, "r", swmr=True)
     except OSError as error:
         raise DataError(f"{path}: {reason(error)}") from error
 
@@ -124,6 +133,11 @@ def as_pictures(patterns: npt.NDArray[Any]) -> npt.NDArray[Any]:
         number, modules, height, width = patterns.shape
         return patterns.reshape(number, modules * height, width)
     return patterns
+
+
+def as_picture(frame: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Stack the modules of one frame: (modules, H, W) to (modules * H, W)."""
+    return frame.reshape(-1, frame.shape[-1])
 
 
 def picture_shape(shape: Sequence[int], where: str) -> tuple[int, int]:
@@ -208,165 +222,6 @@ def read_dataset(
             names=read_texts(file[NAME])[chosen] if NAME in file else None,
             timestamps_ns=file[TIMESTAMP][chosen] if TIMESTAMP in file else None,
         )
-
-
-class DatasetWriter:
-    """Appends shots to a labelled dataset file.
-
-    Parameters
-    ----------
-    path : path
-        File to create; an existing one is replaced.
-    shape : (H, W)
-        Shape of the patterns.
-    dtype : data type
-        Of the patterns, uint16 or float32; only integers are compressed, since
-        read noise does not shrink and gzip would slow a live run down.
-    mask : (H, W) bool, optional
-        True where bad.
-    labels, names, timestamps : bool
-        Which of the optional datasets to write.
-    """
-
-    def __init__(
-        self,
-        path: str | os.PathLike[str],
-        shape: tuple[int, int],
-        dtype: npt.DTypeLike = np.float32,
-        mask: Mask | None = None,
-        *,
-        labels: bool = True,
-        names: bool = True,
-        timestamps: bool = True,
-    ) -> None:
-        with writing(path):
-            self._file = h5py.File(path, "w", libver="latest")
-        self._file.attrs["creator"] = "specklenn"
-        self._data = self._file.create_dataset(
-            DATA,
-            shape=(0, *shape),
-            maxshape=(None, *shape),
-            dtype=dtype,
-            chunks=(1, *shape),
-            **_compression(np.dtype(dtype)),
-        )
-        if mask is not None:
-            self._file.create_dataset(MASK, data=mask.astype(np.uint8))
-        self._labels = self._column(LABEL, _TEXT) if labels else None
-        self._names = self._column(NAME, _TEXT) if names else None
-        self._times = self._column(TIMESTAMP, np.uint64) if timestamps else None
-
-    def _column(self, name: str, dtype: Any) -> h5py.Dataset:
-        return self._file.create_dataset(
-            name, shape=(0,), maxshape=(None,), dtype=dtype, chunks=(1024,)
-        )
-
-    def __len__(self) -> int:
-        return int(self._data.shape[0])
-
-    def add_column(
-        self, name: str, dtype: npt.DTypeLike, shape: tuple[int, ...] = ()
-    ) -> h5py.Dataset:
-        """Create another dataset that grows with the shots, for the caller to fill."""
-        return self._file.create_dataset(
-            name,
-            shape=(0, *shape),
-            maxshape=(None, *shape),
-            dtype=dtype,
-            chunks=(256, *shape),
-        )
-
-    def let_others_read(self) -> None:
-        """Switch to single-writer multiple-reader mode; no more columns after this."""
-        self._file.swmr_mode = True
-
-    def append(
-        self,
-        patterns: npt.NDArray[Any],
-        labels: Sequence[str] | Texts | None = None,
-        names: Sequence[str] | Texts | None = None,
-        timestamps_ns: npt.NDArray[np.uint64] | None = None,
-    ) -> None:
-        """Write shots behind the ones that are there."""
-        first, last = len(self), len(self) + len(patterns)
-        columns = (
-            (self._data, patterns),
-            (self._labels, labels),
-            (self._names, names),
-            (self._times, timestamps_ns),
-        )
-        for column, values in columns:
-            if column is None:
-                continue
-            if values is None or len(values) != len(patterns):
-                raise ValueError(f"{column.name}: {len(patterns)} values expected")
-            column.resize(last, axis=0)
-            column[first:last] = _storable(values)
-
-    def flush(self) -> None:
-        """Hand everything to the operating system."""
-        self._file.flush()
-
-    def close(self) -> None:
-        """Write what is left and close the file."""
-        self._file.close()
-
-    def __enter__(self) -> DatasetWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-def write_dataset(
-    path: str | os.PathLike[str],
-    patterns: npt.NDArray[Any],
-    labels: Sequence[str] | Texts | None = None,
-    names: Sequence[str] | Texts | None = None,
-    mask: Mask | None = None,
-    timestamps_ns: npt.NDArray[np.uint64] | None = None,
-) -> None:
-    """Write a labelled dataset in one go; see `DatasetWriter`."""
-    with DatasetWriter(
-        path,
-        patterns.shape[1:],
-        patterns.dtype,
-        mask,
-        labels=labels is not None,
-        names=names is not None,
-        timestamps=timestamps_ns is not None,
-    ) as writer:
-        writer.append(patterns, labels, names, timestamps_ns)
-
-
-def _compression(dtype: np.dtype[Any]) -> dict[str, Any]:
-    if dtype.kind not in "ui":
-        return {}
-    return {"compression": "gzip", "compression_opts": 1, "shuffle": True}
-
-
-def _storable(values: Any) -> npt.NDArray[Any]:
-    array = np.asarray(values)
-    if array.dtype.kind != "U":
-        return array
-    return np.char.encode(array, "utf-8").astype(_TEXT)
-
-
-@contextmanager
-def writing(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn whatever HDF5 raises while it writes a file into a DataError.
-
-    A failed flush is a RuntimeError of h5py, a failed write an OSError.
-    """
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        raise DataError(f"{path}: cannot be written: {reason(error)}") from error
 
 
 def reason(error: Exception) -> str:

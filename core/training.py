@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from specklenn.core.augment import Augmentation
+from specklenn.core.files import as_picture
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
 from specklenn.core.losses import DEFAULT_MARGIN
 from specklenn.core.model import EMBEDDING_SIZE
@@ -84,7 +85,7 @@ def exposure_mask(settings: Training) -> Tensor:
     side = settings.preprocess.input_side
     if settings.exposure is None:
         return torch.zeros(side, side, dtype=torch.bool)
-    mask = settings.exposure.detector.mask()
+    mask = as_picture(settings.exposure.detector.mask())
     _, bad = bin_patterns(
         np.zeros((0, *mask.shape), np.float32), mask, settings.preprocess.bin
     )

@@ -14,7 +14,7 @@ import numpy as np
 from specklenn.core import files
 from specklenn.core.config import SimulatedSource, load_config
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
-from specklenn.core.simulation.factory import Factory
+from specklenn.core.simulation.pools import PooledFactory
 from specklenn.plugin.packaged import find_config
 
 FIRST_SHOT = 1_000_000
@@ -27,7 +27,7 @@ def main(target: Path) -> None:
     """Write the support file."""
     source = load_config(find_config("demo")).settings.source
     assert isinstance(source, SimulatedSource)
-    factory = Factory(source.experiment)
+    factory = PooledFactory(source.experiment)
     drawn = factory.shots(np.arange(FIRST_SHOT, FIRST_SHOT + 400))
     chosen = np.concatenate(
         [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -103,7 +104,8 @@ def prepare(loaded: LoadedConfig, rank: int = 0) -> Prepared:
             f"source has frames of shape {source.shape}"
         )
     mask = _combined(
-        supports, [supports.mask, _source_mask(config, source), extra_mask]
+        supports,
+        [supports.mask, _source_mask(config, loaded.folder, source), extra_mask],
     )
     pipeline = _bind(config, model, supports, mask, rank)
     return Prepared(
@@ -122,11 +124,11 @@ def make_source(
         return prepared.file_source
     settings = loaded.settings.source
     assert isinstance(settings, SimulatedSource)
-    from specklenn.core.simulation.factory import Factory
+    from specklenn.core.simulation.pools import PooledFactory
     from specklenn.plugin.sources.simulated import SimulatedStream
 
     return SimulatedStream(
-        Factory(settings.experiment.located(loaded.folder)),
+        PooledFactory(settings.experiment.located(loaded.folder)),
         shots=settings.shots,
         rate_hz=settings.rate_Hz,
         worker=worker,
@@ -178,11 +180,14 @@ def _mask_file(loaded: LoadedConfig) -> Mask | None:
         return np.asarray(data[()]).astype(bool)
 
 
-def _source_mask(config: Config, source: hdf5.Hdf5Source | None) -> Mask | None:
+def _source_mask(
+    config: Config, folder: Path, source: hdf5.Hdf5Source | None
+) -> Mask | None:
     if source is not None:
         return source.mask()
     if isinstance(config.source, SimulatedSource):
-        return config.source.experiment.detector.mask()
+        experiment = config.source.experiment.located(folder)
+        return files.as_picture(experiment.detector.mask())
     return None
 
 

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.files import DatasetWriter, writing
+from specklenn.core.dataset_writer import DatasetWriter, writing
 from specklenn.core.rows import FIELDS, Rows, row_dtype
 from specklenn.plugin.report import Report
 from specklenn.plugin.run_state import RunFacts
@@ -22,6 +22,8 @@ RESULTS = "results.h5"
 HITS = "hits.cxi"
 ROWS = "rows"
 ROWS_PER_CHUNK = 4096
+INDEX = "/entry_1/event_1/index"
+SCORE = "/entry_1/result_1/score"
 
 
 class ResultsFile:
@@ -115,8 +117,8 @@ class HitsFile:
         self._path = path
         self._classes = np.array(facts.classes)
         self._writer = DatasetWriter(path, shape, dtype, mask, names=False)
-        self._index = self._writer.add_column("/entry_1/event_1/index", np.int64)
-        self._score = self._writer.add_column("/entry_1/result_1/score", np.float32)
+        self._writer.add_column(INDEX, np.int64)
+        self._writer.add_column(SCORE, np.float32)
         self._writer.let_others_read()
 
     def write(self, report: Report) -> None:
@@ -130,10 +132,8 @@ class HitsFile:
                 frames.pictures,
                 labels=self._classes[rows["label"]],
                 timestamps_ns=rows["timestamp_ns"],
+                others={INDEX: rows["index"], SCORE: rows["score"]},
             )
-            for column, field in ((self._index, "index"), (self._score, "score")):
-                column.resize(len(self._writer), axis=0)
-                column[-len(rows) :] = rows[field]
 
     def flush(self) -> None:
         """Let readers see what was written."""

@@ -3,62 +3,136 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from specklenn.core.errors import ConfigError, DataError, SpecklennError
+from specklenn.plugin.launch import agree, on_signals, world
 from specklenn.plugin.packaged import find_config
 
 if TYPE_CHECKING:
-    from specklenn.core.simulation.experiment import Experiment
-    from specklenn.core.simulation.factory import SimulatedShots
+    from mpi4py import MPI
 
-BATCH = 200
+    from specklenn.core.simulation.task import Task
+
+INTERRUPTED = 130
 
 
 def main(arguments: list[str]) -> int:
     """Run the command; returns its exit code."""
-    options = _parser().parse_args(arguments)
-    from specklenn.core.simulation.experiment import Experiment
-    from specklenn.core.validation import validate
-    from specklenn.core.yaml_lines import read_yaml
+    options = parser().parse_args(arguments)
+    communicator = world()
+    rank = communicator.Get_rank() if communicator else 0
+    task: Task | None = None
+    problem: SpecklennError | None = None
+    try:
+        task = read_task(options)
+        if rank == 0:
+            _check(task, options.output)
+    except SpecklennError as error:
+        problem = error
+    code = agree(communicator, problem)
+    if code or task is None:
+        return code
+    if rank > 0:
+        return _work(task, communicator)
+    return _lead(task, options, communicator)
 
-    path = find_config(options.config)
-    experiment = validate(Experiment, read_yaml(path))
-    experiment = experiment.located(path.parent)
-    if options.seed is not None:
-        experiment = experiment.model_copy(update={"seed": options.seed})
-    if options.per_class is not None:
-        experiment = experiment.model_copy(update={"pool": options.per_class})
-        batches, total = _every_pattern(experiment)
-    else:
-        batches, total = _stream(experiment, options.number)
-    _write(options.output, experiment, batches, total)
-    return 0
 
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the command line of ``specklenn simulate``."""
+    made = argparse.ArgumentParser(
         prog="specklenn simulate",
-        description="Simulate shots of single particles, aggregates and debris.",
+        description="Simulate shots of single particles, aggregates and debris. The "
+        "same configuration and seed give the same file, whatever the number of "
+        "processes. An interrupted simulation goes on when the same command is "
+        "given again.",
+        epilog="Examples: specklenn simulate simulate -o run.h5 -n 1000 --preview;  "
+        "specklenn simulate my.yaml -o samples.h5 --per-class 100;  "
+        "mpirun -n 8 specklenn simulate my.yaml -o big.h5 -n 100000;  "
+        "specklenn simulate my.yaml -o live.h5 -n 7200 --live 120.",
     )
-    parser.add_argument(
-        "config", help="experiment: a YAML file, or the packaged one: simulate"
+    made.add_argument(
+        "config",
+        help="experiment: a YAML file, or a packaged one: simulate, simulate_virus, "
+        "simulate_modules",
     )
-    parser.add_argument(
+    made.add_argument(
         "-o", "--output", type=Path, required=True, help="HDF5 file to write"
     )
-    amount = parser.add_mutually_exclusive_group(required=True)
+    amount = made.add_mutually_exclusive_group(required=True)
     amount.add_argument(
         "-n", "--number", type=_positive, help="shots, classes as in the config"
     )
     amount.add_argument(
-        "--per-class",
-        type=_positive,
-        help="shots of every class of every sample, each a pattern of its own",
+        "--per-class", type=_positive, help="shots of every class of every sample"
     )
-    parser.add_argument("--seed", type=int, help="instead of the config's")
-    return parser
+    made.add_argument("--seed", type=int, help="instead of the config's")
+    made.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a value, as detector.distance_m=0.2; may be repeated",
+    )
+    made.add_argument(
+        "--processes",
+        type=_positive,
+        help="on this machine; one per core by default, none but the ranks under "
+        "mpirun",
+    )
+    made.add_argument(
+        "--live",
+        type=float,
+        metavar="HZ",
+        help="write at this rate with the time of each shot, as a beamline would; "
+        "shots come from a pool and the file can be read while it grows",
+    )
+    made.add_argument(
+        "--preview",
+        type=Path,
+        nargs="?",
+        const=Path(),
+        metavar="PNG",
+        help="draw examples of every class, into OUTPUT.png if no name is given",
+    )
+    return made
+
+
+def read_task(options: argparse.Namespace) -> Task:
+    """Return what is to be simulated.
+
+    Raises
+    ------
+    ConfigError
+        With every problem of the configuration.
+    """
+    from specklenn.core.config import overridden
+    from specklenn.core.simulation.catalogue import count_samples
+    from specklenn.core.simulation.experiment import Experiment
+    from specklenn.core.simulation.task import Task
+    from specklenn.core.validation import validate
+    from specklenn.core.yaml_lines import read_yaml
+
+    if options.live is not None and (options.live <= 0 or options.per_class):
+        raise ConfigError("--live: a rate above 0 together with -n expected")
+    path = find_config(options.config)
+    given = [*options.set, *([] if options.seed is None else [f"seed={options.seed}"])]
+    document = overridden(read_yaml(path), given)
+    experiment, folder = validate(Experiment, document), path.parent
+    shots = options.number
+    if options.per_class is not None:
+        samples = count_samples(experiment.located(folder))
+        shots = samples * len(experiment.classes) * options.per_class
+    return Task(
+        experiment=experiment,
+        folder=folder,
+        shots=shots,
+        per_class=options.per_class,
+        live_Hz=options.live,
+    )
 
 
 def _positive(text: str) -> int:
@@ -68,52 +142,75 @@ def _positive(text: str) -> int:
     return number
 
 
-def _every_pattern(experiment: Experiment) -> tuple[Iterator[SimulatedShots], int]:
-    """Give one sample after the other, so that memory holds only one pool."""
-    from specklenn.core.simulation.experiment import count_samples
-    from specklenn.core.simulation.factory import Factory
-    from specklenn.core.simulation.pools import make_pools
+def _check(task: Task, output: Path) -> None:
+    """Refuse what would fail later; warn of what the detector cannot show."""
+    from specklenn.core.simulation.run_file import is_begun
 
-    total = count_samples(experiment) * experiment.pool * len(experiment.classes)
-    batches = (
-        Factory(experiment, [pool]).every_pattern(number)
-        for number, pool in enumerate(make_pools(experiment))
-    )
-    return batches, total
+    if not output.absolute().parent.is_dir():
+        raise ConfigError(f"--output {output}: its folder does not exist")
+    is_begun(output, task)
+    for warning in task.factory().catalogue.check():
+        print(f"specklenn: warning: {warning}", file=sys.stderr)
 
 
-def _stream(
-    experiment: Experiment, number: int
-) -> tuple[Iterator[SimulatedShots], int]:
-    import numpy as np
+def _work(task: Task, communicator: MPI.Intracomm | None) -> int:
+    """Be a rank that makes blocks for rank 0."""
+    from specklenn.core.simulation.task import BlockMaker
+    from specklenn.plugin.clock import SystemClock
+    from specklenn.plugin.mpi_channel import MpiChannel
+    from specklenn.plugin.team import work_for_leader
 
-    from specklenn.core.simulation.factory import Factory
-
-    factory = Factory(experiment)
-    indices = np.arange(number, dtype=np.int64)
-    starts = range(0, number, BATCH)
-    return (factory.shots(indices[i : i + BATCH]) for i in starts), number
+    assert communicator is not None
+    channel = MpiChannel(communicator)
+    work_for_leader(channel, BlockMaker(task).make, SystemClock())
+    return 0
 
 
-def _write(
-    path: Path,
-    experiment: Experiment,
-    batches: Iterator[SimulatedShots],
-    total: int,
-) -> None:
-    from rich.progress import Progress
+def _lead(
+    task: Task, options: argparse.Namespace, communicator: MPI.Intracomm | None
+) -> int:
+    """Write the file; returns the exit code."""
+    from specklenn.plugin import simulation
 
-    from specklenn.core.files import DatasetWriter
+    try:
+        with on_signals(_interrupt):
+            if task.live_Hz is not None:
+                missed = simulation.write_live(task, options.output)
+            else:
+                missed = 0
+                simulation.write(task, options.output, options.processes, communicator)
+    except KeyboardInterrupt:
+        print(f"interrupted; the same command goes on with {options.output}")
+        return _leave(INTERRUPTED, communicator)
+    except DataError as error:
+        print(f"specklenn: error: {error}", file=sys.stderr)
+        print(f"{options.output} is incomplete; the same command goes on with it")
+        # HDF5 would crash at exit, trying once more to write what it could not.
+        return _leave(error.exit_code, communicator, at_once=True)
+    lost = f", {missed} missed" if missed else ""
+    print(f"{task.shots - missed} shots written to {options.output}{lost}")
+    if options.preview is not None:
+        sheet = options.preview
+        if sheet == Path():
+            sheet = options.output.with_suffix(".png")
+        simulation.draw_preview(options.output, sheet)
+        print(f"examples of every class drawn into {sheet}")
+    return 0
 
-    detector = experiment.detector
-    with (
-        Progress(transient=True) as progress,
-        DatasetWriter(
-            path, detector.shape, mask=detector.mask(), timestamps=False
-        ) as writer,
-    ):
-        task = progress.add_task(f"{path.name}", total=total)
-        for batch in batches:
-            writer.append(batch.patterns, batch.labels, batch.names)
-            progress.advance(task, len(batch.patterns))
-    print(f"{total} shots written to {path}")
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def _leave(
+    code: int, communicator: MPI.Intracomm | None, *, at_once: bool = False
+) -> int:
+    """Return the exit code; with MPI, or after a failed write, end here and now.
+
+    Ranks in the middle of a block would be waited for.
+    """
+    if communicator is not None or at_once:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from specklenn.core import checkpoint, files
+from specklenn.core import checkpoint, dataset_writer
 from specklenn.core.classify import Classifier
 from specklenn.core.hitfinder import HitFinding
 from specklenn.core.model import Encoder
@@ -130,7 +130,7 @@ def run_folder(tmp_path_factory, model, mask):
     """A CXI run of 600 shots; the first shots of each class are its supports."""
     folder = tmp_path_factory.mktemp("run")
     frames, names = drawn_shots(600)
-    files.write_dataset(folder / "run.cxi", frames, names, mask=mask)
+    dataset_writer.write_dataset(folder / "run.cxi", frames, names, mask=mask)
     checkpoint.save(
         folder / "w.safetensors", model.encoder, model.preprocessing, model.card
     )

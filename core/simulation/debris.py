@@ -17,13 +17,16 @@ from pydantic import Field
 from specklenn.core.settings import Settings
 from specklenn.core.simulation.aggregates import touching
 from specklenn.core.simulation.detector import Geometry
-from specklenn.core.simulation.scattering import displaced_sum, expected_photons
+from specklenn.core.simulation.interference import displaced_sum
+from specklenn.core.simulation.scattering import expected_photons
+from specklenn.core.simulation.solids import sphere_amplitude
 
 Kind = Literal["droplet", "cluster", "streak", "parasitic"]
 Photons = npt.NDArray[np.float32]
 Vectors = npt.NDArray[np.float64]
 
 WATER_ELECTRONS_PER_ANGSTROM3 = 0.334
+TABLE_POINTS = 4000
 
 
 class Debris(Settings):
@@ -54,30 +57,9 @@ class Debris(Settings):
     photons: tuple[float, float] = (100.0, 20_000.0)
 
 
-def sphere_amplitude(q: Vectors, radius: float, electrons: float) -> Vectors:
-    """Return the amplitude of a homogeneous sphere, 3 (sin x - x cos x) / x^3.
-
-    Parameters
-    ----------
-    q : (P,) float64, 1/angstrom
-    radius : float, angstrom
-    electrons : float
-        Electrons in the sphere.
-
-    Returns
-    -------
-    (P,) float64, electrons
-    """
-    x = np.asarray(q) * radius
-    safe = np.where(x < 0.05, 1.0, x)
-    closed = 3 * (np.sin(safe) - safe * np.cos(safe)) / safe**3
-    shape: Vectors = np.where(x < 0.05, 1 - x**2 / 10 + x**4 / 280, closed)
-    return electrons * shape
-
-
 def draw_debris(
     random: np.random.Generator, settings: Debris, geometry: Geometry, fluence: float
-) -> Photons:
+) -> tuple[Kind, Photons]:
     """Draw one noise-free non-sample-hit.
 
     Parameters
@@ -90,28 +72,26 @@ def draw_debris(
 
     Returns
     -------
-    (P,) float32, expected photons per pixel
+    kind : str
+    expected : (P,) float32, photons per pixel
     """
     kind = settings.kinds[random.integers(len(settings.kinds))]
     if kind == "streak":
-        return _to_total(random, settings, streak(random, geometry))
+        return kind, _to_total(random, settings, streak(random, geometry))
     if kind == "parasitic":
-        return _to_total(random, settings, halo(random, geometry))
-    if kind == "droplet":
-        radii = np.array([_log_uniform(random, settings.droplet_radius_angstrom)])
-    else:
-        low, high = np.log(settings.grain_radius_angstrom)
-        number = int(random.integers(settings.grains[0], settings.grains[1] + 1))
-        radii = np.exp(random.uniform(low, high, number))
+        return kind, _to_total(random, settings, halo(random, geometry))
+    radii = (
+        _grains(random, settings) if kind == "cluster" else _droplet(random, settings)
+    )
     density = random.uniform(*settings.density) * WATER_ELECTRONS_PER_ANGSTROM3
-    return _spheres(random, radii, density, geometry, fluence)
+    return kind, _spheres(random, radii, density, geometry, fluence)
 
 
 def streak(random: np.random.Generator, geometry: Geometry) -> Photons:
     """Draw a bright line through the centre, the edge of a jet or a slit, (P,)."""
     angle = random.uniform(0.0, np.pi)
     width = random.uniform(1.0, 4.0)
-    length = random.uniform(0.1, 0.5) * max(geometry.shape)
+    length = random.uniform(0.1, 0.5) * _width(geometry)
     x, y = geometry.x, geometry.y
     along = np.abs(x * np.cos(angle) + y * np.sin(angle))
     across = -x * np.sin(angle) + y * np.cos(angle)
@@ -139,9 +119,25 @@ def halo(random: np.random.Generator, geometry: Geometry) -> Photons:
 def background(geometry: Geometry, photons: float) -> Photons:
     """Return an even, weak halo that every shot has, (P,) float32, photons."""
     x, y = geometry.x, geometry.y
-    shape = 1.0 / (1.0 + (np.hypot(x, y) / (0.2 * max(geometry.shape))) ** 2)
+    shape = 1.0 / (1.0 + (np.hypot(x, y) / (0.2 * _width(geometry))) ** 2)
     even: Photons = (shape * (photons / shape.sum())).astype(np.float32)
     return even
+
+
+def _width(geometry: Geometry) -> int:
+    """Return the longer side of the picture, pixels, gaps between modules included."""
+    return round(max(np.ptp(geometry.x), np.ptp(geometry.y))) + 1
+
+
+def _droplet(random: np.random.Generator, settings: Debris) -> Vectors:
+    return np.array([_log_uniform(random, settings.droplet_radius_angstrom)])
+
+
+def _grains(random: np.random.Generator, settings: Debris) -> Vectors:
+    number = int(random.integers(settings.grains[0], settings.grains[1] + 1))
+    low, high = np.log(settings.grain_radius_angstrom)
+    radii: Vectors = np.exp(random.uniform(low, high, number))
+    return radii
 
 
 def _spheres(
@@ -151,13 +147,20 @@ def _spheres(
     geometry: Geometry,
     fluence: float,
 ) -> Photons:
+    # Spheres depend on the length of q alone: a fine table serves all pixels.
+    steps = np.linspace(0.0, geometry.lengths.max(), TABLE_POINTS)
     fields = [
-        sphere_amplitude(geometry.lengths, radius, density * 4 / 3 * np.pi * radius**3)
-        for radius in radii
+        np.interp(geometry.lengths, steps, sphere_amplitude(steps, radius, electrons))
+        for radius, electrons in zip(radii, density * _volumes(radii), strict=True)
     ]
     positions = touching(random, radii)
     field = displaced_sum(np.array(fields, np.complex64), positions, geometry.q)
     return expected_photons(field, geometry.cross_sections, fluence)
+
+
+def _volumes(radii: Vectors) -> Vectors:
+    volumes: Vectors = 4 / 3 * np.pi * radii**3
+    return volumes
 
 
 def _to_total(random: np.random.Generator, settings: Debris, shape: Photons) -> Photons:

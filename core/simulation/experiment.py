@@ -1,22 +1,19 @@
-"""The settings of a simulated experiment, and its particles."""
+"""The settings of a simulated experiment."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from specklenn.core import labels
-from specklenn.core.errors import DataError
 from specklenn.core.settings import Settings
+from specklenn.core.simulation.beam import Beam
 from specklenn.core.simulation.debris import Debris
 from specklenn.core.simulation.detector import Detector
 from specklenn.core.simulation.noise import Noise
-from specklenn.core.simulation.particles import make_particle
-from specklenn.core.simulation.structures import Structure, read_structure
+from specklenn.core.simulation.samples import Body
 
 
 class Procedural(Settings):
@@ -35,23 +32,19 @@ class Procedural(Settings):
     atoms: tuple[int, int] = (10_000, 100_000)
 
 
-class Beam(Settings):
-    """The X-ray pulse in the focus.
+class StructureFile(Settings):
+    """A structure file, or a folder of them.
 
     Parameters
     ----------
-    photons_per_pulse : float
-    focus_radius_m : float
-        The fluence is even over a disc of this radius.
+    file : path
+        PDB, mmCIF (plain or .gz) or npz; a folder stands for all such files in it.
+    assembly : str or None
+        Name of the biological assembly to build; the deposited atoms by default.
     """
 
-    photons_per_pulse: float = Field(default=1e12, gt=0)
-    focus_radius_m: float = Field(default=0.5e-6, gt=0)
-
-    @property
-    def fluence(self) -> float:
-        """Photons per square angstrom."""
-        return self.photons_per_pulse / (np.pi * (self.focus_radius_m * 1e10) ** 2)
+    file: Path
+    assembly: str | None = None
 
 
 class Experiment(Settings):
@@ -65,22 +58,28 @@ class Experiment(Settings):
     fluence : float
         Factor on the photons of a pulse, 1 is the benchmark's baseline.
     noise : Noise
-    structures : list of path
-        PDB, mmCIF or npz files; a folder stands for all such files in it.
+    structures : list of path or StructureFile
+        Samples from files.
     procedural : Procedural or None
-        Particles made from a seed, beside the structures.
+        Samples made from a seed.
+    bodies : list of Body
+        Viruses and other homogeneous solids.
     fractions : dict of class to share
         Of shots; the shares are normalised.
     hits : tuple of int
         Numbers of particles in a multi-hit, drawn with equal chance.
     placement : {"touching", "dispersed"}
         Whether the particles of a multi-hit form an aggregate.
+    average_fringes : bool
+        Whether the fringes of a multi-hit are averaged over each pixel; the
+        benchmark takes their value at its centre.
     debris : Debris
         What non-sample-hits are.
     background_photons : float
         Mean photons of background on the detector in every shot.
     pool : int
-        Noise-free patterns per class and sample.
+        Noise-free patterns per class and sample that a live stream draws from;
+        datasets have a new one for every shot.
     """
 
     seed: int = Field(default=0, ge=0)
@@ -88,13 +87,15 @@ class Experiment(Settings):
     beam: Beam = Beam()
     fluence: float = Field(default=1.0, gt=0)
     noise: Noise = Noise()
-    structures: tuple[Path, ...] = ()
+    structures: tuple[Path | StructureFile, ...] = ()
     procedural: Procedural | None = None
+    bodies: tuple[Body, ...] = ()
     fractions: dict[str, float] = Field(
         default={labels.SINGLE_HIT: 0.5, labels.MULTI_HIT: 0.5}
     )
     hits: tuple[int, ...] = Field(default=(2, 3, 4), min_length=1)
     placement: Literal["touching", "dispersed"] = "touching"
+    average_fringes: bool = False
     debris: Debris = Debris()
     background_photons: float = Field(default=0.0, ge=0)
     pool: int = Field(default=64, ge=1, le=100_000)
@@ -113,8 +114,10 @@ class Experiment(Settings):
             raise ValueError(
                 f"hits: {self.hits}, a multi-hit has two particles or more"
             )
-        if not self.structures and self.procedural is None:
-            raise ValueError("structures or procedural: at least one sample expected")
+        if not self.structures and not self.bodies and self.procedural is None:
+            raise ValueError(
+                "structures, procedural or bodies: at least one sample expected"
+            )
         return self
 
     @property
@@ -126,42 +129,15 @@ class Experiment(Settings):
 
     def located(self, folder: Path) -> Experiment:
         """Return the same experiment with relative paths taken from a folder."""
-        paths = tuple(folder / path for path in self.structures)
-        return self.model_copy(update={"structures": paths})
 
+        def at(given: Path | StructureFile) -> Path | StructureFile:
+            if isinstance(given, StructureFile):
+                return given.model_copy(update={"file": folder / given.file})
+            return folder / given
 
-def find_structures(paths: tuple[Path, ...]) -> list[Path]:
-    """Return the structure files, folders replaced by what is in them.
-
-    Raises
-    ------
-    DataError
-        If a folder holds no structure file.
-    """
-    endings = (".npz", ".pdb", ".cif", ".ent", ".pdb.gz", ".cif.gz", ".ent.gz")
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.name.endswith(endings))
-            if not inside:
-                raise DataError(f"{path}: no structure files ({', '.join(endings)})")
-            found += inside
-        else:
-            found.append(path)
-    return found
-
-
-def count_samples(experiment: Experiment) -> int:
-    """Return how many particles an experiment has."""
-    made = experiment.procedural
-    return len(find_structures(experiment.structures)) + (made.count if made else 0)
-
-
-def samples(experiment: Experiment) -> Iterator[Structure]:
-    """Give the particles of an experiment, structures first."""
-    for path in find_structures(experiment.structures):
-        yield read_structure(path)
-    made = experiment.procedural
-    if made is not None:
-        for index in range(made.count):
-            yield make_particle(made.seed, index, made.atoms)
+        return self.model_copy(
+            update={
+                "structures": tuple(map(at, self.structures)),
+                "detector": self.detector.located(folder),
+            }
+        )

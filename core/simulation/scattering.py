@@ -8,13 +8,10 @@ once and only the interpolation is paid per pixel.
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.errors import MissingPackageError
+from specklenn.core.simulation.grid import load_finufft
 from specklenn.core.simulation.structures import Structure, load_gemmi
 
 Amplitudes = npt.NDArray[np.complex64]
@@ -24,18 +21,6 @@ FORM_FACTOR_TOLERANCE = 1e-4
 TRANSFORM_TOLERANCE = 1e-5
 POINTS_PER_TRANSFORM = 500_000
 """Bounds the memory of one transform to some tens of megabytes."""
-
-
-def random_rotations(random: np.random.Generator, number: int) -> Vectors:
-    """Draw orientations evenly over all rotations, (number, 3, 3) float64."""
-    quaternions = random.normal(size=(number, 4))
-    w, x, y, z = (quaternions / np.linalg.norm(quaternions, axis=1)[:, None]).T
-    entries = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
-    return np.moveaxis(np.array(entries), 2, 0)
 
 
 def form_factors(elements: npt.NDArray[np.uint8], q: Vectors) -> Vectors:
@@ -109,7 +94,7 @@ def amplitudes(
     -------
     (n, P) complex64, electrons
     """
-    weights, curves = _common_curves(structure, np.linalg.norm(q, axis=1))
+    weights, curves = common_curves(structure, np.linalg.norm(q, axis=1))
     batch = max(1, POINTS_PER_TRANSFORM // len(q))
     result = np.empty((len(rotations), len(q)), np.complex64)
     for first in range(0, len(rotations), batch):
@@ -118,28 +103,6 @@ def amplitudes(
         values = _transform(structure.positions, weights, targets, threads)
         result[first : first + batch] = (curves[:, None] * values).sum(axis=0)
     return result
-
-
-def displaced_sum(
-    fields: Amplitudes, positions: npt.NDArray[Any], q: Vectors
-) -> Amplitudes:
-    """Return the sum of F_j exp(i q . x_j) over particles.
-
-    Parameters
-    ----------
-    fields : (k, P) complex64, electrons
-    positions : (k, 3) array, angstrom
-    q : (P, 3) float64, 1/angstrom
-
-    Returns
-    -------
-    (P,) complex64, electrons
-    """
-    total = np.zeros(len(q), np.complex64)
-    for field, position in zip(fields, np.asarray(positions, np.float64), strict=True):
-        phase = (q @ position).astype(np.float32)
-        total += field * (np.cos(phase) + np.complex64(1j) * np.sin(phase))
-    return total
 
 
 def expected_photons(
@@ -164,7 +127,7 @@ def expected_photons(
     return photons
 
 
-def _common_curves(
+def common_curves(
     structure: Structure, q: Vectors
 ) -> tuple[Amplitudes, npt.NDArray[np.float32]]:
     """Split form factors into (c, N) weights of atoms and (c, P) curves over q."""
@@ -183,16 +146,9 @@ def _transform(
     threads: int,
 ) -> Amplitudes:
     """Return sums of weights exp(i q . r): (c, N), (3, n, P) to (c, n, P)."""
-    try:
-        finufft = importlib.import_module("finufft")
-    except ImportError:
-        raise MissingPackageError(
-            "simulation needs finufft; install it with: "
-            "pip install 'specklenn[simulate]'"
-        ) from None
     x, y, z = np.ascontiguousarray(positions.T)
     s, t, u = targets.reshape(3, -1)
-    values = finufft.nufft3d3(
+    values = load_finufft().nufft3d3(
         x,
         y,
         z,

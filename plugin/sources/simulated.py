@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.errors import EndOfRun
+from specklenn.core.files import as_pictures
 from specklenn.core.shots import Shots
 from specklenn.plugin.clock import Clock
 
@@ -16,8 +17,8 @@ class SimulatedFrames(Protocol):
     """Frames with their truth."""
 
     @property
-    def patterns(self) -> npt.NDArray[np.float32]:
-        """(B, H, W) photons per pixel."""
+    def patterns(self) -> npt.NDArray[Any]:
+        """(B, H, W) or (B, modules, H, W) photons per pixel."""
 
     @property
     def labels(self) -> npt.NDArray[np.str_]:
@@ -121,7 +122,7 @@ class SimulatedStream:
             index=indices,
             timestamp_ns=times,
             arrived_ns=times,
-            frames=made.patterns,
+            frames=as_pictures(made.patterns),
             flags=np.zeros(len(indices), np.uint16),
             truth=made.labels,
         )

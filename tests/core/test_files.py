@@ -3,7 +3,7 @@ import hdf5plugin
 import numpy as np
 import pytest
 
-from specklenn.core import files
+from specklenn.core import dataset_writer, files
 from specklenn.core.errors import DataError
 
 
@@ -12,7 +12,7 @@ def frames(number=6):
 
 
 def write_whole(path):
-    files.write_dataset(
+    dataset_writer.write_dataset(
         path,
         frames(),
         labels=["single-hit"] * 5 + ["großes Teil"],
@@ -55,7 +55,7 @@ def test_chosen_rows_are_read_alone(tmp_path):
 
 
 def test_appending_in_parts_gives_the_same_file_content(tmp_path):
-    with files.DatasetWriter(
+    with dataset_writer.DatasetWriter(
         tmp_path / "d.h5", (20, 30), np.uint16, names=False, timestamps=False
     ) as writer:
         for start in (0, 1, 4):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from specklenn.core import files
+from specklenn.core import dataset_writer
 from specklenn.core.errors import ConfigError
 from specklenn.core.support import load_supports
 
@@ -9,8 +9,8 @@ from specklenn.core.support import load_supports
 @pytest.fixture
 def folder(tmp_path, draw_shots):
     frames, names = draw_shots(12)
-    files.write_dataset(tmp_path / "a.h5", frames, names)
-    files.write_dataset(tmp_path / "small.h5", frames[:3, :50, :50], names[:3])
+    dataset_writer.write_dataset(tmp_path / "a.h5", frames, names)
+    dataset_writer.write_dataset(tmp_path / "small.h5", frames[:3, :50, :50], names[:3])
     return tmp_path
 
 
@@ -102,7 +102,7 @@ def test_a_support_set_of_the_wrong_form_is_refused(folder, text, words):
 
 
 def test_a_file_without_labels_is_no_support_file(folder):
-    files.write_dataset(folder / "b.h5", np.ones((3, 9, 9), np.float32))
+    dataset_writer.write_dataset(folder / "b.h5", np.ones((3, 9, 9), np.float32))
 
     with pytest.raises(ConfigError, match="no labels"):
         load_supports(folder / "b.h5")

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from specklenn.core.dataset_writer import write_dataset
 from specklenn.core.errors import DataError
-from specklenn.core.files import write_dataset
 from specklenn.core.labels import MULTI_HIT, NO_HIT, SINGLE_HIT
 from specklenn.core.training_data import (
     TrainingData,

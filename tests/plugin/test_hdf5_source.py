@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from specklenn.core import files
+from specklenn.core.dataset_writer import write_dataset
 from specklenn.core.errors import DataError
 from specklenn.core.flags import Flag
 from specklenn.plugin.sources.hdf5 import DatasetNames, Hdf5Source
@@ -16,7 +17,7 @@ def run(tmp_path, draw_shots):
     paths = []
     for part, (start, stop) in enumerate([(0, 10), (10, 11), (11, 18)]):
         paths.append(tmp_path / f"{part}.cxi")
-        files.write_dataset(
+        write_dataset(
             paths[-1],
             frames[start:stop],
             names[start:stop],
@@ -50,7 +51,7 @@ def test_a_part_of_the_run_keeps_its_shot_numbers(run):
 
 def test_a_file_of_another_shape_in_the_middle_is_flagged_shot_by_shot(run):
     paths, frames, _ = run
-    files.write_dataset(paths[1], np.ones((1, 30, 30), np.uint16), ["single-hit"])
+    write_dataset(paths[1], np.ones((1, 30, 30), np.uint16), ["single-hit"])
 
     shots = Hdf5Source(paths).read(8, 14)
 

@@ -10,8 +10,9 @@ pytest.importorskip("finufft")
 pytest.importorskip("gemmi")
 
 from specklenn.core import checkpoint
+from specklenn.core.dataset_writer import write_dataset
 from specklenn.core.errors import ConfigError, DataError
-from specklenn.core.files import read_dataset, write_dataset
+from specklenn.core.files import read_dataset
 from specklenn.core.simulation.experiment import Experiment
 from specklenn.core.train_config import TrainingRun, first_of_each
 from specklenn.core.validation import validate

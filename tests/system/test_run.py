@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from specklenn.core import files
+from specklenn.core.dataset_writer import write_dataset
 from specklenn.plugin import packaged
 
 
@@ -179,9 +180,9 @@ def test_shots_that_cannot_be_judged_are_counted_and_none_is_lost(
     frames[6] = 7
     frames[7] = -1e30
     frames[9] = 3e38
-    files.write_dataset(tmp_path / "a.cxi", frames[:20], names[:20])
-    files.write_dataset(tmp_path / "b.cxi", np.ones((2, 50, 50)), ["single-hit"] * 2)
-    files.write_dataset(tmp_path / "c.cxi", frames[20:], names[20:])
+    write_dataset(tmp_path / "a.cxi", frames[:20], names[:20])
+    write_dataset(tmp_path / "b.cxi", np.ones((2, 50, 50)), ["single-hit"] * 2)
+    write_dataset(tmp_path / "c.cxi", frames[20:], names[20:])
     paths = [f"{tmp_path}/{name}.cxi" for name in "abc"]
 
     done = command(
@@ -207,7 +208,7 @@ def test_a_mask_that_hides_everything_is_refused_before_beam(
 ):
     frames, names = draw_shots(8)
     whole = np.ones(frames.shape[1:], bool)
-    files.write_dataset(tmp_path / "a.cxi", frames, names, mask=whole)
+    write_dataset(tmp_path / "a.cxi", frames, names, mask=whole)
 
     done = command("run", run_folder.config, "--set", f"source.path={tmp_path}/a.cxi")
 

@@ -1,0 +1,156 @@
+"""The file of a simulated run: a labelled dataset with everything that is known.
+
+Beside the labelled dataset (`specklenn.core.files`) it holds::
+
+    /entry_1/simulation_1/particles          (N,) particles of the sample in the beam
+    /entry_1/simulation_1/orientation        (N, k, 4) quaternions (w, x, y, z)
+    /entry_1/simulation_1/position_angstrom  (N, k, 3) from the middle of the focus
+    /entry_1/simulation_1/fluence            (N, k) photons per square angstrom
+    /entry_1/simulation_1/...                the other fields of `truth_dtype`
+    /entry_1/simulation_1/shots_written      how many shots are whole
+    /entry_1/instrument_1/detector_1/pixel_positions_m  (H, W, 3) or (modules, H, W, 3)
+    /entry_1/instrument_1/source_1/energy    joule
+
+The attributes of the file say what it was made from (``task``, JSON) and whether
+it is ``complete``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from specklenn.core.dataset_writer import DatasetWriter, writing
+from specklenn.core.errors import DataError
+from specklenn.core.files import TEXT, open_file
+from specklenn.core.simulation.factory import Factory, SimulatedShots
+from specklenn.core.simulation.task import Task
+
+CREATOR = "specklenn simulate"
+TRUTH = "/entry_1/simulation_1"
+PIXELS = "/entry_1/instrument_1/detector_1/pixel_positions_m"
+ENERGY = "/entry_1/instrument_1/source_1/energy"
+SAFE = f"{TRUTH}/shots_written"
+JOULE_PER_EV = 1.602176634e-19
+
+
+class RunFile:
+    """Appends simulated shots; a file that was begun goes on where it ends.
+
+    It can be read while it is written.
+
+    Parameters
+    ----------
+    path : Path
+        Begun anew unless it holds shots of the same task.
+    task : Task
+    factory : Factory
+        Of the task.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written.
+    """
+
+    def __init__(self, path: Path, task: Task, factory: Factory) -> None:
+        self._path = path
+        if is_begun(path, task):
+            self._writer = DatasetWriter.reopen(path)
+            with writing(path):
+                self._writer.truncate(int(self._writer.file[SAFE][()]))
+        else:
+            self._writer = DatasetWriter(
+                path,
+                factory.geometry.shape,
+                factory.pattern_dtype,
+                factory.mask,
+                timestamps=task.live_Hz is not None,
+            )
+            with writing(path):
+                self._describe(task, factory)
+        with writing(path):
+            self._safe = self._writer.file[SAFE]
+            self._writer.let_others_read()
+
+    def _describe(self, task: Task, factory: Factory) -> None:
+        for name, kind, shape in _columns(factory.dtype):
+            self._writer.add_column(f"{TRUTH}/{name}", kind, shape)
+        file, detector = self._writer.file, task.located.detector
+        pixels = detector.pixel_positions_m().astype(np.float32)
+        energy = np.float64(detector.photon_energy_eV * JOULE_PER_EV)
+        fixed = ((PIXELS, pixels), (ENERGY, energy), (SAFE, np.int64(0)))
+        for name, value in fixed:
+            # Without the time of its making: the same task gives the same bytes.
+            file.create_dataset(name, data=value, track_times=False)
+        file.attrs["creator"] = CREATOR
+        file.attrs["task"] = task.described
+        file.attrs["complete"] = False
+
+    def __len__(self) -> int:
+        return len(self._writer)
+
+    def append(
+        self, shots: SimulatedShots, timestamps_ns: npt.NDArray[np.uint64] | None = None
+    ) -> None:
+        """Write shots behind the ones that are there, for readers to see at once."""
+        names = [name for name, _, _ in _columns(shots.truth.dtype)]
+        with writing(self._path):
+            self._writer.append(
+                shots.patterns,
+                shots.labels,
+                shots.names,
+                timestamps_ns,
+                {f"{TRUTH}/{name}": shots.truth[name] for name in names},
+            )
+            self._writer.flush()
+            # Only now: on a full disk the shots may have a place but no content.
+            self._safe[()] = len(self)
+            self._writer.flush()
+
+    def close(self, *, complete: bool) -> None:
+        """Close the file and say whether it holds all shots of its task."""
+        with writing(self._path):
+            self._writer.close()
+            # Attributes cannot change while others may read.
+            with h5py.File(self._path, "r+", libver="latest") as file:
+                file.attrs.modify("complete", np.bool_(complete))
+
+
+def is_begun(path: Path, task: Task) -> bool:
+    """Return whether a file holds a part of a task to go on with.
+
+    Raises
+    ------
+    DataError
+        If there is a file that ``specklenn simulate`` did not write, which it will
+        not replace.
+    """
+    if not path.exists():
+        return False
+    try:
+        opened = open_file(path)
+    except DataError as error:
+        raise DataError(f"{error}; it is not replaced, choose another name") from error
+    with opened as file:
+        if file.attrs.get("creator") != CREATOR:
+            raise DataError(
+                f"{path}: exists and was not written by specklenn simulate; it is not "
+                "replaced, choose another name"
+            )
+        same = file.attrs.get("task") == task.described
+        return bool(same and task.live_Hz is None and not file.attrs["complete"])
+
+
+def _columns(
+    dtype: np.dtype[np.void],
+) -> list[tuple[str, npt.DTypeLike, tuple[int, ...]]]:
+    """Return name, type and shape of what is known beside label and name."""
+    found: list[tuple[str, npt.DTypeLike, tuple[int, ...]]] = []
+    for name in (dtype.names or ())[2:]:
+        base, shape = dtype[name].base, dtype[name].shape
+        found.append((name, TEXT if base.kind == "U" else base, shape))
+    return found
