@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from specklenn.core.assembly import Assembly
 from specklenn.core.errors import EndOfRun
-from specklenn.core.files import DATA, LABEL, MASK, as_picture, as_pictures, open_file
+from specklenn.core.files import DATA, LABEL, MASK, open_file
 from specklenn.core.labels import SIMULATED
 from specklenn.core.shots import Shots
 from specklenn.core.simulation.factory import SimulatedShots
 from specklenn.core.simulation.pools import PooledFactory
-from specklenn.core.simulation.run_file import RunFile
+from specklenn.core.simulation.run_file import PIXELS, RunFile
 from specklenn.core.simulation.task import BlockMaker, Task
 from specklenn.plugin.clock import SystemClock
 from specklenn.plugin.processes import WorkerProcesses, cores
@@ -112,29 +113,29 @@ def write_live(task: Task, path: Path) -> int:
 
 
 def draw_preview(path: Path, sheet: Path) -> None:
-    """Draw examples of every class of a run, log scale, masked pixels grey.
+    """Draw examples of every class of a run, modules put where they are.
 
     Parameters
     ----------
     path : Path
-        A labelled dataset.
+        Of a simulated run.
     sheet : Path
         PNG file to write.
     """
     from specklenn.core.simulation.preview import draw_contact_sheet
 
     with open_file(path) as file:
+        assembly = Assembly(file[PIXELS][()])
         labels = file[LABEL].asstr()[()]
         rows = {}
         for label in SIMULATED:
             found = np.flatnonzero(labels == label)
             if len(found):
                 spread = np.linspace(0, len(found) - 1, min(EXAMPLES, len(found)))
-                chosen = found[spread.astype(int)]
-                patterns = as_pictures(file[DATA][chosen])
-                rows[label] = patterns.astype(np.float32)
-        mask = as_picture(file[MASK][()]).astype(bool)
-    draw_contact_sheet(sheet, rows, mask, path.name)
+                frames = file[DATA][found[spread.astype(int)]]
+                rows[label] = assembly.pictures(frames).astype(np.float32)
+        (bad,) = assembly.pictures(file[MASK][()][None]).astype(bool)
+    draw_contact_sheet(sheet, rows, bad | assembly.empty, path.name)
 
 
 class _Recorded(PooledFactory):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import os
@@ -37,11 +38,12 @@ LEAST_TOP = 10.0
 
 COLOUR_MAP = "inferno"
 MASK_COLOUR = "#7f8a8f"
-PIXELS_PER_INCH = 100
+PIXELS_PER_INCH = 128
+"""A power of two, so that sizes in inches are whole pixels without rounding."""
 
 
 @dataclass(frozen=True)
-class Layout:
+class Sheet:
     """Where things are on a sheet; lengths in pixels of the PNG.
 
     Parameters
@@ -149,14 +151,14 @@ def draw_contact_sheet(
     """
     height, width = _shape(rows, mask)
     _require_matplotlib()
-    layout = Layout(
+    sheet = Sheet(
         rows=len(rows),
         columns=max(len(patterns) for patterns in rows.values()),
         height=height,
         width=width,
         captions=bool(captions),
     )
-    figure = _draw(layout, rows, mask, title, captions or {})
+    figure = _draw(sheet, rows, mask, title, captions or {})
     _write(Path(path), _as_png(figure))
 
 
@@ -189,7 +191,7 @@ def _require_matplotlib() -> None:
 
 
 def _draw(
-    layout: Layout,
+    sheet: Sheet,
     rows: Mapping[str, Photons],
     mask: Mask | None,
     title: str,
@@ -198,19 +200,19 @@ def _draw(
     # Without pyplot, so that no window system is ever looked for.
     from matplotlib.figure import Figure
 
-    across, down = layout.size
+    across, down = sheet.size
     figure = Figure((across / PIXELS_PER_INCH, down / PIXELS_PER_INCH), PIXELS_PER_INCH)
     top = brightest(rows, mask)
     colours = _colours(top)
     for row, (name, patterns) in enumerate(rows.items()):
-        _write_label(figure, layout, row, name)
+        _write_label(figure, sheet, row, name)
         for column, pattern in enumerate(patterns):
-            axes = figure.add_axes(layout.picture(row, column))
+            axes = figure.add_axes(sheet.picture(row, column))
             axes.imshow(colours.to_rgba(_visible(pattern, mask)), aspect="auto")
             axes.set_axis_off()
             _write_caption(axes, captions.get(name, ())[column : column + 1])
-    _add_colour_bar(figure, layout, colours, top)
-    _write_title(figure, layout, title)
+    _add_colour_bar(figure, sheet, colours, top)
+    _write_title(figure, sheet, title)
     return figure
 
 
@@ -249,36 +251,34 @@ def _visible(pattern: Photons, mask: Mask | None) -> Hidden:
     return np.ma.masked_array(np.maximum(pattern, FLOOR), grey)
 
 
-def _write_label(figure: Figure, layout: Layout, row: int, name: str) -> None:
-    words = figure.text(*layout.row_label(row), name, fontsize=10, rotation=90)
+def _write_label(figure: Figure, sheet: Sheet, row: int, name: str) -> None:
+    words = figure.text(*sheet.row_label(row), name, fontsize=8, rotation=90)
     words.set(ha="center", va="center", parse_math=False)
 
 
-def _write_title(figure: Figure, layout: Layout, title: str) -> None:
-    x, y = layout.title()
-    words = figure.text(x, y, title, fontsize=12, weight="bold")
+def _write_title(figure: Figure, sheet: Sheet, title: str) -> None:
+    x, y = sheet.title()
+    words = figure.text(x, y, title, fontsize=9.5, weight="bold")
     words.set(ha="left", va="center", parse_math=False)
 
 
 def _write_caption(axes: Axes, captions: Sequence[str]) -> None:
     for caption in captions:
-        words = axes.text(0.5, -0.01, caption, fontsize=7, transform=axes.transAxes)
+        words = axes.text(0.5, -0.01, caption, fontsize=5.8, transform=axes.transAxes)
         words.set(ha="center", va="top", parse_math=False)
 
 
 def _add_colour_bar(
-    figure: Figure, layout: Layout, colours: ScalarMappable, top: float
+    figure: Figure, sheet: Sheet, colours: ScalarMappable, top: float
 ) -> None:
     bar = figure.colorbar(
-        colours, cax=figure.add_axes(layout.colour_bar()), extend="max"
+        colours, cax=figure.add_axes(sheet.colour_bar()), extend="max"
     )
-    decades = 10.0 ** np.arange(0, np.floor(np.log10(top)) + 1)
-    bar.set_ticks(
-        [FLOOR, *decades],
-        labels=[f"\u2264 {FLOOR:g}", *(f"{decade:g}" for decade in decades)],
-    )
-    bar.ax.tick_params(labelsize=8, which="both")
-    bar.set_label("photons per pixel, grey: masked", fontsize=8)
+    ticks = [t for power in range(12) for t in (10**power, 3 * 10**power) if t <= top]
+    labels = [f"\u2264 {FLOOR:g}", *(f"{tick:g}" for tick in ticks)]
+    bar.set_ticks([FLOOR, *ticks], labels=labels)
+    bar.ax.tick_params(labelsize=6.5, which="both")
+    bar.set_label("photons per pixel, grey: masked", fontsize=6.5)
 
 
 def _as_png(figure: Figure) -> bytes:
@@ -296,5 +296,6 @@ def _write(path: Path, data: bytes) -> None:
         part.write_bytes(data)
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
         raise DataError(f"{path}: cannot be written: {error.strerror}") from error

@@ -215,7 +215,6 @@ def _first_model(path: Path, data: bytes) -> Any:
     del structure[1:]
     if len(structure) == 0 or structure[0].count_atom_sites() == 0:
         raise DataError(f"{path}: {_why_no_atoms(data)}")
-    structure.merge_chain_parts()
     return structure
 
 

@@ -87,14 +87,14 @@ def test_a_pair_along_the_beam_shows_no_fringes_near_the_centre():
 @pytest.mark.parametrize(
     "places",
     [
-        [[0, 0, 0], [900, 300, 0]],
-        [[0, 0, 0], [-200, 1500, 800]],
-        [[0, 0, 0], [900, 300, 0], [-500, 700, 400]],
+        [[0, 0, 0], [1800, 700, 0]],
+        [[0, 0, 0], [-200, 1900, 800]],
+        [[0, 0, 0], [1900, 300, 0], [-500, 1700, 400]],
     ],
     ids=["aslant", "upwards and deep", "three"],
 )
 def test_averaged_fringes_are_the_mean_over_each_pixel(places):
-    """Every pixel cut into 9 x 9 small ones; fringes as fine as two pixels."""
+    """Every pixel cut into 9 x 9 small ones; fringes a few pixels wide."""
     coarse = Geometry.of(Detector(rows=16, columns=16, distance_m=0.3))
     fine = Geometry.of(
         Detector(
@@ -114,7 +114,7 @@ def test_averaged_fringes_are_the_mean_over_each_pixel(places):
     np.testing.assert_allclose(
         found.reshape(16, 16), cut.mean(axis=(1, 3)), atol=0.01 * len(places) ** 2
     )
-    assert cut.mean(axis=(1, 3)).max() < 0.97 * len(places) ** 2
+    assert cut.mean(axis=(1, 3)).max() < 0.95 * len(places) ** 2
 
 
 def test_averaging_changes_nothing_where_fringes_are_wide(geometry):

@@ -118,8 +118,8 @@ def test_a_molecule_holds_memory_for_its_grid(geometry, protein):
 
     found = Molecule(protein, geometry).nbytes
 
-    fewest = (2 * geometry.lengths.max() / spacing) ** 3
-    assert 8 * fewest < found < 8 * (2 * fewest)
+    side = 2 * geometry.lengths.max() / spacing
+    assert 8 * side**3 < found < 8 * (side + 10) ** 3
 
 
 def test_turning_a_molecule_about_the_beam_turns_its_picture(geometry, protein):
@@ -128,8 +128,9 @@ def test_turning_a_molecule_about_the_beam_turns_its_picture(geometry, protein):
     upright = intensity(molecule, NOT_TURNED, geometry)
     turned = intensity(molecule, ANTICLOCKWISE, geometry)
 
-    assert relative_error(turned, np.rot90(upright)) < 1e-4
-    assert relative_error(turned, np.rot90(upright, -1)) > 0.1
+    outer = geometry.lengths.reshape(32, 32) > 0.2
+    assert relative_error(turned[outer], np.rot90(upright)[outer]) < 1e-3
+    assert relative_error(turned[outer], np.rot90(upright, -1)[outer]) > 0.3
 
 
 def test_at_small_angles_opposite_pixels_are_alike(protein):

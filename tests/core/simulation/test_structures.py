@@ -122,8 +122,8 @@ def dimer(tmp_path) -> Path:
         + atom_line(2, "CA", "C", b)
         + atom_line(3, "HA", "H", (9, 9, 9))
         + "TER\n"
-        + atom_line(4, "ZN", "ZN", on_axis, residue=" ZN", kind="HETATM")
-        + atom_line(5, "O", "O", (30, 0, 0), residue="HOH", kind="HETATM", chain="W")
+        + atom_line(4, "O", "O", (30, 0, 0), residue="HOH", kind="HETATM", chain="W")
+        + atom_line(5, "ZN", "ZN", on_axis, residue=" ZN", kind="HETATM")
         + "END\n"
     )
     return path
