@@ -5,8 +5,12 @@ import pytest
 
 from specklenn.core import checkpoint
 from specklenn.core.config import SimulatedSource, load_config
+from specklenn.core.simulation.beam import Beam
+from specklenn.core.simulation.debris import Debris
+from specklenn.core.simulation.detector import Detector
 from specklenn.core.simulation.experiment import Experiment
-from specklenn.core.simulation.factory import Factory
+from specklenn.core.simulation.noise import Noise
+from specklenn.core.simulation.pools import PooledFactory
 from specklenn.core.support import load_supports
 from specklenn.core.train_config import TrainingRun
 from specklenn.core.validation import validate
@@ -14,10 +18,12 @@ from specklenn.core.yaml_lines import read_yaml
 from specklenn.plugin import packaged
 
 RUNS = ("demo", "cxi")
+EXPERIMENTS = ("simulate", "simulate_modules", "simulate_virus")
+EXPERIMENTS = ("simulate", "simulate_virus", "simulate_modules")
 
 
 def test_no_packaged_configuration_is_left_out():
-    assert set(packaged.names()) == {*RUNS, "simulate", "train_offline"}
+    assert set(packaged.names()) == {*RUNS, *EXPERIMENTS, "train_offline"}
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -25,8 +31,24 @@ def test_packaged_runs_load(name):
     load_config(packaged.find_config(name))
 
 
-def test_the_packaged_experiment_loads():
-    validate(Experiment, read_yaml(packaged.find_config("simulate")))
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_packaged_experiments_load(name):
+    validate(Experiment, read_yaml(packaged.find_config(name)))
+
+
+def test_the_commented_experiment_shows_every_key():
+    document = read_yaml(packaged.find_config("simulate"))
+    gaussian = {"focus_fwhm_m", "stream_radius_m"}
+    modular = {"binning", "modules", "positions", "hole_radius_m", "dead_modules"}
+
+    def missing(model, shown):
+        return set(model.model_fields) - set(shown)
+
+    assert missing(Experiment, document.data) == set()
+    assert missing(Noise, document.data["noise"]) == set()
+    assert missing(Debris, document.data["debris"]) == set()
+    assert missing(Beam, document.data["beam"]) == gaussian
+    assert missing(Detector, document.data["detector"]) == modular
 
 
 def test_the_packaged_training_loads():
@@ -38,7 +60,7 @@ def test_the_demos_supports_are_shots_of_its_own_experiment_behind_its_end():
     source = load_config(packaged.find_config("demo")).settings.source
     assert isinstance(source, SimulatedSource)
     supports = load_supports(packaged.folder() / "support/demo.yaml")
-    factory = Factory(source.experiment)
+    factory = PooledFactory(source.experiment)
     drawn = factory.shots(np.arange(1_000_000, 1_000_400))
 
     for name in supports.classes:

@@ -81,6 +81,7 @@ def test_every_command_of_the_readme_works_in_the_order_shown(folder, command):
         "config",
         "run",
         "monitor",
+        "simulate",
         "evaluate",
         "train",
     ]

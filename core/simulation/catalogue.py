@@ -15,7 +15,8 @@ from specklenn.core.simulation.particles import make_particle
 from specklenn.core.simulation.samples import Body, Molecule, Sample, SolidBody
 from specklenn.core.simulation.structures import Structure, read_structure
 
-ENDINGS = (".npz", ".pdb", ".cif", ".ent", ".pdb.gz", ".cif.gz", ".ent.gz")
+KINDS = ("pdb", "ent", "cif", "mmcif")
+ENDINGS = (".npz", *(f".{kind}{packed}" for kind in KINDS for packed in ("", ".gz")))
 
 MOST_BYTES = 1 << 30
 """Memory for samples made ready; those used longest ago go first."""

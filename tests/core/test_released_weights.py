@@ -11,7 +11,7 @@ from specklenn.core.evaluate import embed, evaluate
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
 from specklenn.core.preprocess import prepare
 from specklenn.core.simulation.experiment import Experiment, Procedural
-from specklenn.core.simulation.factory import Factory
+from specklenn.core.simulation.factory import Factory, PerClass
 
 THREE = (SINGLE_HIT, MULTI_HIT, NON_SAMPLE_HIT)
 
@@ -20,14 +20,12 @@ THREE = (SINGLE_HIT, MULTI_HIT, NON_SAMPLE_HIT)
 def embedded():
     """Shots of a particle that the training has not seen, in the benchmark geometry."""
     model = checkpoint.load("default")
-    factory = Factory(
-        Experiment(
-            procedural=Procedural(count=1, seed=5, atoms=(30_000, 30_000)),
-            fractions={name: 1.0 for name in THREE},
-            pool=30,
-        )
+    experiment = Experiment(
+        procedural=Procedural(count=1, seed=5, atoms=(30_000, 30_000)),
+        fractions={name: 1.0 for name in THREE},
     )
-    shots = factory.every_pattern()
+    factory = Factory(experiment, PerClass(experiment.classes, 30))
+    shots = factory.shots(np.arange(90))
     inputs = prepare(shots.patterns, factory.mask, model.preprocessing).inputs
     return embed(model.encoder, inputs), shots.labels, shots.names
 

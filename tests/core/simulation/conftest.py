@@ -1,11 +1,16 @@
 """A small detector, small particles, and closed forms that several tests share."""
 
+from dataclasses import dataclass
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 from scipy.spatial import ConvexHull
 
 from specklenn.core.labels import SIMULATED
 from specklenn.core.simulation.detector import Detector, Geometry
+from specklenn.core.simulation.rotations import random_rotations
+from specklenn.core.simulation.scattering import amplitudes_direct
 from specklenn.core.simulation.structures import Structure, centred
 
 ELEMENTS = (6, 7, 8, 16, 15, 26)
@@ -35,6 +40,21 @@ def make_ball():
 def protein() -> Structure:
     """5000 atoms of six elements."""
     return filled_ball(5000, 45.0)
+
+
+@dataclass(frozen=True)
+class Posed:
+    """Some orientations, and the amplitudes of a particle in them, atom by atom."""
+
+    rotations: npt.NDArray[np.float64]
+    amplitudes: npt.NDArray[np.complex128]
+
+
+@pytest.fixture(scope="session")
+def exact(geometry, protein) -> Posed:
+    """The protein in four orientations."""
+    rotations = random_rotations(np.random.default_rng(0), 4)
+    return Posed(rotations, amplitudes_direct(protein, geometry.q, rotations))
 
 
 def hull_amplitude(vertices, q):

@@ -39,10 +39,14 @@ def test_every_kind_gives_photons_that_are_finite_and_not_negative(
         assert photons.sum() > 0
 
 
-def test_kinds_come_with_equal_chance(wide):
-    random = np.random.default_rng(0)
+def test_kinds_come_with_equal_chance():
+    geometry, random = (
+        Geometry.of(Detector(rows=8, columns=8)),
+        np.random.default_rng(0),
+    )
+    settings = Debris(grains=(2, 2))
 
-    drawn = [draw_debris(random, Debris(), wide, FLUENCE)[0] for _ in range(800)]
+    drawn = [draw_debris(random, settings, geometry, FLUENCE)[0] for _ in range(800)]
 
     shares = [drawn.count(kind) / 800 for kind in KINDS]
     np.testing.assert_allclose(shares, 0.25, atol=4.5 * np.sqrt(3 / 16 / 800))

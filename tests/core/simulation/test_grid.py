@@ -97,7 +97,7 @@ def test_asking_beyond_the_reach_is_refused(grid, axis):
     beyond = np.zeros((3, 5))
     beyond[axis, 2] = -1.01 * REACH
 
-    with pytest.raises(ValueError, match="0.4040 .* of a grid that reaches 0.4000"):
+    with pytest.raises(ValueError, match=r"0\.4040 .* grid that reaches 0\.4000"):
         grid.at(beyond)
 
 

@@ -68,10 +68,10 @@ def test_without_displacement_fields_add_as_they_are(geometry):
 
 def test_moving_all_particles_together_does_not_show(geometry):
     places = np.array([[0.0, 0, 0], [70, -20, 10], [-30, 40, 90]])
-    fields = ones(3, geometry)
+    moved, fields = np.array([500.0, 300.0, -900.0]), ones(3, geometry)
 
     here = displaced_sum(fields, places, geometry.q)
-    there = displaced_sum(fields, places + [500.0, 300.0, -900.0], geometry.q)
+    there = displaced_sum(fields, places + moved, geometry.q)
 
     np.testing.assert_allclose(abs(there) ** 2, abs(here) ** 2, atol=2e-3)
 
