@@ -29,6 +29,7 @@ from specklenn.core.support import ClassName, SupportFile, SupportShots
 from specklenn.core.validation import validate
 from specklenn.core.yaml_lines import Document, parse_yaml, read_yaml
 
+EXPERIMENT = ("source", "experiment")
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -95,7 +96,8 @@ class SimulatedSource(Settings):
     buffer_shots : int
         A worker that is further behind loses the oldest shots, as at a beamline.
     experiment : Experiment
-        Particles, detector, beam and noise.
+        Particles, detector, beam and noise; in YAML also the name of a file that
+        describes it, the same that ``specklenn simulate`` takes.
     """
 
     kind: Literal["simulated"]
@@ -359,8 +361,30 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> LoadedConfig:
     ConfigError
         With every problem found, one line each.
     """
-    document = overridden(read_yaml(path), overrides)
+    written = with_experiment(read_yaml(path), path.parent)
+    # Again for an experiment that is named on the command line.
+    document = with_experiment(overridden(written, overrides), path.parent)
     return LoadedConfig(validate(Config, document), document, path.parent)
+
+
+def with_experiment(document: Document, folder: Path) -> Document:
+    """Return a document with its simulated experiment read from the file it names.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing or is no experiment.
+    """
+    source = document.data.get("source") if isinstance(document.data, dict) else None
+    name = source.get("experiment") if isinstance(source, dict) else None
+    if not isinstance(name, str):
+        return document
+    by_hand = EXPERIMENT in document.overrides
+    path = Path(name) if by_hand else folder / name
+    experiment = validate(Experiment, read_yaml(path)).located(path.parent.resolve())
+    data = copy.deepcopy(document.data)
+    data["source"]["experiment"] = experiment.model_dump(mode="json")
+    return dataclasses.replace(document, data=data)
 
 
 def overridden(document: Document, overrides: Sequence[str]) -> Document:

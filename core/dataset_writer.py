@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from specklenn.core.errors import DataError
 from specklenn.core.files import (
-    BEING_WRITTEN,
     DATA,
     LABEL,
     MASK,
@@ -25,6 +24,7 @@ from specklenn.core.files import (
     Mask,
     Texts,
     reason,
+    was_not_closed,
 )
 
 ROWS_PER_COPY = 64
@@ -78,10 +78,18 @@ class DatasetWriter:
                 self.add_column(name, kind, chunk=1024)
 
     @classmethod
-    def reopen(cls, path: str | os.PathLike[str]) -> DatasetWriter:
+    def reopen(
+        cls, path: str | os.PathLike[str], shots: int | None = None
+    ) -> DatasetWriter:
         """Go on with a file that was begun, behind its last whole shot.
 
         A file whose writer was killed is copied first, as far as it goes.
+
+        Parameters
+        ----------
+        path : path
+        shots : int, optional
+            How many are known to be whole; by default all that every dataset has.
 
         Raises
         ------
@@ -90,9 +98,10 @@ class DatasetWriter:
         """
         writer = cls.__new__(cls)
         with writing(path):
-            writer._open(_opened_again(Path(path)))
+            writer._open(_opened_again(Path(path), shots))
             writer._columns.update(_growing(writer.file))
-            writer.truncate(min(map(len, writer._columns.values())))
+            lengths = map(len, writer._columns.values())
+            writer.truncate(min([*lengths, *([] if shots is None else [shots])]))
         return writer
 
     def truncate(self, shots: int) -> None:
@@ -241,34 +250,45 @@ def _growing(file: h5py.File) -> dict[str, h5py.Dataset]:
     return found
 
 
-def _opened_again(path: Path) -> h5py.File:
+def _opened_again(path: Path, shots: int | None) -> h5py.File:
     try:
         return h5py.File(path, "r+", libver="latest")
     except OSError as error:
-        if BEING_WRITTEN not in str(error):
+        if not was_not_closed(error):
             raise
     mended = path.with_name(f".{path.name}.mended")
-    with (
-        h5py.File(path, "r", swmr=True) as left,
-        h5py.File(mended, "w", libver="latest") as whole,
-    ):
-        _copy(left, whole)
+    try:
+        with (
+            h5py.File(path, "r", swmr=True) as left,
+            h5py.File(mended, "w", libver="latest") as whole,
+        ):
+            _copy(left, whole, shots)
+    except BaseException:
+        mended.unlink(missing_ok=True)
+        raise
     os.replace(mended, path)
     return h5py.File(path, "r+", libver="latest")
 
 
-def _copy(source: h5py.File, target: h5py.File) -> None:
-    """Copy a file that was not closed: attributes, fixed and growing datasets."""
+def _copy(source: h5py.File, target: h5py.File, shots: int | None) -> None:
+    """Copy a file that was not closed: attributes, fixed and growing datasets.
+
+    Behind the whole shots there may be shots without content.
+    """
     target.attrs.update(source.attrs)
     growing = _growing(source)
 
     def look(name: str, item: Any) -> None:
         if not isinstance(item, h5py.Dataset):
             return
+        grows = f"/{name}" in growing
+        rows = len(item) if item.ndim else 0
+        if grows and shots is not None:
+            rows = min(rows, shots)
         made = target.create_dataset(
             name,
-            shape=item.shape,
-            maxshape=item.maxshape if f"/{name}" in growing else None,
+            shape=(rows, *item.shape[1:]) if item.ndim else (),
+            maxshape=item.maxshape if grows else None,
             dtype=item.dtype,
             chunks=item.chunks,
             compression=item.compression,
@@ -277,7 +297,8 @@ def _copy(source: h5py.File, target: h5py.File) -> None:
         )
         if item.ndim == 0:
             made[()] = item[()]
-        for first in range(0, len(item) if item.ndim else 0, ROWS_PER_COPY):
-            made[first : first + ROWS_PER_COPY] = item[first : first + ROWS_PER_COPY]
+        for first in range(0, rows, ROWS_PER_COPY):
+            part = slice(first, min(first + ROWS_PER_COPY, rows))
+            made[part] = item[part]
 
     source.visititems(look)

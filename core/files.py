@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -36,7 +37,7 @@ TIMESTAMP = "/entry_1/event_1/timestamp_ns"
 LONGEST_TEXT = 64
 """Bytes of a label or name in the files that we write."""
 
-BEING_WRITTEN = "already open for write"
+NOT_CLOSED = ("already open for write", "truncated file")
 """What HDF5 says of a file whose writer lives, or died without closing it."""
 
 TEXT = h5py.string_dtype("utf-8", LONGEST_TEXT)
@@ -78,17 +79,20 @@ def open_file(path: str | os.PathLike[str]) -> h5py.File:
         If it is missing, not HDF5, truncated or may not be read.
     """
     importlib.import_module("hdf5plugin")  # registers the filters
-    if not Path(path).exists():
-        raise DataError(f"{path}: no such file")
     try:
         return h5py.File(path, "r")
     except OSError as error:
-        if BEING_WRITTEN not in str(error):
-            raise DataError(f"{path}: {reason(error)}") from error
-    try:
-        return h5py.File(path, "r", swmr=True)
-    except OSError as error:
-        raise DataError(f"{path}: {reason(error)}") from error
+        refused = error
+    if was_not_closed(refused):
+        # Refused again if it was closed, and cut short later.
+        with suppress(OSError):
+            return h5py.File(path, "r", swmr=True)
+    raise DataError(f"{path}: {reason(refused)}") from refused
+
+
+def was_not_closed(error: OSError) -> bool:
+    """Return whether HDF5 refused a file whose writer may not have closed it."""
+    return any(words in str(error) for words in NOT_CLOSED)
 
 
 def get_dataset(file: h5py.File, name: str) -> h5py.Dataset:
@@ -233,7 +237,10 @@ def reason(error: Exception) -> str:
         ("Permission denied", "permission denied"),
         ("No such file", "no such file or folder"),
         ("No space left", "no space left on the device"),
+        ("already open for write", "another process writes it, or was killed"),
     ):
         if sign in text:
             return words
-    return text
+    # HDF5 adds buffers and offsets in several lines to what the system said.
+    said = re.search(r"error message = '([^']+)'", text)
+    return said[1].lower() if said else re.sub(r"^\[Errno \d+\] ", "", text)

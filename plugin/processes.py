@@ -13,7 +13,7 @@ from typing import Any
 
 from specklenn.plugin.channel import COLLECTOR, Kind, Message
 from specklenn.plugin.clock import SystemClock
-from specklenn.plugin.team import Work, work_for_leader
+from specklenn.plugin.team import Work, tell_failure, work_for_leader
 
 
 class PipeChannel:
@@ -122,6 +122,6 @@ def _serve(pipe: Connection[Any, Any], rank: int, maker: str, text: str) -> None
     try:
         work: Work = getattr(importlib.import_module(module), function)(text)
     except Exception as error:
-        channel.send(COLLECTOR, Kind.FAILED, str(error).encode())
+        tell_failure(channel, error)
         return
     work_for_leader(channel, work, SystemClock())

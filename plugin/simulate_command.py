@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +34,7 @@ def main(arguments: list[str]) -> int:
     try:
         task = read_task(options)
         if rank == 0:
-            _check(task, options.output)
+            _check(task, options, communicator)
     except SpecklennError as error:
         problem = error
     code = agree(communicator, problem)
@@ -116,15 +120,18 @@ def read_task(options: argparse.Namespace) -> Task:
     from specklenn.core.validation import validate
     from specklenn.core.yaml_lines import read_yaml
 
-    if options.live is not None and (options.live <= 0 or options.per_class):
-        raise ConfigError("--live: a rate above 0 together with -n expected")
+    if options.live is not None and not _possible_rate(options.live):
+        raise ConfigError(f"--live {options.live}: a rate above 0 expected")
+    if options.live is not None and options.per_class:
+        raise ConfigError("--live: goes together with -n, not with --per-class")
     path = find_config(options.config)
     given = [*options.set, *([] if options.seed is None else [f"seed={options.seed}"])]
     document = overridden(read_yaml(path), given)
     experiment, folder = validate(Experiment, document), path.parent
     shots = options.number
     if options.per_class is not None:
-        samples = count_samples(experiment.located(folder))
+        with _of_config(path):
+            samples = count_samples(experiment.located(folder))
         shots = samples * len(experiment.classes) * options.per_class
     return Task(
         experiment=experiment,
@@ -136,20 +143,54 @@ def read_task(options: argparse.Namespace) -> Task:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number}, at least 1 expected")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} found, 1 or more expected")
+    return int(text)
 
 
-def _check(task: Task, output: Path) -> None:
+def _possible_rate(rate_hz: float) -> bool:
+    return rate_hz > 0 and math.isfinite(rate_hz)
+
+
+@contextmanager
+def _of_config(path: str | Path) -> Iterator[None]:
+    """Call what a configuration names and nobody can use its mistake."""
+    try:
+        yield
+    except DataError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _sheet(options: argparse.Namespace) -> Path | None:
+    """Return where the preview goes, if one is wanted."""
+    if options.preview == Path():
+        sheet: Path = options.output.with_suffix(".png")
+        return sheet
+    given: Path | None = options.preview
+    return given
+
+
+def _check(
+    task: Task, options: argparse.Namespace, communicator: MPI.Intracomm | None
+) -> None:
     """Refuse what would fail later; warn of what the detector cannot show."""
-    from specklenn.core.simulation.run_file import is_begun
+    from specklenn.core.simulation.run_file import check_room, is_begun
 
-    if not output.absolute().parent.is_dir():
-        raise ConfigError(f"--output {output}: its folder does not exist")
-    is_begun(output, task)
-    for warning in task.factory().catalogue.check():
+    sheet = _sheet(options)
+    for name, path in (("--output", options.output), ("--preview", sheet)):
+        if path is not None and not os.path.isdir(path.absolute().parent):
+            raise ConfigError(f"{name} {path}: its folder does not exist")
+    if task.live_Hz is not None and communicator and communicator.Get_size() > 1:
+        raise ConfigError(
+            f"--live: {communicator.Get_size()} ranks found, one process expected"
+        )
+    begun = is_begun(options.output, task)
+    with _of_config(options.config):
+        factory = task.factory()
+        warnings = factory.catalogue.check()
+    if not begun:
+        check_room(options.output, factory)
+    for warning in warnings:
         print(f"specklenn: warning: {warning}", file=sys.stderr)
 
 
@@ -158,11 +199,16 @@ def _work(task: Task, communicator: MPI.Intracomm | None) -> int:
     from specklenn.core.simulation.task import BlockMaker
     from specklenn.plugin.clock import SystemClock
     from specklenn.plugin.mpi_channel import MpiChannel
-    from specklenn.plugin.team import work_for_leader
+    from specklenn.plugin.team import tell_failure, work_for_leader
 
     assert communicator is not None
     channel = MpiChannel(communicator)
-    work_for_leader(channel, BlockMaker(task).make, SystemClock())
+    try:
+        work = BlockMaker(task).make
+    except Exception as error:  # a file that this node does not see
+        tell_failure(channel, error)
+        return 1
+    work_for_leader(channel, work, SystemClock())
     return 0
 
 
@@ -180,22 +226,31 @@ def _lead(
                 missed = 0
                 simulation.write(task, options.output, options.processes, communicator)
     except KeyboardInterrupt:
-        print(f"interrupted; the same command goes on with {options.output}")
+        print(f"interrupted; {_next_time(task, options.output)}")
         return _leave(INTERRUPTED, communicator)
     except DataError as error:
         print(f"specklenn: error: {error}", file=sys.stderr)
-        print(f"{options.output} is incomplete; the same command goes on with it")
+        print(f"{options.output} is incomplete; {_next_time(task, options.output)}")
         # HDF5 would crash at exit, trying once more to write what it could not.
         return _leave(error.exit_code, communicator, at_once=True)
+    except Exception:
+        if communicator is None:
+            raise
+        traceback.print_exc()  # and do not wait for ranks that wait for us
+        return _leave(1, communicator)
     lost = f", {missed} missed" if missed else ""
     print(f"{task.shots - missed} shots written to {options.output}{lost}")
-    if options.preview is not None:
-        sheet = options.preview
-        if sheet == Path():
-            sheet = options.output.with_suffix(".png")
+    if (sheet := _sheet(options)) is not None:
         simulation.draw_preview(options.output, sheet)
         print(f"examples of every class drawn into {sheet}")
     return 0
+
+
+def _next_time(task: Task, output: Path) -> str:
+    """Say what the same command would do now."""
+    if task.live_Hz is not None:
+        return f"the same command begins {output} anew"
+    return f"the same command goes on with {output}"
 
 
 def _interrupt() -> None:

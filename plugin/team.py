@@ -37,10 +37,15 @@ def work_for_leader(channel: Channel, work: Work, clock: Clock) -> None:
         try:
             result = work(int.from_bytes(message.payload, "big"))
         except Exception as error:
-            channel.send(COLLECTOR, Kind.FAILED, reason(error).encode())
-            channel.flush()
+            tell_failure(channel, error)
             return
         channel.send(COLLECTOR, Kind.REPORT, message.payload + result)
+
+
+def tell_failure(channel: Channel, error: Exception) -> None:
+    """Tell the leader why this worker ends."""
+    channel.send(COLLECTOR, Kind.FAILED, reason(error).encode())
+    channel.flush()
 
 
 def reason(error: Exception) -> str:
@@ -103,13 +108,14 @@ class Team:
 
     def _step(self, end: int) -> None:
         message = self._channel.receive() if self._channel else None
+        own_work = self._own_work if self._next_lease < end else None
         if message is not None:
             self._take(message, end)
-        elif self._own_work is not None and self._next_lease < end:
+        elif own_work is not None:
             number = self._next_lease
             self._next_lease += 1
-            self._done[number] = self._own_work(number)
-        self._idler.after(message is not None or self._own_work is not None)
+            self._done[number] = own_work(number)
+        self._idler.after(message is not None or own_work is not None)
 
     def _take(self, message: Message, end: int) -> None:
         if message.kind == Kind.FAILED:

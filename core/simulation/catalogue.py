@@ -19,7 +19,7 @@ KINDS = ("pdb", "ent", "cif", "mmcif")
 ENDINGS = (".npz", *(f".{kind}{packed}" for kind in KINDS for packed in ("", ".gz")))
 
 MOST_BYTES = 1 << 30
-"""Memory for samples made ready; those used longest ago go first."""
+"""Memory for samples made ready, for each process."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +29,12 @@ class Entry:
     Parameters
     ----------
     source : Body or function that returns a Structure
+    checked : bool
+        Whether its size is checked before anything is simulated.
     """
 
     source: Body | Callable[[], Structure]
+    checked: bool = True
 
     def prepare(self, geometry: Geometry) -> Sample:
         """Load the sample and make it ready for a detector."""
@@ -80,14 +83,18 @@ class Catalogue:
             self._ready[number] = self.entries[number].prepare(self._geometry)
         self._ready.move_to_end(number)
         while len(self._ready) > 1 and self._held() > self._most_bytes:
-            self._ready.popitem(last=False)
+            # The one before this: samples come round in order, so what was used
+            # longest ago is what is needed next.
+            del self._ready[list(self._ready)[-2]]
         return self._ready[number]
 
     def _held(self) -> int:
         return sum(sample.nbytes for sample in self._ready.values())
 
     def check(self) -> list[str]:
-        """Load every sample once; return what the detector cannot show of them.
+        """Load every structure once; return what the detector cannot show of them.
+
+        Procedural particles are left out: they take long to make and are compact.
 
         Raises
         ------
@@ -98,7 +105,9 @@ class Catalogue:
         return [
             f"{name}: radius {radius:.0f} angstrom, the detector samples particles "
             f"of up to {sampled:.0f}; finer fringes than its pixels are aliased"
-            for name, radius in (entry.extent() for entry in self.entries)
+            for name, radius in (
+                entry.extent() for entry in self.entries if entry.checked
+            )
             if radius > sampled
         ]
 
@@ -111,7 +120,8 @@ def _entries(experiment: Experiment) -> Iterator[Entry]:
     made = experiment.procedural
     for index in range(made.count if made else 0):
         assert made is not None
-        yield Entry(source=partial(make_particle, made.seed, index, made.atoms))
+        maker = partial(make_particle, made.seed, index, made.atoms)
+        yield Entry(source=maker, checked=False)
     for body in experiment.bodies:
         yield Entry(source=body)
 

@@ -17,6 +17,8 @@ it is ``complete``.
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import h5py
@@ -35,6 +37,10 @@ PIXELS = "/entry_1/instrument_1/detector_1/pixel_positions_m"
 ENERGY = "/entry_1/instrument_1/source_1/energy"
 SAFE = f"{TRUTH}/shots_written"
 JOULE_PER_EV = 1.602176634e-19
+
+ROOM_BYTES = 1 << 20
+BYTES_PER_PIXEL = 13
+"""Of a position and a mask."""
 
 
 class RunFile:
@@ -59,9 +65,9 @@ class RunFile:
     def __init__(self, path: Path, task: Task, factory: Factory) -> None:
         self._path = path
         if is_begun(path, task):
-            self._writer = DatasetWriter.reopen(path)
-            with writing(path):
-                self._writer.truncate(int(self._writer.file[SAFE][()]))
+            with open_file(path) as file:
+                shots = int(file[SAFE][()])
+            self._writer = DatasetWriter.reopen(path, shots)
         else:
             self._writer = DatasetWriter(
                 path,
@@ -129,7 +135,7 @@ def is_begun(path: Path, task: Task) -> bool:
         If there is a file that ``specklenn simulate`` did not write, which it will
         not replace.
     """
-    if not path.exists():
+    if not os.path.exists(path):  # also where it may not be looked for
         return False
     try:
         opened = open_file(path)
@@ -143,6 +149,22 @@ def is_begun(path: Path, task: Task) -> bool:
             )
         same = file.attrs.get("task") == task.described
         return bool(same and task.live_Hz is None and not file.attrs["complete"])
+
+
+def check_room(path: Path, factory: Factory) -> None:
+    """Refuse a disk that is full already, before an earlier file is replaced.
+
+    HDF5 would leave nothing to go on with, and may crash.
+
+    Raises
+    ------
+    DataError
+        If a file cannot even be begun in this folder.
+    """
+    needed = ROOM_BYTES + BYTES_PER_PIXEL * factory.mask.size
+    with writing(path), tempfile.TemporaryFile(dir=path.parent) as probe:
+        probe.write(bytes(needed))
+        probe.flush()
 
 
 def _columns(

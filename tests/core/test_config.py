@@ -131,6 +131,34 @@ def test_the_output_folder_names_experiment_and_run(tmp_path):
     assert config.output_folder == Path("output/amo-r0094")
 
 
+def test_a_simulated_experiment_may_stand_in_a_file_of_its_own(tmp_path):
+    folder = tmp_path / "experiments"
+    folder.mkdir()
+    text = "seed: 7\nstructures: [one.pdb]\ndetector: {positions: pixels.npy}"
+    (folder / "one.yaml").write_text(text)
+    (tmp_path / "a.yaml").write_text(
+        "source: {kind: simulated, experiment: experiments/one.yaml}\n"
+        "support: {file: s.yaml}"
+    )
+
+    given = ["source.experiment.fluence=2"]
+    experiment = load_config(tmp_path / "a.yaml", given).settings.source.experiment
+
+    assert (experiment.seed, experiment.fluence) == (7, 2.0)
+    assert experiment.structures == (folder / "one.pdb",)
+    assert experiment.detector.positions == folder / "pixels.npy"
+
+
+def test_a_wrong_experiment_in_a_file_of_its_own_is_named_with_that_file(tmp_path):
+    (tmp_path / "one.yaml").write_text("seed: 7\nfluence: -1\nbodies: []")
+    (tmp_path / "a.yaml").write_text(
+        "source: {kind: simulated, experiment: one.yaml}\nsupport: {file: s.yaml}"
+    )
+
+    with pytest.raises(ConfigError, match=r"one.yaml:2: fluence: -1 found"):
+        load_config(tmp_path / "a.yaml")
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"no\.yaml: cannot be read: No such file"):
         load_config(tmp_path / "no.yaml")
