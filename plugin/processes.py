@@ -7,6 +7,9 @@ import multiprocessing
 import os
 import signal
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any
@@ -84,15 +87,19 @@ class WorkerProcesses:
         # Spawned, not forked: threads of numerical libraries do not survive a fork.
         context = multiprocessing.get_context("spawn")
         pipes: dict[int, Connection[Any, Any]] = {}
-        for rank in self.ranks:
-            ours, theirs = context.Pipe()
-            process = context.Process(
-                target=_serve, args=(theirs, rank, self._maker, self._text), daemon=True
-            )
-            process.start()
-            theirs.close()
-            self._processes.append(process)
-            pipes[rank] = ours
+        resource_tracker.ensure_running()  # which would unblock the signal
+        with _interrupts_blocked():
+            for rank in self.ranks:
+                ours, theirs = context.Pipe()
+                process = context.Process(
+                    target=_serve,
+                    args=(theirs, rank, self._maker, self._text),
+                    daemon=True,
+                )
+                process.start()
+                theirs.close()
+                self._processes.append(process)
+                pipes[rank] = ours
         return PipeChannel(COLLECTOR, pipes)
 
     def __exit__(
@@ -114,9 +121,27 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Let processes be born deaf to Ctrl-C, which is for the leader to deal with.
+
+    Theirs is the mask of this thread; in other threads of the leader an interrupt
+    may still arrive, and waits here for its turn.
+    """
+    waiting: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: waiting.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+    if waiting:
+        signal.raise_signal(signal.SIGINT)
+
+
 def _serve(pipe: Connection[Any, Any], rank: int, maker: str, text: str) -> None:
-    """Work until told to stop; an interrupt is for the leader to deal with."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Work until told to stop."""
     module, _, function = maker.partition(":")
     channel = PipeChannel(rank, {COLLECTOR: pipe})
     try:

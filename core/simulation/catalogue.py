@@ -14,6 +14,7 @@ from specklenn.core.simulation.experiment import Experiment, StructureFile
 from specklenn.core.simulation.particles import make_particle
 from specklenn.core.simulation.samples import Body, Molecule, Sample, SolidBody
 from specklenn.core.simulation.structures import Structure, read_structure
+from specklenn.core.simulation.truth import LONGEST_TEXT
 
 KINDS = ("pdb", "ent", "cif", "mmcif")
 ENDINGS = (".npz", *(f".{kind}{packed}" for kind in KINDS for packed in ("", ".gz")))
@@ -99,15 +100,19 @@ class Catalogue:
         Raises
         ------
         DataError
-            If a structure cannot be read.
+            If a structure cannot be read or has too long a name.
         """
         sampled = self._geometry.sampled_radius_angstrom
+        found = [entry.extent() for entry in self.entries if entry.checked]
+        for name, _ in found:
+            if len(name) > LONGEST_TEXT:
+                raise DataError(
+                    f"{name}: name of a sample of over {LONGEST_TEXT} letters"
+                )
         return [
             f"{name}: radius {radius:.0f} angstrom, the detector samples particles "
             f"of up to {sampled:.0f}; finer fringes than its pixels are aliased"
-            for name, radius in (
-                entry.extent() for entry in self.entries if entry.checked
-            )
+            for name, radius in found
             if radius > sampled
         ]
 

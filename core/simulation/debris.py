@@ -18,6 +18,7 @@ from specklenn.core.settings import Settings
 from specklenn.core.simulation.aggregates import touching
 from specklenn.core.simulation.detector import Geometry
 from specklenn.core.simulation.interference import displaced_sum
+from specklenn.core.simulation.ranges import CountRange, Range
 from specklenn.core.simulation.scattering import expected_photons
 from specklenn.core.simulation.solids import sphere_amplitude
 
@@ -50,11 +51,11 @@ class Debris(Settings):
     kinds: tuple[Kind, ...] = Field(
         default=("droplet", "cluster", "streak", "parasitic"), min_length=1
     )
-    droplet_radius_angstrom: tuple[float, float] = (60.0, 300.0)
-    grain_radius_angstrom: tuple[float, float] = (15.0, 70.0)
-    grains: tuple[int, int] = (5, 25)
-    density: tuple[float, float] = (0.8, 2.5)
-    photons: tuple[float, float] = (100.0, 20_000.0)
+    droplet_radius_angstrom: Range = (60.0, 300.0)
+    grain_radius_angstrom: Range = (15.0, 70.0)
+    grains: CountRange = (5, 25)
+    density: Range = (0.8, 2.5)
+    photons: Range = (100.0, 20_000.0)
 
 
 def draw_debris(

@@ -13,7 +13,11 @@ from specklenn.core.simulation.beam import Beam
 from specklenn.core.simulation.debris import Debris
 from specklenn.core.simulation.detector import Detector
 from specklenn.core.simulation.noise import Noise
+from specklenn.core.simulation.ranges import CountRange
 from specklenn.core.simulation.samples import Body
+
+MOST_PARTICLES = 100
+"""In one shot."""
 
 
 class Procedural(Settings):
@@ -29,7 +33,7 @@ class Procedural(Settings):
 
     count: int = Field(default=2, ge=1, le=10_000)
     seed: int = Field(default=0, ge=0)
-    atoms: tuple[int, int] = (10_000, 100_000)
+    atoms: CountRange = (10_000, 100_000)
 
 
 class StructureFile(Settings):
@@ -110,9 +114,9 @@ class Experiment(Settings):
         shares = list(self.fractions.values())
         if min(shares, default=-1) < 0 or sum(shares) <= 0:
             raise ValueError("fractions: shares of 0 or more and some above 0 expected")
-        if min(self.hits) < 2:
+        if min(self.hits) < 2 or max(self.hits) > MOST_PARTICLES:
             raise ValueError(
-                f"hits: {self.hits}, a multi-hit has two particles or more"
+                f"hits: {list(self.hits)}, 2 to {MOST_PARTICLES} particles expected"
             )
         if not self.structures and not self.bodies and self.procedural is None:
             raise ValueError(

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.simulation.catalogue import Catalogue
+from specklenn.core.simulation.catalogue import MOST_BYTES, Catalogue
 from specklenn.core.simulation.debris import background
 from specklenn.core.simulation.detector import Geometry
 from specklenn.core.simulation.experiment import Experiment
@@ -119,14 +119,21 @@ class Factory:
     experiment : Experiment
     plan : Plan, optional
         A mixture by the experiment's fractions by default.
+    most_bytes : int
+        Memory for samples made ready.
     """
 
-    def __init__(self, experiment: Experiment, plan: Plan | None = None) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        plan: Plan | None = None,
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
         detector = experiment.detector
         self.experiment = experiment
         self.mask = detector.mask()
         self.geometry = Geometry.of(detector)
-        self.catalogue = Catalogue(experiment, self.geometry)
+        self.catalogue = Catalogue(experiment, self.geometry, most_bytes)
         self.plan = plan or Mixture(experiment, len(self.catalogue))
         self.dtype = truth_dtype(max(experiment.hits))
         counts = experiment.noise.counts_photons

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from specklenn.core.settings import Settings
+from specklenn.core.simulation.ranges import RangeFromZero
 
 LARGEST_POISSON_MEAN = 1e8
 
@@ -42,7 +43,7 @@ class Noise(Settings):
     """
 
     jitter_shape: float = Field(default=2.5, ge=0)
-    jitter_limits: tuple[float, float] = (0.1, 4.0)
+    jitter_limits: RangeFromZero = (0.1, 4.0)
     shot_noise: bool = True
     read_noise_photons: float = Field(default=0.15, ge=0)
     hot_pixels: float = Field(default=0.0, ge=0, le=0.1)

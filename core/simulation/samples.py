@@ -13,22 +13,27 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
+from specklenn.core.errors import DataError
 from specklenn.core.settings import Settings
 from specklenn.core.simulation.detector import Geometry
 from specklenn.core.simulation.grid import Amplitudes, grid_of_points, grid_points
+from specklenn.core.simulation.ranges import Range
 from specklenn.core.simulation.scattering import amplitudes, common_curves
 from specklenn.core.simulation.solids import Icosahedron, Solid, Sphere
 from specklenn.core.simulation.structures import Structure
 
 Vectors = npt.NDArray[np.float64]
 
-LARGEST_GRID = 400
+LARGEST_GRID = 256
 """Points a side; larger particles are transformed anew for every orientation."""
 
 SMALLEST_RADIUS = 8.0
 """Angstrom; form factors vary over q too fast for the grids of smaller particles."""
 
 CURVE_POINTS = 2000
+
+LARGEST_REACH = 200.0
+"""Longest q times radius of an icosahedron: making its grid takes 2 GB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +43,7 @@ class Form:
     Parameters
     ----------
     radius_angstrom : float
-        Of the sphere around the particle.
+        Of the sphere around the particle; of a body before it is stretched.
     stretch : float
         Length along the particle's own z axis, in units of the others.
     shell_density, core_density : float, electrons per cubic angstrom
@@ -88,7 +93,7 @@ class Body(Settings):
     stretch : (smallest, largest)
         Length along one axis in units of the others, drawn evenly.
     shell_thickness_angstrom : float
-        0 for a body without a shell.
+        0 for a body without a shell; a stretched body's shell is stretched with it.
     shell_density, core_density : float, electrons per cubic angstrom
         Protein has 0.43, water 0.334.
     density_spread : float
@@ -97,8 +102,8 @@ class Body(Settings):
 
     name: str = Field(max_length=48)
     shape: Literal["icosahedron", "sphere"] = "icosahedron"
-    radius_angstrom: tuple[float, float]
-    stretch: tuple[float, float] = (1.0, 1.0)
+    radius_angstrom: Range
+    stretch: Range = (1.0, 1.0)
     shell_thickness_angstrom: float = Field(default=0.0, ge=0)
     shell_density: float = Field(default=0.43, ge=0)
     core_density: float = Field(default=0.43, ge=0)
@@ -106,10 +111,6 @@ class Body(Settings):
 
     @model_validator(mode="after")
     def _possible(self) -> Body:
-        for key in ("radius_angstrom", "stretch"):
-            low, high = getattr(self, key)
-            if not 0 < low <= high:
-                raise ValueError(f"{key}: {[low, high]}, 0 < smallest <= largest")
         thinnest = self.radius_angstrom[0] * 0.75
         if self.shell_thickness_angstrom > thinnest:
             raise ValueError(
@@ -192,6 +193,13 @@ class SolidBody:
         self._solid: Solid = Sphere()
         self.nbytes = 0
         if settings.shape == "icosahedron":
+            if reach > LARGEST_REACH:
+                most = LARGEST_REACH / reach * settings.largest_radius_angstrom
+                raise DataError(
+                    f"bodies: {settings.name}: radius up to "
+                    f"{settings.largest_radius_angstrom:.0f} angstrom, at most "
+                    f"{most:.0f} can be simulated on this detector"
+                )
             self._solid = icosahedron = Icosahedron(reach)
             self.nbytes = icosahedron.nbytes
 

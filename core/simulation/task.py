@@ -67,7 +67,8 @@ class Task(Settings):
         if self.per_class is None:
             return Factory(self.located)
         plan = PerClass(self.experiment.classes, self.per_class)
-        return Factory(self.located, plan)
+        # One sample after the other: none is needed again.
+        return Factory(self.located, plan, most_bytes=0)
 
 
 class BlockMaker:

@@ -11,7 +11,8 @@ from specklenn.core.simulation.samples import Form
 
 Vectors = npt.NDArray[np.float64]
 
-LONGEST_TEXT = 48
+LONGEST_TEXT = 64
+"""As in the files."""
 
 FORM_FIELDS = ("radius_angstrom", "stretch", "shell_density", "core_density")
 PARTICLE_FIELDS = ("orientation", "position_angstrom", "fluence", *FORM_FIELDS)

@@ -34,17 +34,6 @@ def test_a_dataset_reads_back_as_it_was_written(tmp_path):
     assert found.names.tolist() == [f"1ABC-{i}" for i in range(6)]
 
 
-def test_the_layout_is_the_one_of_the_contract(tmp_path):
-    write_whole(tmp_path / "d.h5")
-
-    with h5py.File(tmp_path / "d.h5") as file:
-        assert file["/entry_1/data_1/data"].shape == (6, 20, 30)
-        assert file["/entry_1/data_1/mask"].dtype == np.uint8
-        assert file["/entry_1/result_1/label"].asstr()[0] == "single-hit"
-        assert file["/entry_1/sample_1/name"].asstr()[0] == "1ABC-0"
-        assert file["/entry_1/event_1/timestamp_ns"].dtype == np.uint64
-
-
 def test_chosen_rows_are_read_alone(tmp_path):
     write_whole(tmp_path / "d.h5")
 
@@ -52,19 +41,6 @@ def test_chosen_rows_are_read_alone(tmp_path):
 
     np.testing.assert_array_equal(found.patterns, frames()[[1, 4]])
     assert found.names.tolist() == ["1ABC-1", "1ABC-4"]
-
-
-def test_appending_in_parts_gives_the_same_file_content(tmp_path):
-    with dataset_writer.DatasetWriter(
-        tmp_path / "d.h5", (20, 30), np.uint16, names=False, timestamps=False
-    ) as writer:
-        for start in (0, 1, 4):
-            stop = {0: 1, 1: 4, 4: 6}[start]
-            writer.append(frames()[start:stop], labels=["a"] * (stop - start))
-
-    found = files.read_dataset(tmp_path / "d.h5")
-    np.testing.assert_array_equal(found.patterns, frames())
-    assert found.names is None
 
 
 def test_modules_are_stacked_from_top_to_bottom(tmp_path):

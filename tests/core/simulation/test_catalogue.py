@@ -96,16 +96,16 @@ def test_a_sample_in_use_is_made_ready_once(geometry, small):
     assert samples[0] is samples[0]
 
 
-def test_samples_used_longest_ago_make_room(geometry, small):
+def test_in_a_full_memory_the_sample_used_before_makes_room(geometry, small):
+    """So that of samples taken round and round not all are made anew each time."""
     everything = catalogue(geometry, **small)
     needed = sum(everything[number].nbytes for number in range(3))
     samples = catalogue(geometry, most_bytes=needed - 1, **small)
 
-    first, second = samples[0], samples[1]
-    assert samples[0] is first
-    samples[2]
+    first, second, third = (samples[number] for number in range(3))
 
     assert samples[0] is first
+    assert samples[2] is third
     assert samples[1] is not second
 
 
@@ -207,6 +207,14 @@ def test_check_names_what_the_detector_cannot_show(tmp_path):
 
 def test_check_has_nothing_to_say_of_small_samples(geometry, small):
     assert catalogue(geometry, **small).check() == []
+
+
+def test_check_leaves_procedural_particles_out(small):
+    coarse = Geometry.of(Detector(rows=8, columns=8, pixel_size_m=2e-2))
+
+    warnings = catalogue(coarse, **small).check()
+
+    assert [warning.split(":")[0] for warning in warnings] == ["virus"]
 
 
 def test_check_reads_every_structure(geometry, tmp_path):

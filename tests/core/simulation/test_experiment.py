@@ -62,7 +62,7 @@ def test_a_sample_of_any_kind_is_enough(sample):
         ({"procedural": {}, "fractions": {"no-hit": 0}}, "shares"),
         ({"procedural": {}, "fractions": {}}, "shares"),
         ({"procedural": {}, "fractions": {"no-hit": -1, "single-hit": 3}}, "shares"),
-        ({"procedural": {}, "hits": [1, 2]}, "two particles or more"),
+        ({"procedural": {}, "hits": [1, 2]}, "2 to 100 particles"),
         ({"procedural": {}, "hits": []}, "at least 1 item"),
         ({"procedural": {}, "pool": 0}, "pool"),
         ({"procedural": {}, "fluence": -1}, "greater than 0"),
