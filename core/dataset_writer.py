@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from specklenn.core.errors import DataError
 from specklenn.core.files import (
+    BEING_WRITTEN,
     DATA,
     LABEL,
     MASK,
@@ -24,7 +25,6 @@ from specklenn.core.files import (
     Mask,
     Texts,
     reason,
-    was_not_closed,
 )
 
 ROWS_PER_COPY = 64
@@ -254,7 +254,7 @@ def _opened_again(path: Path, shots: int | None) -> h5py.File:
     try:
         return h5py.File(path, "r+", libver="latest")
     except OSError as error:
-        if not was_not_closed(error):
+        if BEING_WRITTEN not in str(error):
             raise
     mended = path.with_name(f".{path.name}.mended")
     try:

@@ -18,7 +18,6 @@ import importlib
 import os
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +36,7 @@ TIMESTAMP = "/entry_1/event_1/timestamp_ns"
 LONGEST_TEXT = 64
 """Bytes of a label or name in the files that we write."""
 
-NOT_CLOSED = ("already open for write", "truncated file")
+BEING_WRITTEN = "already open for write"
 """What HDF5 says of a file whose writer lives, or died without closing it."""
 
 TEXT = h5py.string_dtype("utf-8", LONGEST_TEXT)
@@ -83,16 +82,12 @@ def open_file(path: str | os.PathLike[str]) -> h5py.File:
         return h5py.File(path, "r")
     except OSError as error:
         refused = error
-    if was_not_closed(refused):
-        # Refused again if it was closed, and cut short later.
-        with suppress(OSError):
+    if BEING_WRITTEN in str(refused):
+        try:
             return h5py.File(path, "r", swmr=True)
+        except OSError as error:
+            refused = error
     raise DataError(f"{path}: {reason(refused)}") from refused
-
-
-def was_not_closed(error: OSError) -> bool:
-    """Return whether HDF5 refused a file whose writer may not have closed it."""
-    return any(words in str(error) for words in NOT_CLOSED)
 
 
 def get_dataset(file: h5py.File, name: str) -> h5py.Dataset:
@@ -237,10 +232,10 @@ def reason(error: Exception) -> str:
         ("Permission denied", "permission denied"),
         ("No such file", "no such file or folder"),
         ("No space left", "no space left on the device"),
-        ("already open for write", "another process writes it, or was killed"),
+        (BEING_WRITTEN, "another process writes it, or was killed"),
     ):
         if sign in text:
             return words
     # HDF5 adds buffers and offsets in several lines to what the system said.
-    said = re.search(r"error message = '([^']+)'", text)
-    return said[1].lower() if said else re.sub(r"^\[Errno \d+\] ", "", text)
+    said = re.search(r"error message = '([^']+)'|^\[Errno \d+\] ([\w ]+)$", text)
+    return (said[1] or said[2]).lower() if said else text

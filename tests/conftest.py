@@ -160,8 +160,7 @@ def command():
     }
     binaries = Path(sys.executable).parent
 
-    def call(*arguments, ranks=None, timeout=120, start=False, **options):
-        launcher = []
+    def call(*arguments, ranks=None, launcher=(), timeout=120, start=False, **options):
         if ranks is not None:
             launcher = [str(binaries / "mpirun"), "-n", str(ranks)]
         words = [*launcher, str(binaries / "specklenn"), *map(str, arguments)]

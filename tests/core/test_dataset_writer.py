@@ -237,18 +237,6 @@ def test_a_mended_file_can_be_cut_to_the_shots_known_to_be_whole(found_dead):
     assert_numbered(found_dead[0], 70)
 
 
-def test_a_file_left_shorter_than_hdf5_meant_it_to_be_goes_on(left, tmp_path):
-    path = tmp_path / "d.h5"
-    content = left[0].read_bytes()
-    path.write_bytes(content[:-100])
-
-    with DatasetWriter.reopen(path, 100) as writer:
-        assert len(writer) == 100
-        writer.append(**numbered(100, 150))
-
-    assert_numbered(path, 150)
-
-
 @pytest.fixture
 def without_rights():
     """Root may write anything, so be somebody else."""

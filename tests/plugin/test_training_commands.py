@@ -170,6 +170,10 @@ def test_a_file_without_sample_names_is_one_sample(trained, tmp_path):
     ("command", "words"),
     [
         (simulate_command, ["x.yaml", "-o", "y", "-n", "0"]),
+        (simulate_command, ["x.yaml", "-o", "y", "-n", "-3"]),
+        (simulate_command, ["x.yaml", "-o", "y", "-n", "1.5"]),
+        (simulate_command, ["x.yaml", "-o", "y", "-n", "3", "--processes", "0"]),
+        (simulate_command, ["x.yaml", "-o", "y", "-n", "3", "--per-class", "3"]),
         (simulate_command, ["x.yaml", "-o", "y"]),
         (evaluate_command, ["x.h5", "--shots", "0,5"]),
     ],
@@ -179,6 +183,27 @@ def test_wrong_usage_ends_with_2(command, words):
         command.main(words)
 
     assert ended.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-n", "3", "--live", "0"], "--live 0.0: a rate above 0 expected"),
+        (["-n", "3", "--live", "nan"], "--live nan: a rate above 0 expected"),
+        (["--per-class", "3", "--live", "5"], "--live: goes together with -n"),
+        (["-n", "3", "--seed", "-1"], "seed: -1 found, expected greater than or"),
+    ],
+)
+def test_a_simulation_that_cannot_work_ends_with_2_and_one_line(
+    folder, tmp_path, capsys, words, said
+):
+    command = [str(folder / "experiment.yaml"), "-o", str(tmp_path / "r.h5")]
+
+    assert simulate_command.main([*command, *words]) == 2
+
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
 
 
 @pytest.mark.parametrize(
