@@ -411,7 +411,7 @@ def overridden(document: Document, overrides: Sequence[str]) -> Document:
     return dataclasses.replace(document, data=data, overrides=given)
 
 
-def resolved_yaml(config: Config) -> str:
+def resolved_yaml(config: Settings) -> str:
     """Return the whole configuration, defaults included, as YAML."""
     values: dict[str, Any] = config.model_dump(mode="json")
     text: str = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 
-from specklenn.core.config import load_config, resolved_yaml
+from specklenn.core.config import load_config, overridden, resolved_yaml
+from specklenn.core.settings import Settings
+from specklenn.core.simulation.experiment import Experiment
+from specklenn.core.validation import validate
+from specklenn.core.yaml_lines import Document, read_yaml
 from specklenn.plugin.arguments import add_config_arguments
 from specklenn.plugin.packaged import find_config, names
 
@@ -13,7 +19,8 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line of ``specklenn config``."""
     made = argparse.ArgumentParser(
         prog="specklenn config",
-        description="Check a configuration, or show it with all its defaults.",
+        description="Check a configuration, or show it with all its defaults: of a "
+        "run, of a simulated experiment, of a training.",
         epilog=f"Packaged configurations: {', '.join(names())}.",
     )
     actions = made.add_subparsers(dest="action", required=True)
@@ -30,8 +37,50 @@ def main(arguments: list[str]) -> int:
     """Run the command; returns the exit code."""
     options = parser().parse_args(arguments)
     path = find_config(options.config)
-    loaded = load_config(path, options.set)
+    document = overridden(read_yaml(path), options.set)
+    settings = _other(document)
+    if settings is None:
+        return _run(path, options.set, show=options.action == "show")
     if options.action == "show":
+        print(resolved_yaml(settings), end="")
+    elif isinstance(settings, Experiment):
+        print(f"{path}: good: {_of_experiment(settings.located(path.parent))}")
+    else:
+        print(f"{path}: good")
+    return 0
+
+
+def _other(document: Document) -> Settings | None:
+    """Return the settings of a training or an experiment; None for a run."""
+    keys = set(document.data) if isinstance(document.data, dict) else set()
+    if keys & {"source", "support"}:
+        return None
+    if keys & {"training", "data"}:
+        from specklenn.core.train_config import TrainingRun
+
+        return validate(TrainingRun, document)
+    if keys & {"structures", "procedural", "bodies"}:
+        return validate(Experiment, document)
+    return None
+
+
+def _of_experiment(experiment: Experiment) -> str:
+    """Load the samples; say what is simulated."""
+    from specklenn.core.simulation.factory import Factory
+
+    factory = Factory(experiment)
+    warnings = "".join(f"; {text}" for text in factory.catalogue.check())
+    shape = " x ".join(map(str, factory.geometry.shape))
+    return (
+        f"{len(factory.catalogue)} samples, frames of {shape} pixels, classes "
+        f"{', '.join(experiment.classes)}, particles of up to "
+        f"{factory.geometry.sampled_radius_angstrom:.0f} angstrom are sampled{warnings}"
+    )
+
+
+def _run(path: Path, overrides: Sequence[str], *, show: bool) -> int:
+    loaded = load_config(path, overrides)
+    if show:
         print(resolved_yaml(loaded.settings), end="")
         return 0
     from specklenn.plugin.prepare import prepare

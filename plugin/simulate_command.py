@@ -19,6 +19,7 @@ from specklenn.plugin.packaged import find_config
 if TYPE_CHECKING:
     from mpi4py import MPI
 
+    from specklenn.core.simulation.experiment import Experiment
     from specklenn.core.simulation.task import Task
 
 INTERRUPTED = 130
@@ -127,7 +128,8 @@ def read_task(options: argparse.Namespace) -> Task:
     path = find_config(options.config)
     given = [*options.set, *([] if options.seed is None else [f"seed={options.seed}"])]
     document = overridden(read_yaml(path), given)
-    experiment, folder = validate(Experiment, document), path.parent
+    folder = path.parent
+    experiment = _by_hand(validate(Experiment, document), options.set)
     shots = options.number
     if options.per_class is not None:
         with _of_config(path):
@@ -140,6 +142,18 @@ def read_task(options: argparse.Namespace) -> Task:
         per_class=options.per_class,
         live_Hz=options.live,
     )
+
+
+def _by_hand(experiment: Experiment, given: list[str]) -> Experiment:
+    """Return the experiment with files named by ``--set`` taken from here."""
+    keys = {text.partition("=")[0] for text in given}
+    here = experiment.located(Path.cwd())
+    update: dict[str, object] = {}
+    if "structures" in keys:
+        update["structures"] = here.structures
+    if "detector.positions" in keys:
+        update["detector"] = here.detector
+    return experiment.model_copy(update=update)
 
 
 def _positive(text: str) -> int:

@@ -17,9 +17,12 @@ it is ``complete``.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import h5py
 import numpy as np
@@ -81,6 +84,7 @@ class RunFile:
         with writing(path):
             self._safe = self._writer.file[SAFE]
             self._writer.let_others_read()
+        self._lock = _hold(path)
 
     def _describe(self, task: Task, factory: Factory) -> None:
         for name, kind, shape in _columns(factory.dtype):
@@ -121,6 +125,7 @@ class RunFile:
         """Close the file and say whether it holds all shots of its task."""
         with writing(self._path):
             self._writer.close()
+            self._lock.close()
             # Attributes cannot change while others may read.
             with h5py.File(self._path, "r+", libver="latest") as file:
                 file.attrs.modify("complete", np.bool_(complete))
@@ -133,10 +138,12 @@ def is_begun(path: Path, task: Task) -> bool:
     ------
     DataError
         If there is a file that ``specklenn simulate`` did not write, which it will
-        not replace.
+        not replace, or one that another process is writing.
     """
     if not os.path.exists(path):  # also where it may not be looked for
         return False
+    if _is_held(path):
+        raise DataError(f"{path}: another process is writing it")
     try:
         opened = open_file(path)
     except DataError as error:
@@ -149,6 +156,25 @@ def is_begun(path: Path, task: Task) -> bool:
             )
         same = file.attrs.get("task") == task.described
         return bool(same and task.live_Hz is None and not file.attrs["complete"])
+
+
+def _hold(path: Path) -> BinaryIO:
+    """Lock a file for as long as it is written; readers are not kept out."""
+    file = path.open("rb")
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return file
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def check_room(path: Path, factory: Factory) -> None:

@@ -1,6 +1,7 @@
 """The command line from outside."""
 
 import pytest
+import yaml
 
 from specklenn.plugin.cli import COMMANDS
 
@@ -47,6 +48,29 @@ def test_a_bad_configuration_is_refused_with_its_line(command, run_folder):
 
     assert done.returncode == 2
     assert "bad.yaml:6: extra: unknown key" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("simulate", "2 samples, frames of 172 x 172 pixels"),
+        ("simulate_virus", "1 samples, frames of 2 x 64 x 128 pixels"),
+        ("train_offline", "good"),
+    ],
+)
+def test_experiments_and_trainings_are_checked_too(command, name, words):
+    result = command("config", "check", name)
+
+    assert result.returncode == 0, result.stderr
+    assert words in result.stdout
+
+
+def test_an_experiment_is_shown_with_its_defaults(command):
+    result = command("config", "show", "simulate", "--set", "fluence=3")
+
+    shown = yaml.safe_load(result.stdout)
+    assert shown["fluence"] == 3
+    assert shown["detector"]["binning"] == 1
 
 
 def test_the_resolved_configuration_is_shown_with_its_defaults(command):

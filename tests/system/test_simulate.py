@@ -418,9 +418,9 @@ def test_a_particle_too_large_for_the_detector_is_warned_of_and_still_made(
     places = np.array([[0, 0, 12_000], [0, 0, -12_000]])
     numbers = np.array([6, 6])
     np.savez(tmp_path / "rod.npz", xyz_centi_angstrom=places, z=numbers)
-    words = ["--set", f"structures=[{tmp_path}/rod.npz]"]
+    words = ["--set", "structures=[rod.npz]"]  # from here, not from the config
 
-    done = simulate(tmp_path / "r.h5", "-n", 3, *words)
+    done = simulate(tmp_path / "r.h5", "-n", 3, *words, cwd=tmp_path)
 
     assert done.returncode == 0
     # The sampled radius is wavelength * distance / (4 pixels).

@@ -285,3 +285,18 @@ def test_room_on_the_disk_is_checked_without_leaving_anything(task, tmp_path):
 def test_a_folder_in_which_no_file_can_be_begun_is_refused(task, tmp_path):
     with pytest.raises(DataError, match=r"r\.h5: cannot be written: no such file"):
         check_room(tmp_path / "no" / "r.h5", task.factory())
+
+
+def test_a_file_that_is_being_written_is_left_alone_until_it_is_closed(task, tmp_path):
+    path = tmp_path / "run.h5"
+    factory = task.factory()
+    file = RunFile(path, task, factory)
+    file.append(factory.shots(np.arange(3)))
+
+    with pytest.raises(DataError, match="another process is writing it"):
+        is_begun(path, task)
+    with files.open_file(path) as growing:
+        assert len(growing[files.DATA]) == 3
+
+    file.close(complete=False)
+    assert is_begun(path, task)
