@@ -1,7 +1,8 @@
 """Few-shot classification: the paper's four steps, vectorised (section 3.6).
 
 (1) embed the pattern and all supports, (2) take the Euclidean distance to every
-support, (3) average the distances by class, (4) the smallest average wins.
+support, (3) average the distances by class (or another rule, see
+`specklenn.core.scoring`), (4) the smallest wins.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from specklenn.core.flags import is_skipped
 from specklenn.core.labels import UNKNOWN
 from specklenn.core.model import store_channels_last
 from specklenn.core.preprocess import Cropper
-from specklenn.core.scoring import Classification, mean_distances, softmax_scores
+from specklenn.core.scoring import Classification, class_distances, softmax_scores
 from specklenn.core.support import SupportSet, load_supports
 
 Embeddings = npt.NDArray[np.float32]
@@ -40,7 +41,8 @@ class Classified:
     labels : (B,) str
         Class of each pattern; empty where it could not be judged (flat, NaN).
     distances : (B, classes) float32
-        Mean distance to the supports of each class, NaN where not judged.
+        Distance to each class, by default the mean distance to its supports; NaN
+        where not judged.
     scores : (B, classes) float32
         Softmax scores of the classes, NaN where not judged.
     """
@@ -165,8 +167,9 @@ class Classifier:
         return self.embed_inputs(self.cropper.normalise(cropped.photons))
 
     def distances(self, vectors: Embeddings) -> npt.NDArray[np.float32]:
-        """Return the mean distance of vectors (B, D) to each class (B, classes)."""
-        return mean_distances(vectors, self._vectors, self._codes, len(self.classes))
+        """Return the distance of vectors (B, D) to each class (B, classes)."""
+        number, rule = len(self.classes), self.settings.rule
+        return class_distances(vectors, self._vectors, self._codes, number, rule)
 
     def rejected(self, distances: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
         """Return which of (B, classes) distances are too far from every class."""

@@ -19,7 +19,7 @@ import torch
 from specklenn.core.errors import DataError
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
 from specklenn.core.model import Encoder
-from specklenn.core.scoring import mean_distances
+from specklenn.core.scoring import Rule, class_distances
 
 Embeddings = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -54,6 +54,7 @@ def evaluate(
     draws: int = 5,
     seed: int = 0,
     classes: Sequence[str] = TWO_WAY,
+    rule: Rule = "mean",
 ) -> dict[str, Any]:
     """Measure few-shot accuracy for several numbers of supports.
 
@@ -68,7 +69,10 @@ def evaluate(
         Draws of supports per sample.
     seed : int
     classes : sequence of str
-        The first is the one whose F1 is reported.
+        The first is the one whose F1 is reported. Names joined by + are one class,
+        as in ``multi-hit+non-sample-hit``, with as many patterns of each.
+    rule : {"mean", "nearest", "soft", "prototype"}
+        How the supports of a class give one distance.
 
     Returns
     -------
@@ -82,13 +86,11 @@ def evaluate(
         If no sample has enough patterns of every class.
     """
     groups = {
-        str(name): [
-            np.flatnonzero((names == name) & (labels == label)) for label in classes
-        ]
+        str(name): [_rows_of(label, labels, names == name) for label in classes]
         for name in np.unique(names)
     }
     return {
-        str(number): _summary(embeddings, groups, number, draws, seed)
+        str(number): _summary(embeddings, groups, number, draws, seed, rule)
         for number in shots
     }
 
@@ -99,6 +101,7 @@ def score_sample(
     shots: int,
     draws: int,
     random: np.random.Generator,
+    rule: Rule = "mean",
 ) -> Score:
     """Measure one sample, the mean over draws of supports.
 
@@ -109,8 +112,11 @@ def score_sample(
         Rows of each class.
     shots, draws : int
     random : Generator
+    rule : {"mean", "nearest", "soft", "prototype"}
     """
-    scores = [_score_draw(embeddings, members, shots, random) for _ in range(draws)]
+    scores = [
+        _score_draw(embeddings, members, shots, random, rule) for _ in range(draws)
+    ]
     return Score(
         accuracy=float(np.mean([score.accuracy for score in scores])),
         f1=float(np.mean([score.f1 for score in scores])),
@@ -138,22 +144,33 @@ def embed(encoder: Encoder, inputs: npt.NDArray[np.float32]) -> Embeddings:
     return np.concatenate(parts)
 
 
+def _rows_of(
+    label: str, labels: npt.NDArray[np.str_], ours: npt.NDArray[np.bool_]
+) -> Indices:
+    """Return the rows of a class, or as many of each that + joins to one."""
+    parts = [np.flatnonzero(ours & (labels == part)) for part in label.split("+")]
+    least = min(map(len, parts))
+    return np.concatenate([part[:least] for part in parts])
+
+
 def _score_draw(
     embeddings: Embeddings,
     members: Sequence[Indices],
     shots: int,
     random: np.random.Generator,
+    rule: Rule,
 ) -> Score:
     mixed = [random.permutation(rows) for rows in members]
     queries_each = min(len(rows) for rows in mixed) - shots
     supports = np.concatenate([rows[:shots] for rows in mixed])
     queries = np.concatenate([rows[shots : shots + queries_each] for rows in mixed])
     number = len(members)
-    distances = mean_distances(
+    distances = class_distances(
         embeddings[queries],
         embeddings[supports],
         np.repeat(np.arange(number), shots),
         number,
+        rule,
     )
     return _score(distances.argmin(axis=1), np.repeat(np.arange(number), queries_each))
 
@@ -173,13 +190,14 @@ def _summary(
     shots: int,
     draws: int,
     seed: int,
+    rule: Rule,
 ) -> dict[str, Any]:
     """Average over the samples that have supports and at least one query a class."""
     scores = {}
     for number, (name, members) in enumerate(groups.items()):
         if min(map(len, members)) > shots:
             random = np.random.default_rng([seed, shots, number])
-            scores[name] = score_sample(embeddings, members, shots, draws, random)
+            scores[name] = score_sample(embeddings, members, shots, draws, random, rule)
     if not scores:
         raise DataError(
             f"{shots} supports: no sample has {shots + 1} patterns of every class"

@@ -1,6 +1,9 @@
-"""Distances to the supports and the scores made of them; NumPy only."""
+"""Distances to the classes of supports and the scores made of them; NumPy only."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +13,23 @@ from specklenn.core.settings import Settings
 
 Embeddings = npt.NDArray[np.float32]
 
+Rule = Literal["mean", "nearest", "soft", "prototype"]
+"""How the supports of a class give one distance, see `class_distances`."""
+
+SOFT_WIDTH = 0.1
+"""Supports that are farther by this than the nearest count little in the soft rule."""
+
 
 class Classification(Settings):
     """How distances become labels and scores.
 
     Parameters
     ----------
+    rule : {"mean", "nearest", "soft", "prototype"}
+        How the supports of a class give one distance: their mean distance as in
+        the paper, the nearest support, something in between, or the distance to
+        the mean of the supports. Mean distances put classes of unlike supports
+        ("anything else") at a disadvantage; the others do not.
     temperature : float
         Scores are the softmax of -distance / temperature; they order shots by
         confidence and are not calibrated probabilities.
@@ -24,17 +38,19 @@ class Classification(Settings):
         default. Distances between unit vectors lie between 0 and 2.
     """
 
+    rule: Rule = "mean"
     temperature: float = Field(default=0.1, gt=0)
     reject_above_distance: float | None = Field(default=None, gt=0, le=2)
 
 
-def mean_distances(
+def class_distances(
     queries: Embeddings,
     supports: Embeddings,
     classes: npt.NDArray[np.int64],
     number_of_classes: int,
+    rule: Rule = "mean",
 ) -> npt.NDArray[np.float32]:
-    """Average the Euclidean distances from queries to supports by class.
+    """Return one distance from every query to every class.
 
     Parameters
     ----------
@@ -43,16 +59,46 @@ def mean_distances(
     classes : (S,) int64
         Class of each support, 0 to ``number_of_classes`` - 1.
     number_of_classes : int
+    rule : {"mean", "nearest", "soft", "prototype"}
+        Of the Euclidean distances d to the supports of a class: their mean (paper,
+        section 3.6); the smallest; -w log(mean(exp(-d / w))) with w = `SOFT_WIDTH`,
+        between the two; or the distance to the mean of the supports.
 
     Returns
     -------
     (B, number_of_classes) float32, 0 to 2
     """
-    cosines = queries.astype(np.float64) @ supports.astype(np.float64).T
-    distances = np.sqrt(np.maximum(2.0 - 2.0 * cosines, 0.0))  # (B, S)
-    members = classes[:, None] == np.arange(number_of_classes)  # (S, C)
-    means = distances @ (members / np.maximum(members.sum(axis=0), 1))
-    return np.asarray(means, np.float32)
+    ours, theirs = queries.astype(np.float64), supports.astype(np.float64)
+    members = [classes == number for number in range(number_of_classes)]
+    if rule == "prototype":
+        means = np.array([theirs[own].mean(axis=0) for own in members])
+        return np.asarray(_distances(ours, means), np.float32)
+    distances = _distances(ours, theirs)
+    columns = [_REDUCE[rule](distances[:, own]) for own in members]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _distances(
+    queries: npt.NDArray[np.float64], others: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return Euclidean distances from unit vectors (B, D) to vectors (S, D)."""
+    lengths = (others**2).sum(axis=1)
+    squares: npt.NDArray[np.float64] = 1.0 + lengths - 2.0 * queries @ others.T
+    return np.sqrt(np.maximum(squares, 0.0))
+
+
+def _soft(distances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    nearest = distances.min(axis=1)
+    nearness = np.exp(-(distances - nearest[:, None]) / SOFT_WIDTH).mean(axis=1)
+    soft: npt.NDArray[np.float64] = nearest - SOFT_WIDTH * np.log(nearness)
+    return soft
+
+
+_REDUCE: dict[str, Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]] = {
+    "mean": lambda distances: distances.mean(axis=1),
+    "nearest": lambda distances: distances.min(axis=1),
+    "soft": _soft,
+}
 
 
 def softmax_scores(

@@ -36,6 +36,7 @@ def main(arguments: list[str]) -> int:
                 draws=options.draws,
                 seed=options.seed,
                 classes=classes,
+                rule=options.rule,
             )
         except DataError as error:
             problems.append(str(error))
@@ -43,7 +44,12 @@ def main(arguments: list[str]) -> int:
         raise DataError("; ".join(problems))
     for problem in problems:
         print(f"specklenn evaluate: left out: {problem}", file=sys.stderr)
-    report = {"shots": shots, "n_patterns": len(labels), "weights": options.weights}
+    report = {
+        "shots": shots,
+        "n_patterns": len(labels),
+        "weights": options.weights,
+        "rule": options.rule,
+    }
     if options.json is not None:
         _write(options.json, report)
     _show(report, classes)
@@ -71,8 +77,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--classes",
         type=lambda text: text.split(","),
-        help="classes to tell apart; default: single-hit,multi-hit; "
-        "F1 is that of the first",
+        help="classes to tell apart; default: single-hit,multi-hit; F1 is that of "
+        "the first; + joins several to one: single-hit,multi-hit+non-sample-hit",
+    )
+    parser.add_argument(
+        "--rule",
+        choices=("mean", "nearest", "soft", "prototype"),
+        default="mean",
+        help="how the supports of a class give one distance: mean distance (paper), "
+        "nearest support, between the two, or distance to the mean support",
     )
     return parser
 
@@ -134,7 +147,8 @@ def _show(report: dict[str, Any], classes: tuple[str, ...]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{len(classes)}-way: {', '.join(classes)}")
+    title = f"{len(classes)}-way: {', '.join(classes)}; rule: {report['rule']}"
+    table = Table(title=title)
     for heading in ("shots", "accuracy", "95 % interval", "F1", "samples"):
         table.add_column(heading, justify="right")
     for shots, score in report["shots"].items():

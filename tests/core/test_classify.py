@@ -62,6 +62,22 @@ def test_far_patterns_are_unknown_only_when_rejection_is_on(
     np.testing.assert_array_equal(rejecting.distances, trusting.distances)
 
 
+def test_the_rule_of_the_settings_gives_the_distances(
+    model, supports, mask, draw_shots
+):
+    cropper = Cropper(model.preprocessing, supports.shape, mask)
+    frames, _ = draw_shots(4)
+    nearest = Classifier(model, supports, cropper, Classification(rule="nearest"))
+
+    found = nearest.classify(frames).distances
+
+    ours, theirs = nearest.embed(frames), nearest.embed(supports.frames)
+    far = np.linalg.norm(ours[:, None] - theirs, axis=2)
+    for code, name in enumerate(nearest.classes):
+        expected = far[:, supports.labels == name].min(axis=1)
+        np.testing.assert_allclose(found[:, code], expected, atol=1e-3)
+
+
 def test_a_crop_that_does_not_fit_the_network_is_refused(model, supports):
     cropper = Cropper(Preprocessing(crop=64), supports.shape)
 

@@ -78,6 +78,51 @@ def test_the_same_seed_draws_the_same_supports():
     assert evaluate(*data, seed=3) != evaluate(*data, seed=4)
 
 
+def make_opposites(per_class: int):
+    """Singles at the top of the circle; the two other classes left and right of it."""
+    random = np.random.default_rng(0)
+    middles = {SINGLE_HIT: 1.57, MULTI_HIT: 0.57, NON_SAMPLE_HIT: 2.57}
+    angles = np.concatenate(
+        [at + 0.02 * random.normal(size=per_class) for at in middles.values()]
+    )
+    embeddings = np.stack((np.cos(angles), np.sin(angles)), axis=1).astype(np.float32)
+    labels = np.repeat(list(middles), per_class)
+    return embeddings, labels, np.full(len(labels), "one")
+
+
+REST = f"{MULTI_HIT}+{NON_SAMPLE_HIT}"
+
+
+def test_classes_joined_by_plus_are_one_with_as_many_patterns_of_each():
+    embeddings, labels, names = make_opposites(30)
+    few = np.r_[0:60, 60:70]
+
+    scores = evaluate(
+        embeddings[few],
+        labels[few],
+        names[few],
+        shots=(19,),
+        classes=(SINGLE_HIT, REST),
+        rule="nearest",
+    )
+    assert scores["19"]["accuracy"] == 1.0
+
+    with pytest.raises(DataError, match="21 patterns of every class"):
+        evaluate(embeddings[few], labels[few], names[few], shots=(20,), classes=(REST,))
+
+
+def test_anything_else_is_found_by_its_nearest_support_and_not_by_the_mean_one():
+    """The mean of left and right lies where the singles are."""
+    data = make_opposites(40)
+    # With this seed every draw has supports on both sides.
+    drawn = {"shots": (10,), "classes": (SINGLE_HIT, REST), "seed": 1}
+    mean = evaluate(*data, **drawn, rule="prototype")
+    nearest = evaluate(*data, **drawn, rule="nearest")
+
+    assert nearest["10"]["accuracy"] == 1.0
+    assert mean["10"]["accuracy"] < 1.0
+
+
 def test_a_third_class_can_be_asked_for_and_must_be_there():
     with pytest.raises(DataError):
         evaluate(*make(30, 0.1), classes=(SINGLE_HIT, MULTI_HIT, NON_SAMPLE_HIT))

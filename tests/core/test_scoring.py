@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from specklenn.core.scoring import Classification, mean_distances, softmax_scores
+from specklenn.core.scoring import Classification, class_distances, softmax_scores
 
 
 def unit_vectors(number, seed):
@@ -12,11 +12,11 @@ def unit_vectors(number, seed):
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-def test_mean_distances_equal_the_papers_steps_one_by_one():
+def test_class_distances_equal_the_papers_steps_one_by_one():
     queries, supports = unit_vectors(7, 0), unit_vectors(8, 1)
     classes = np.array([0, 0, 0, 1, 1, 2, 2, 2])
 
-    found = mean_distances(queries, supports, classes, 3)
+    found = class_distances(queries, supports, classes, 3)
 
     for query, row in zip(queries, found, strict=True):
         for code in range(3):
@@ -28,10 +28,61 @@ def test_mean_distances_equal_the_papers_steps_one_by_one():
             assert row[code] == pytest.approx(sum(distances) / len(distances), abs=1e-6)
 
 
+RULES = {
+    "nearest": min,
+    "soft": lambda d: -0.1 * math.log(sum(math.exp(-x / 0.1) for x in d) / len(d)),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_other_rules_equal_their_definitions_one_by_one(rule):
+    queries, supports = unit_vectors(7, 0), unit_vectors(5, 1)
+    classes = np.array([0, 0, 0, 1, 1])
+
+    found = class_distances(queries, supports, classes, 2, rule)
+
+    for query, row in zip(queries, found, strict=True):
+        for code in range(2):
+            distances = [math.dist(query, s) for s in supports[classes == code]]
+            assert row[code] == pytest.approx(RULES[rule](distances), abs=1e-6)
+
+
+def test_the_prototype_rule_measures_to_the_mean_of_the_supports():
+    queries, supports = unit_vectors(7, 0), unit_vectors(5, 1)
+    classes = np.array([0, 0, 0, 1, 1])
+
+    found = class_distances(queries, supports, classes, 2, "prototype")
+
+    mean = supports[:3].mean(axis=0)
+    expected = np.linalg.norm(queries - mean, axis=1)
+    np.testing.assert_allclose(found[:, 0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("rule", ["mean", "nearest", "soft", "prototype"])
+def test_with_one_support_per_class_all_rules_are_the_distance_to_it(rule):
+    queries, supports = unit_vectors(7, 0), unit_vectors(2, 1)
+
+    found = class_distances(queries, supports, np.arange(2), 2, rule)
+
+    expected = np.linalg.norm(queries[:, None] - supports, axis=2)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_soft_distances_lie_between_nearest_and_mean():
+    queries, supports = unit_vectors(50, 0), unit_vectors(6, 1)
+    nearest, soft, mean = (
+        class_distances(queries, supports, np.zeros(6, int), 1, rule)
+        for rule in ("nearest", "soft", "mean")
+    )
+
+    assert (nearest <= soft).all()
+    assert (soft <= mean).all()
+
+
 def test_the_distance_to_itself_is_zero_and_to_its_opposite_two():
     vectors = unit_vectors(1, 0)
 
-    found = mean_distances(
+    found = class_distances(
         vectors, np.concatenate([vectors, -vectors]), np.arange(2), 2
     )
 

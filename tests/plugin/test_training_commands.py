@@ -118,7 +118,8 @@ def test_evaluate_writes_the_report_that_scripts_rely_on(trained):
     assert evaluate_command.main(words) == 0
 
     found = json.loads(report.read_text())
-    assert set(found) == {"shots", "n_patterns", "weights"}
+    assert set(found) == {"shots", "n_patterns", "weights", "rule"}
+    assert found["rule"] == "mean"
     assert found["n_patterns"] == 40
     assert found["weights"].endswith("tiny.safetensors")
     assert set(found["shots"]) == {"1", "5"}
