@@ -21,12 +21,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from specklenn.core.errors import WeightsError
-from specklenn.core.model import Encoder
+from specklenn.core.networks import Network, make_network
 from specklenn.core.preprocess import Preprocessing
 from specklenn.core.settings import Settings
-
-ARCHITECTURE = "specklenn-2023"
-"""Name of the paper's network in the header of a weights file."""
 
 
 class Card(Settings):
@@ -63,14 +60,14 @@ class Card(Settings):
 class Checkpoint:
     """A model ready for use: network in evaluation mode, preprocessing, card."""
 
-    encoder: Encoder
+    encoder: Network
     preprocessing: Preprocessing
     card: Card
 
 
 def save(
     path: str | os.PathLike[str],
-    encoder: Encoder,
+    encoder: Network,
     preprocessing: Preprocessing,
     card: Card,
 ) -> Card:
@@ -87,7 +84,7 @@ def save(
         for name, tensor in encoder.state_dict().items()
     }
     header = {
-        "architecture": ARCHITECTURE,
+        "architecture": encoder.architecture,
         "input_side": str(encoder.input_side),
         "embedding_size": str(encoder.embedding_size),
         "preprocessing": preprocessing.model_dump_json(),
@@ -118,12 +115,16 @@ def load(name_or_path: str | os.PathLike[str] = "default") -> Checkpoint:
         )
     try:
         header, tensors = _read(path)
-        encoder = Encoder(int(header["input_side"]), int(header["embedding_size"]))
+        encoder = make_network(
+            header["architecture"],
+            int(header["input_side"]),
+            int(header["embedding_size"]),
+        )
         encoder.load_state_dict(tensors)
         preprocessing = Preprocessing.model_validate_json(header["preprocessing"])
     except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
         raise WeightsError(
-            f"model.weights: {path} is no {ARCHITECTURE} model: {error}"
+            f"model.weights: {path} is no model of this version: {error}"
         ) from error
     return Checkpoint(encoder=encoder.eval(), preprocessing=preprocessing, card=card)
 
@@ -153,10 +154,7 @@ def card_path(weights: Path) -> Path:
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
     with safe_open(path, framework="pt") as file:
-        header = file.metadata() or {}
-        if header.get("architecture") != ARCHITECTURE:
-            raise ValueError(f"architecture {header.get('architecture')!r}")
-        return header, {
+        return file.metadata() or {}, {
             name: _widened(file.get_tensor(name)) for name in file.offset_keys()
         }
 

@@ -18,7 +18,7 @@ import torch
 
 from specklenn.core.errors import DataError
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
-from specklenn.core.model import Encoder
+from specklenn.core.networks import Network
 from specklenn.core.scoring import Rule, class_distances
 
 Embeddings = npt.NDArray[np.float32]
@@ -124,12 +124,12 @@ def score_sample(
 
 
 @torch.inference_mode()
-def embed(encoder: Encoder, inputs: npt.NDArray[np.float32]) -> Embeddings:
+def embed(encoder: Network, inputs: npt.NDArray[np.float32]) -> Embeddings:
     """Embed prepared patterns in batches.
 
     Parameters
     ----------
-    encoder : Encoder
+    encoder : network
         In evaluation mode.
     inputs : (N, side, side) float32
 

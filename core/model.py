@@ -32,6 +32,8 @@ class Encoder(nn.Module):
         If the input is too small for the two convolutions.
     """
 
+    architecture = "specklenn-2023"
+
     def __init__(
         self,
         input_side: int,
@@ -82,7 +84,7 @@ class Encoder(nn.Module):
         return functional.normalize(self.embedding(x), dim=1)
 
 
-def store_channels_last(encoder: Encoder) -> None:
+def store_channels_last(encoder: nn.Module) -> None:
     """Lay out the filters as CPU convolutions like them, half as fast again."""
     for parameter in encoder.parameters():
         if parameter.ndim == 4:

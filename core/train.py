@@ -1,4 +1,4 @@
-"""Training an encoder on triplets (sections 3.2 to 3.5 of the paper)."""
+"""Training an encoder (sections 3.2 to 3.5 of the paper), step by step."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from specklenn.core import evaluate
-from specklenn.core.augment import expose, normalise, random_patches, warp
 from specklenn.core.errors import DataError
-from specklenn.core.losses import triplet_loss
-from specklenn.core.mining import mine, squared_distances
+from specklenn.core.lessons import make_lesson
 from specklenn.core.model import Encoder, store_channels_last
-from specklenn.core.training import Training, draw_fluence, exposure_mask
-from specklenn.core.training_data import TrainingData, draw_batch
+from specklenn.core.networks import Network, make_network
+from specklenn.core.training import Training
+from specklenn.core.training_data import TrainingData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +28,8 @@ class Step:
         Counted from 1.
     loss : float
     semi_hard_share : float
-        Share of the matching pairs with a semi-hard negative.
+        Share of the matching pairs with a semi-hard negative; not a number for
+        episodes.
     """
 
     step: int
@@ -56,16 +55,14 @@ class Trainer:
         side = settings.preprocess.input_side
         self.settings = settings
         self.data = data
-        self.groups = data.groups()
-        if not self.groups:
-            raise DataError("training data: no sample has two patterns of every class")
+        self.lesson = make_lesson(settings, data)
         if min(data.patterns.shape[1:]) < side:
             raise DataError(
                 f"training data: binned patterns of {tuple(data.patterns.shape[1:])} "
                 f"pixels, at least {side} expected"
             )
         torch.manual_seed(settings.seed)
-        self.encoder = Encoder(side, settings.embedding_size, settings.initial_std)
+        self.encoder = _make_encoder(settings)
         store_channels_last(self.encoder)
         self.optimiser = torch.optim.Adam(
             self.encoder.parameters(), lr=settings.learning_rate
@@ -74,67 +71,21 @@ class Trainer:
         self.steps_done = 0
         self.best = -1.0
         self.history: list[dict[str, float]] = []
-        self._bad = exposure_mask(settings)
 
     def step(self) -> Step:
         """Make one step on one batch."""
-        settings = self.settings
-        rows = draw_batch(
-            self.groups,
-            settings.samples_per_step,
-            settings.patterns_per_class,
-            self.generator,
-        )
         self._set_learning_rate()
         self.encoder.train()
-        embeddings = self.encoder(self.inputs(rows))
-        distances = squared_distances(embeddings)
-        triplets = mine(
-            distances.detach(),
-            self.data.samples[rows],
-            self.data.labels[rows],
-            settings.margin,
-            self.generator,
-        )
-        loss = triplet_loss(
-            distances[triplets.anchors, triplets.positives],
-            distances[triplets.anchors, triplets.negatives],
-            settings.margin,
-        )
+        judged = self.lesson.judge(self.encoder, self.generator)
         self.optimiser.zero_grad()
-        torch.autograd.backward(loss)
+        torch.autograd.backward(judged.loss)
         self.optimiser.step()
         self.steps_done += 1
         return Step(
             step=self.steps_done,
-            loss=loss.item(),
-            semi_hard_share=triplets.semi_hard_share,
+            loss=judged.loss.item(),
+            semi_hard_share=judged.semi_hard_share,
         )
-
-    def inputs(self, rows: Tensor) -> Tensor:
-        """Make the network's inputs: augment, expose, mask, normalise.
-
-        Parameters
-        ----------
-        rows : (B,) int64
-
-        Returns
-        -------
-        (B, 1, side, side) float32
-        """
-        settings, side = self.settings, self.settings.preprocess.input_side
-        patterns = self.data.patterns[rows].float()
-        covered = self.data.bad.float().expand_as(patterns)
-        both = torch.stack((patterns, covered), dim=1)
-        moved = warp(both, side, settings.augment, self.generator)
-        photons, bad = moved[:, 0], moved[:, 1] > 1e-3
-        if settings.exposure is not None:
-            fluence = draw_fluence(settings.exposure, len(rows), self.generator)
-            read = settings.exposure.noise.read_noise_photons * settings.preprocess.bin
-            photons = expose(photons, fluence, read, self.generator)
-        bad = bad | self._bad
-        bad |= random_patches(len(rows), side, settings.augment, self.generator)
-        return normalise(photons, bad, settings.preprocess.scale)
 
     def validate(
         self,
@@ -163,10 +114,12 @@ class Trainer:
             return True
         return False
 
-    def trained(self) -> Encoder:
+    def trained(self) -> Network:
         """Return a copy of the encoder as it is now, in evaluation mode."""
         settings = self.settings
-        copy = Encoder(settings.preprocess.input_side, settings.embedding_size)
+        copy = make_network(
+            settings.network, settings.preprocess.input_side, settings.embedding_size
+        )
         copy.load_state_dict(self.encoder.state_dict())
         return copy.eval()
 
@@ -177,3 +130,10 @@ class Trainer:
             group["lr"] = self.settings.learning_rate * (
                 factor if self.settings.decay else 1.0
             )
+
+
+def _make_encoder(settings: Training) -> Network:
+    side, size = settings.preprocess.input_side, settings.embedding_size
+    if settings.network == Encoder.architecture:
+        return Encoder(side, size, settings.initial_std)
+    return make_network(settings.network, side, size)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import torch
 from pydantic import Field
@@ -13,6 +15,7 @@ from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
 from specklenn.core.losses import DEFAULT_MARGIN
 from specklenn.core.model import EMBEDDING_SIZE
 from specklenn.core.preprocess import Preprocessing
+from specklenn.core.scenes import SceneSettings
 from specklenn.core.settings import Settings
 from specklenn.core.simulation.detector import Detector
 from specklenn.core.simulation.noise import Noise
@@ -37,11 +40,38 @@ class Exposure(Settings):
     detector: Detector = Detector()
 
 
+class Episodes(Settings):
+    """Few-shot training on scenes instead of triplets; see `specklenn.core.episodes`.
+
+    Parameters
+    ----------
+    scenes : int
+        In a batch; each holds two samples.
+    patterns_per_class : int
+        Of each sample of a scene.
+    sharpness : float
+        Of the softmax over distances.
+    datasets : tuple of SceneSettings
+        How each dataset is shown, in the order of the data; all alike if empty.
+    """
+
+    scenes: int = Field(default=4, ge=1)
+    patterns_per_class: int = Field(default=8, ge=2)
+    sharpness: float = Field(default=10.0, gt=0)
+    datasets: tuple[SceneSettings, ...] = ()
+
+
 class Training(Settings):
     """How an encoder is trained.
 
     Parameters
     ----------
+    network : {"specklenn-2023", "compact-1"}
+        The paper's, or the small one of `specklenn.core.compact`.
+    episodes : Episodes or None
+        Few-shot training; by default the paper's triplets. Exposure's fluence and
+        mask, augmentation and margin belong to the triplets; episodes draw theirs
+        for every scene.
     preprocess : Preprocessing
         Stored with the weights.
     classes : tuple of str
@@ -63,6 +93,8 @@ class Training(Settings):
     seed : int
     """
 
+    network: Literal["specklenn-2023", "compact-1"] = "specklenn-2023"
+    episodes: Episodes | None = None
     preprocess: Preprocessing = Preprocessing()
     classes: tuple[str, ...] = Field(
         default=(SINGLE_HIT, MULTI_HIT, NON_SAMPLE_HIT), min_length=2

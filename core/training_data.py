@@ -31,6 +31,8 @@ class TrainingData:
         Numbers of the sample and of the class.
     classes : tuple of str
         Names of the classes.
+    files : (N,) int64
+        Number of the dataset that each pattern is from.
     """
 
     patterns: Tensor
@@ -38,6 +40,7 @@ class TrainingData:
     samples: Tensor
     labels: Tensor
     classes: tuple[str, ...]
+    files: Tensor
 
     def groups(self) -> list[list[Tensor]]:
         """Return the rows of every sample, by class; samples lacking one are left."""
@@ -98,6 +101,9 @@ def load_training_data(
         samples=torch.from_numpy(samples.astype(np.int64)),
         labels=torch.tensor([order[str(label)] for label in np.concatenate(labels)]),
         classes=tuple(classes),
+        files=torch.repeat_interleave(
+            torch.arange(len(paths)), torch.tensor([len(part) for part in patterns])
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,8 +71,8 @@ def _checkpoint(trainer: Trainer, run: TrainingRun, step: Step, validation: Any)
     if best or validation is None:
         run.save_weights(trainer, step.step, accuracy)
     save_state(trainer, run.state_file)
+    hard = step.semi_hard_share
+    share = "" if math.isnan(hard) else f", semi-hard {hard:.2f}"
     score = "" if accuracy is None else f", five-shot accuracy {accuracy:.3f}"
-    return (
-        f"step {step.step}: loss {step.loss:.4f}, "
-        f"semi-hard {step.semi_hard_share:.2f}{score}{' (best)' if best else ''}"
-    )
+    kept = " (best)" if best else ""
+    return f"step {step.step}: loss {step.loss:.4f}{share}{score}{kept}"

@@ -18,12 +18,13 @@ from specklenn.core.yaml_lines import read_yaml
 from specklenn.plugin import packaged
 
 RUNS = ("demo", "cxi")
+TRAININGS = ("train_offline", "train_compact")
 EXPERIMENTS = ("simulate", "simulate_modules", "simulate_virus")
 EXPERIMENTS = ("simulate", "simulate_virus", "simulate_modules")
 
 
 def test_no_packaged_configuration_is_left_out():
-    assert set(packaged.names()) == {*RUNS, *EXPERIMENTS, "train_offline"}
+    assert set(packaged.names()) == {*RUNS, *EXPERIMENTS, *TRAININGS}
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -51,8 +52,9 @@ def test_the_commented_experiment_shows_every_key():
     assert missing(Detector, document.data["detector"]) == modular
 
 
-def test_the_packaged_training_loads():
-    validate(TrainingRun, read_yaml(packaged.find_config("train_offline")))
+@pytest.mark.parametrize("name", TRAININGS)
+def test_packaged_trainings_load(name):
+    validate(TrainingRun, read_yaml(packaged.find_config(name)))
 
 
 def test_the_demos_supports_are_shots_of_its_own_experiment_behind_its_end():

@@ -104,7 +104,7 @@ def test_every_command_of_the_readme_works_in_the_order_shown(folder, command):
     [
         "README.md",
         "CONTRIBUTING.md",
-        *(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md")),
+        *(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")),
     ],
 )
 def test_links_in_the_documents_lead_somewhere(name):

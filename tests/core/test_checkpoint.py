@@ -69,7 +69,7 @@ def test_tensors_of_another_program_are_refused(tmp_path, saved):
     card["sha256"] = checkpoint.file_hash(saved)
     checkpoint.card_path(saved).write_text(json.dumps(card))
 
-    with pytest.raises(WeightsError, match="no specklenn-2023 model"):
+    with pytest.raises(WeightsError, match="no model of this version"):
         checkpoint.load(saved)
 
 

@@ -49,12 +49,17 @@ def make_data(seed: int = 0) -> TrainingData:
         samples=torch.arange(72) // 24,
         labels=torch.arange(72) // 12 % 2,
         classes=SMALL.classes,
+        files=torch.zeros(72, dtype=torch.int64),
     )
+
+
+def _inputs(trainer, number):
+    return trainer.lesson.inputs(torch.arange(number), trainer.generator)
 
 
 def validation(trainer: Trainer):
     rows = torch.arange(72)
-    inputs = trainer.inputs(rows)[:, 0].numpy()
+    inputs = trainer.lesson.inputs(rows, trainer.generator)[:, 0].numpy()
     labels = np.array(SMALL.classes)[trainer.data.labels.numpy()]
     return inputs, labels, trainer.data.samples.numpy().astype(str)
 
@@ -110,7 +115,7 @@ def test_a_file_that_is_no_state_is_refused(tmp_path):
 def test_inputs_have_the_networks_shape_and_the_detectors_mask():
     trainer = Trainer(SMALL, make_data())
 
-    inputs = trainer.inputs(torch.arange(5))
+    inputs = _inputs(trainer, 5)
 
     assert inputs.shape == (5, 1, 16, 16)
     assert (inputs[:, 0][:, exposure_mask(SMALL)] == 0).all()
@@ -125,7 +130,7 @@ def test_bad_pixels_of_the_data_stay_bad_wherever_they_turn():
         update={"exposure": None, "augment": Augmentation(rotate=False, patches=0)}
     )
 
-    inputs = Trainer(shots, data).inputs(torch.arange(6))
+    inputs = _inputs(Trainer(shots, data), 6)
 
     assert (inputs == 0).flatten(1).sum(dim=1).min() >= 4 * 16
 
@@ -133,7 +138,7 @@ def test_bad_pixels_of_the_data_stay_bad_wherever_they_turn():
 def test_the_copy_of_the_network_embeds_alike():
     trainer = Trainer(SMALL, make_data())
     trainer.step()
-    inputs = trainer.inputs(torch.arange(4))
+    inputs = _inputs(trainer, 4)
 
     trainer.encoder.eval()
 
@@ -173,6 +178,7 @@ def test_data_without_pairs_or_too_small_are_refused():
         samples=torch.arange(72),
         labels=data.labels,
         classes=data.classes,
+        files=data.files,
     )
 
     with pytest.raises(DataError, match="two patterns of every class"):

@@ -57,6 +57,7 @@ def test_datasets_are_joined_by_label_and_sample(tmp_path):
     assert data.patterns.shape == (6, 4, 4)
     assert data.labels.tolist() == [0, 1, 1, 0, 1, 1]
     assert data.samples.tolist() == [0, 0, 2, 1, 1, 2]
+    assert data.files.tolist() == [0, 0, 0, 1, 1, 1]
 
 
 def test_datasets_without_labels_are_refused(tmp_path):
@@ -85,6 +86,7 @@ def test_batches_hold_every_class_of_the_chosen_samples_equally():
         samples=torch.arange(40) // 10,
         labels=torch.arange(40) % 2,
         classes=CLASSES,
+        files=torch.zeros(40, dtype=torch.int64),
     )
 
     rows = draw_batch(data.groups(), 3, 4, torch.Generator().manual_seed(0))
@@ -104,6 +106,7 @@ def test_small_groups_are_repeated_and_incomplete_samples_left_out():
         samples=torch.tensor([0, 0, 0, 0, 1, 1]),
         labels=torch.tensor([0, 0, 1, 1, 0, 0]),
         classes=CLASSES,
+        files=torch.zeros(6, dtype=torch.int64),
     )
 
     groups = data.groups()

@@ -129,6 +129,29 @@ def test_evaluate_writes_the_report_that_scripts_rely_on(trained):
     assert set(score["per_sample"]) == {"procedural-1-0", "procedural-1-1"}
 
 
+FEW_SHOT = """
+  network: compact-1
+  episodes: {scenes: 1, patterns_per_class: 3}
+"""
+
+
+def test_a_compact_model_is_trained_on_scenes_and_evaluated(folder, tmp_path, capsys):
+    text = (folder / "train.yaml").read_text()
+    text = text.replace("run.h5", str(folder / "run.h5"))
+    text = text.replace("  samples_per_step: 2\n  patterns_per_class: 4\n", FEW_SHOT)
+    (tmp_path / "few.yaml").write_text(text)
+
+    assert train_command.main([str(tmp_path / "few.yaml")]) == 0
+
+    assert "semi-hard" not in capsys.readouterr().out
+    weights = str(tmp_path / "weights" / "tiny.safetensors")
+    assert checkpoint.load(weights).encoder.architecture == "compact-1"
+    words = [str(folder / "run.h5"), "--weights", weights, "--shots", "5"]
+    rest = ["--classes", "single-hit,multi-hit", "--rule", "prototype"]
+    assert evaluate_command.main([*words, *rest]) == 0
+    assert "rule: prototype" in capsys.readouterr().out
+
+
 def test_evaluation_of_one_class_alone_is_refused(trained):
     with pytest.raises(ConfigError, match="at least two"):
         evaluate_command.main([str(trained / "run.h5"), "--classes", "single-hit"])
