@@ -188,9 +188,16 @@ def _check(
     task: Task, options: argparse.Namespace, communicator: MPI.Intracomm | None
 ) -> None:
     """Refuse what would fail later; warn of what the detector cannot show."""
+    from specklenn.core.simulation.grid import load_finufft
+    from specklenn.core.simulation.preview import require_matplotlib
     from specklenn.core.simulation.run_file import check_room, is_begun
+    from specklenn.core.simulation.structures import load_gemmi
 
     sheet = _sheet(options)
+    load_finufft()
+    load_gemmi()
+    if sheet is not None:
+        require_matplotlib()
     for name, path in (("--output", options.output), ("--preview", sheet)):
         if path is not None and not os.path.isdir(path.absolute().parent):
             raise ConfigError(f"{name} {path}: its folder does not exist")

@@ -150,7 +150,7 @@ def draw_contact_sheet(
         If matplotlib is not installed.
     """
     height, width = _shape(rows, mask)
-    _require_matplotlib()
+    require_matplotlib()
     sheet = Sheet(
         rows=len(rows),
         columns=max(len(patterns) for patterns in rows.values()),
@@ -180,7 +180,14 @@ def _shape(rows: Mapping[str, Photons], mask: Mask | None) -> tuple[int, int]:
     return shape[0], shape[1]
 
 
-def _require_matplotlib() -> None:
+def require_matplotlib() -> None:
+    """Say now rather than later that contact sheets cannot be drawn.
+
+    Raises
+    ------
+    MissingPackageError
+        If matplotlib is not installed.
+    """
     try:
         importlib.import_module("matplotlib")
     except ImportError:

@@ -2,6 +2,7 @@
 
 import importlib.resources
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -207,6 +208,20 @@ def test_wrong_usage_ends_with_2(command, words):
         command.main(words)
 
     assert ended.value.code == 2
+
+
+@pytest.mark.parametrize("package", ["finufft", "gemmi", "matplotlib"])
+def test_a_missing_package_is_named_before_anything_is_simulated(
+    folder, tmp_path, capsys, monkeypatch, package
+):
+    monkeypatch.setitem(sys.modules, package, None)
+    command = [str(folder / "experiment.yaml"), "-o", str(tmp_path / "r.h5")]
+
+    assert simulate_command.main([*command, "-n", "3", "--preview"]) == 2
+
+    told = capsys.readouterr().err
+    assert f"needs {package}; install it with: pip install" in told
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
