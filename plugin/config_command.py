@@ -56,7 +56,7 @@ def _other(document: Document) -> Settings | None:
     if keys & {"source", "support"}:
         return None
     if keys & {"training", "data"}:
-        from specklenn.core.train_config import TrainingRun
+        from specklenn.core.training.run import TrainingRun
 
         return validate(TrainingRun, document)
     if keys & {"structures", "procedural", "bodies"}:

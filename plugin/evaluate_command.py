@@ -16,7 +16,7 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     from specklenn.core import checkpoint
     from specklenn.core.errors import ConfigError, DataError
-    from specklenn.core.evaluate import evaluate
+    from specklenn.core.evaluation.few_shot import evaluate
     from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
 
     classes = tuple(options.classes or (SINGLE_HIT, MULTI_HIT))
@@ -110,7 +110,7 @@ def _embed_file(path: Path, model: Any) -> tuple[Any, Any, Any]:
     from rich.progress import track
 
     from specklenn.core.errors import DataError
-    from specklenn.core.evaluate import embed
+    from specklenn.core.evaluation.few_shot import embed
     from specklenn.core.files import DATA, LABEL, get_dataset, open_file, read_dataset
     from specklenn.core.preprocess import prepare
 

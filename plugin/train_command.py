@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from specklenn.core.train import Step, Trainer
-    from specklenn.core.train_config import TrainingRun
+    from specklenn.core.training.run import TrainingRun
+    from specklenn.core.training.trainer import Step, Trainer
 
 
 def main(arguments: list[str]) -> int:
     """Run the command; returns its exit code."""
     options = _parser().parse_args(arguments)
-    from specklenn.core.train import Trainer
-    from specklenn.core.train_config import TrainingRun
-    from specklenn.core.training_data import load_training_data
-    from specklenn.core.training_state import resume
+    from specklenn.core.training.data import load_training_data
+    from specklenn.core.training.run import TrainingRun
+    from specklenn.core.training.state import resume
+    from specklenn.core.training.trainer import Trainer
     from specklenn.core.validation import validate
     from specklenn.core.yaml_lines import read_yaml
 
@@ -64,7 +64,7 @@ def _train(trainer: Trainer, run: TrainingRun) -> None:
 
 def _checkpoint(trainer: Trainer, run: TrainingRun, step: Step, validation: Any) -> str:
     """Validate, keep the best weights and the state; returns a line for people."""
-    from specklenn.core.training_state import save_state
+    from specklenn.core.training.state import save_state
 
     accuracy = trainer.validate(*validation) if validation else None
     best = trainer.record(step, accuracy)

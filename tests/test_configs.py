@@ -12,7 +12,7 @@ from specklenn.core.simulation.experiment import Experiment
 from specklenn.core.simulation.noise import Noise
 from specklenn.core.simulation.pools import PooledFactory
 from specklenn.core.support import load_supports
-from specklenn.core.train_config import TrainingRun
+from specklenn.core.training.run import TrainingRun
 from specklenn.core.validation import validate
 from specklenn.core.yaml_lines import read_yaml
 from specklenn.plugin import packaged

@@ -7,7 +7,7 @@ pytest.importorskip("finufft")
 pytest.importorskip("gemmi")
 
 from specklenn.core import checkpoint
-from specklenn.core.evaluate import embed, evaluate
+from specklenn.core.evaluation.few_shot import embed, evaluate
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
 from specklenn.core.preprocess import prepare
 from specklenn.core.simulation.experiment import Experiment, Procedural

@@ -15,7 +15,7 @@ from specklenn.core.dataset_writer import write_dataset
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.files import read_dataset
 from specklenn.core.simulation.experiment import Experiment
-from specklenn.core.train_config import TrainingRun, first_of_each
+from specklenn.core.training.run import TrainingRun, first_of_each
 from specklenn.core.validation import validate
 from specklenn.core.yaml_lines import read_yaml
 from specklenn.plugin import evaluate_command, simulate_command, train_command

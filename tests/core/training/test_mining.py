@@ -3,7 +3,7 @@ import itertools
 import pytest
 import torch
 
-from specklenn.core.mining import (
+from specklenn.core.training.mining import (
     matching_pairs,
     mine,
     semi_hard,

@@ -15,8 +15,8 @@ from specklenn.core.errors import DataError
 from specklenn.core.files import read_dataset
 from specklenn.core.preprocess import prepare
 from specklenn.core.settings import Settings
-from specklenn.core.train import Trainer
-from specklenn.core.training import Training
+from specklenn.core.training.settings import Training
+from specklenn.core.training.trainer import Trainer
 
 Validation = tuple[npt.NDArray[np.float32], npt.NDArray[np.str_], npt.NDArray[np.str_]]
 

@@ -8,21 +8,21 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from specklenn.core.augment import expose, normalise, random_patches, warp
-from specklenn.core.episodes import SAMPLES, episode_loss
 from specklenn.core.errors import DataError
-from specklenn.core.losses import triplet_loss
-from specklenn.core.mining import mine, squared_distances
 from specklenn.core.networks import Network
-from specklenn.core.scenes import SceneSettings, show
-from specklenn.core.training import (
+from specklenn.core.training.augment import expose, normalise, random_patches, warp
+from specklenn.core.training.data import TrainingData, draw_batch
+from specklenn.core.training.episodes import SAMPLES, episode_loss
+from specklenn.core.training.losses import triplet_loss
+from specklenn.core.training.mining import mine, squared_distances
+from specklenn.core.training.scenes import SceneSettings, show
+from specklenn.core.training.settings import (
     Episodes,
     Exposure,
     Training,
     draw_fluence,
     exposure_mask,
 )
-from specklenn.core.training_data import TrainingData, draw_batch
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from specklenn.core import evaluate
 from specklenn.core.errors import DataError
-from specklenn.core.lessons import make_lesson
+from specklenn.core.evaluation import few_shot
 from specklenn.core.model import Encoder, store_channels_last
 from specklenn.core.networks import Network, make_network
-from specklenn.core.training import Training
-from specklenn.core.training_data import TrainingData
+from specklenn.core.training.data import TrainingData
+from specklenn.core.training.lessons import make_lesson
+from specklenn.core.training.settings import Training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,10 +95,10 @@ class Trainer:
     ) -> float:
         """Return the five-shot accuracy on prepared patterns of other samples."""
         self.encoder.eval()
-        embeddings = evaluate.embed(self.encoder, inputs)
-        two_way = evaluate.TWO_WAY
+        embeddings = few_shot.embed(self.encoder, inputs)
+        two_way = few_shot.TWO_WAY
         classes = two_way if set(two_way) <= set(labels) else np.unique(labels).tolist()
-        scores = evaluate.evaluate(
+        scores = few_shot.evaluate(
             embeddings, labels, names, shots=(5,), draws=2, classes=classes
         )
         return float(scores["5"]["accuracy"])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from specklenn.core.scenes import SceneSettings, random_mask, show
+from specklenn.core.training.scenes import SceneSettings, random_mask, show
 
 SIDE = 48
 

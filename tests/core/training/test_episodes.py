@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from specklenn.core.episodes import episode_loss, task_loss
+from specklenn.core.training.episodes import episode_loss, task_loss
 
 
 def vectors_of(number, seed=0):

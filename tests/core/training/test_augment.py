@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from specklenn.core.augment import (
+from specklenn.core.preprocess import Preprocessing, prepare
+from specklenn.core.training.augment import (
     Augmentation,
     expose,
     normalise,
     random_patches,
     warp,
 )
-from specklenn.core.preprocess import Preprocessing, prepare
 
 STILL = Augmentation(rotate=False, zoom=(1.0, 1.0), shift_pixels=0.0, patches=0)
 

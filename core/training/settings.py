@@ -9,17 +9,17 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from specklenn.core.augment import Augmentation
 from specklenn.core.files import as_picture
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
-from specklenn.core.losses import DEFAULT_MARGIN
 from specklenn.core.model import EMBEDDING_SIZE
 from specklenn.core.preprocess import Preprocessing
-from specklenn.core.scenes import SceneSettings
 from specklenn.core.settings import Settings
 from specklenn.core.simulation.detector import Detector
 from specklenn.core.simulation.noise import Noise
-from specklenn.core.training_data import bin_patterns
+from specklenn.core.training.augment import Augmentation
+from specklenn.core.training.data import bin_patterns
+from specklenn.core.training.losses import DEFAULT_MARGIN
+from specklenn.core.training.scenes import SceneSettings
 
 
 class Exposure(Settings):
@@ -41,7 +41,7 @@ class Exposure(Settings):
 
 
 class Episodes(Settings):
-    """Few-shot training on scenes instead of triplets; see `specklenn.core.episodes`.
+    """Few-shot training on scenes instead of triplets, see the module ``episodes``.
 
     Parameters
     ----------

@@ -13,15 +13,15 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from specklenn.core.augment import (
+from specklenn.core.settings import Settings
+from specklenn.core.simulation.ranges import Range
+from specklenn.core.training.augment import (
     Augmentation,
     expose,
     normalise,
     random_patches,
     warp,
 )
-from specklenn.core.settings import Settings
-from specklenn.core.simulation.ranges import Range
 
 GAMMA_SHAPE = 2.5
 SAME_ZOOM = 0.01

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from specklenn.core.errors import DataError
-from specklenn.core.train import Trainer
+from specklenn.core.training.trainer import Trainer
 
 
 def save_state(trainer: Trainer, path: str | os.PathLike[str]) -> None:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from specklenn.core.losses import triplet_loss
+from specklenn.core.training.losses import triplet_loss
 
 
 def test_loss_is_the_mean_violation_of_the_margin():

@@ -5,7 +5,7 @@ import torch
 from specklenn.core.dataset_writer import write_dataset
 from specklenn.core.errors import DataError
 from specklenn.core.labels import MULTI_HIT, NO_HIT, SINGLE_HIT
-from specklenn.core.training_data import (
+from specklenn.core.training.data import (
     TrainingData,
     bin_patterns,
     draw_batch,

@@ -7,11 +7,11 @@ from specklenn.core.checkpoint import Card
 from specklenn.core.errors import DataError
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
 from specklenn.core.preprocess import Preprocessing
-from specklenn.core.scenes import SceneSettings
-from specklenn.core.train import Trainer
-from specklenn.core.training import Episodes, Training
-from specklenn.core.training_data import TrainingData
-from specklenn.core.training_state import resume, save_state
+from specklenn.core.training.data import TrainingData
+from specklenn.core.training.scenes import SceneSettings
+from specklenn.core.training.settings import Episodes, Training
+from specklenn.core.training.state import resume, save_state
+from specklenn.core.training.trainer import Trainer
 
 CLASSES = (SINGLE_HIT, MULTI_HIT, NON_SAMPLE_HIT)
 BRIGHT = SceneSettings(fluence=(5.0, 20.0))

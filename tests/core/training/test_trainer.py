@@ -3,21 +3,21 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from specklenn.core.augment import Augmentation
 from specklenn.core.errors import DataError
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
 from specklenn.core.preprocess import Preprocessing
 from specklenn.core.simulation.detector import Detector
 from specklenn.core.simulation.noise import Noise
-from specklenn.core.train import Trainer
-from specklenn.core.training import (
+from specklenn.core.training.augment import Augmentation
+from specklenn.core.training.data import TrainingData
+from specklenn.core.training.settings import (
     Exposure,
     Training,
     draw_fluence,
     exposure_mask,
 )
-from specklenn.core.training_data import TrainingData
-from specklenn.core.training_state import resume, save_state
+from specklenn.core.training.state import resume, save_state
+from specklenn.core.training.trainer import Trainer
 
 SMALL = Training(
     preprocess=Preprocessing(crop=32, bin=2),

@@ -1,0 +1,1 @@
+"""How good a model is: few-shot accuracy, scans, baselines and reports."""
