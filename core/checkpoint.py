@@ -1,8 +1,9 @@
 """Released models: safetensors weights and a card that says where they are from.
 
-``NAME.safetensors`` holds the tensors and, in its header, the architecture and
-the preprocessing; ``NAME.card.json`` beside it holds data, seed, code commit,
-scores and the SHA-256 of the weights file, which is checked at every load.
+``NAME.safetensors`` holds the tensors and, in its header, the architecture, the
+preprocessing and the rule of classification; ``NAME.card.json`` beside it holds data,
+seed, code commit, scores and the SHA-256 of the weights file, which is checked at
+every load.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from specklenn.core.atomic import replacing
 from specklenn.core.errors import WeightsError
 from specklenn.core.networks import Network, make_network
 from specklenn.core.preprocess import Preprocessing
+from specklenn.core.scoring import Rule
 from specklenn.core.settings import Settings
 
 
@@ -58,11 +61,22 @@ class Card(Settings):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Checkpoint:
-    """A model ready for use: network in evaluation mode, preprocessing, card."""
+    """A model ready for use.
+
+    Parameters
+    ----------
+    encoder : network
+        In evaluation mode.
+    preprocessing : Preprocessing
+    card : Card
+    rule : {"mean", "nearest", "soft", "prototype"}
+        By which its training chose the best weights, and the one to classify by.
+    """
 
     encoder: Network
     preprocessing: Preprocessing
     card: Card
+    rule: Rule = "mean"
 
 
 def save(
@@ -70,6 +84,7 @@ def save(
     encoder: Network,
     preprocessing: Preprocessing,
     card: Card,
+    rule: Rule = "mean",
 ) -> Card:
     """Write weights as float16 and their card; returns the card with the hash.
 
@@ -77,6 +92,16 @@ def save(
     ----------
     path : path
         Ends in ``.safetensors``; the card goes beside it.
+    encoder : network
+    preprocessing : Preprocessing
+    card : Card
+    rule : {"mean", "nearest", "soft", "prototype"}
+        See `Checkpoint`.
+
+    Raises
+    ------
+    DataError
+        If they cannot be written; older files of this name stay as they are.
     """
     target = Path(path)
     tensors = {
@@ -88,11 +113,12 @@ def save(
         "input_side": str(encoder.input_side),
         "embedding_size": str(encoder.embedding_size),
         "preprocessing": preprocessing.model_dump_json(),
+        "rule": rule,
     }
-    save_file(tensors, target, metadata=header)
-    target.chmod(0o644)  # safetensors leaves it unreadable for the group
-    signed = card.model_copy(update={"sha256": file_hash(target)})
-    card_path(target).write_text(signed.model_dump_json(indent=2) + "\n")
+    with replacing(target, card_path(target)) as (weights, beside):
+        save_file(tensors, weights, metadata=header)
+        signed = card.model_copy(update={"sha256": file_hash(weights)})
+        beside.write_text(signed.model_dump_json(indent=2) + "\n")
     return signed
 
 
@@ -122,11 +148,14 @@ def load(name_or_path: str | os.PathLike[str] = "default") -> Checkpoint:
         )
         encoder.load_state_dict(tensors)
         preprocessing = Preprocessing.model_validate_json(header["preprocessing"])
+        rule = _rule(header)
     except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
         raise WeightsError(
             f"model.weights: {path} is no model of this version: {error}"
         ) from error
-    return Checkpoint(encoder=encoder.eval(), preprocessing=preprocessing, card=card)
+    return Checkpoint(
+        encoder=encoder.eval(), preprocessing=preprocessing, card=card, rule=rule
+    )
 
 
 def find(name_or_path: str | os.PathLike[str]) -> Path:
@@ -157,6 +186,15 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
         return file.metadata() or {}, {
             name: _widened(file.get_tensor(name)) for name in file.offset_keys()
         }
+
+
+def _rule(header: dict[str, str]) -> Rule:
+    """Return the rule of a model; models from before there was a choice have none."""
+    found = header.get("rule", "mean")
+    for rule in get_args(Rule):
+        if rule == found:
+            return rule  # type: ignore[no-any-return]
+    raise ValueError(f"rule {found!r}, one of {', '.join(get_args(Rule))} expected")
 
 
 def _widened(tensor: torch.Tensor) -> torch.Tensor:

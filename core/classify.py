@@ -41,8 +41,8 @@ class Classified:
     labels : (B,) str
         Class of each pattern; empty where it could not be judged (flat, NaN).
     distances : (B, classes) float32
-        Distance to each class, by default the mean distance to its supports; NaN
-        where not judged.
+        Distance to each class by the rule in use, in the paper the mean distance
+        to its supports; NaN where not judged.
     scores : (B, classes) float32
         Softmax scores of the classes, NaN where not judged.
     """
@@ -63,6 +63,7 @@ class Classifier:
     cropper : Cropper
         Preprocessing of frames of this detector; must give the network's input.
     settings : Classification
+        A rule that is left open is the model's.
     device : str
         Where the network runs.
 
@@ -82,6 +83,7 @@ class Classifier:
         device: str = "cpu",
     ) -> None:
         self.settings = settings or Classification()
+        self.rule = self.settings.rule or model.rule
         self.supports = supports
         self.cropper = cropper
         self.classes = supports.classes
@@ -168,8 +170,8 @@ class Classifier:
 
     def distances(self, vectors: Embeddings) -> npt.NDArray[np.float32]:
         """Return the distance of vectors (B, D) to each class (B, classes)."""
-        number, rule = len(self.classes), self.settings.rule
-        return class_distances(vectors, self._vectors, self._codes, number, rule)
+        number = len(self.classes)
+        return class_distances(vectors, self._vectors, self._codes, number, self.rule)
 
     def rejected(self, distances: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
         """Return which of (B, classes) distances are too far from every class."""

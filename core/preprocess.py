@@ -2,9 +2,9 @@
 
 Two steps, so that shots without a hit never pay for the second: `Cropper.crop`
 takes the centre of the frame in photons and finds the frames that cannot be
-judged; `Cropper.normalise` bins, stabilises the variance and brings every
-pattern to zero mean and unit variance over its good pixels (the paper's
-"intensity normalised", section 4.1.1).
+judged; `Cropper.normalise` bins, stabilises the variance and, unless the network
+does it, brings every pattern to zero mean and unit variance over its good pixels
+(the paper's "intensity normalised", section 4.1.1).
 """
 
 from __future__ import annotations
@@ -41,6 +41,14 @@ class Preprocessing(Settings):
     scale : {"linear", "sqrt", "log1p"}
         Function applied to the photons of a binned pixel; the square root makes
         the shot noise the same everywhere.
+    whole_photons : bool
+        Whether the photons of every pixel are rounded before binning, which takes away
+        read noise well below a photon. Patterns that are no counts (expected photons,
+        other units) are left as they are.
+    standardise : bool
+        Whether every pattern is brought to zero mean and unit variance, as in the
+        paper, and forgets how bright it was. Otherwise the network gets the scaled
+        photons as they are, NaN where bad, and does that itself.
     centre : (row, column) or None
         Beam position in the frame, pixels; the middle of the frame by default.
     """
@@ -48,6 +56,8 @@ class Preprocessing(Settings):
     crop: int = Field(default=96, ge=8, le=4096)
     bin: int = Field(default=2, ge=1, le=64)
     scale: Literal["linear", "sqrt", "log1p"] = "sqrt"
+    whole_photons: bool = False
+    standardise: bool = True
     centre: tuple[float, float] | None = None
 
     @property
@@ -88,7 +98,8 @@ class Prepared:
     Parameters
     ----------
     inputs : (B, side, side) float32
-        Zero mean and unit variance over good pixels, 0 at bad ones.
+        Zero mean and unit variance over good pixels, 0 at bad ones; or scaled
+        photons, NaN at bad pixels, see `Preprocessing.standardise`.
     photons : (B, crop, crop) float32, photons per pixel
         The crop; NaN where bad.
     flags : (B,) uint16
@@ -184,24 +195,21 @@ class Cropper:
         Returns
         -------
         (B, side, side) float32
-            Bins without any good pixel are 0, the mean; a bin with some bad
-            pixels is scaled up to a full one. A flat pattern is all zero.
+            A bin with some bad pixels is scaled up to a full one. Bins without any
+            good pixel are 0, the mean, and a flat pattern is all zero; or, without
+            `Preprocessing.standardise`, NaN.
         """
         good = ~np.isnan(photons)
         filled = np.where(good, photons, np.float32(0))
+        if self.settings.whole_photons:
+            filled = _whole_photons(filled)
         sums, counts = self._binned(filled), self._binned(good.astype(np.float32))
         seen = counts > 0
         full = np.float32(self.settings.bin**2)
         values = _SCALES[self.settings.scale](sums * (full / np.maximum(counts, 1)))
-        values = np.where(seen, values, np.float32(0))
-        number = np.maximum(seen.sum(axis=(1, 2), keepdims=True), 1)
-        mean = values.sum(axis=(1, 2), keepdims=True, dtype=np.float64) / number
-        centred = np.where(seen, values - mean, 0.0)
-        variance = (centred**2).sum(axis=(1, 2), keepdims=True) / number
-        deviation = np.sqrt(variance)
-        flat = deviation <= 1e-6
-        normal = np.where(flat, 0.0, centred / np.where(flat, 1.0, deviation))
-        return normal.astype(np.float32)
+        if not self.settings.standardise:
+            return np.where(seen, values, np.float32(np.nan))
+        return _standardised(values, seen)
 
     def _binned(self, pictures: Pictures) -> Pictures:
         """Sum bins; adding strided pictures is faster than reducing blocks."""
@@ -243,6 +251,34 @@ def prepare(
     inputs = cropper.normalise(cropped.photons)
     inputs[cropped.flags != 0] = 0
     return Prepared(inputs=inputs, photons=cropped.photons, flags=cropped.flags)
+
+
+def _whole_photons(photons: Pictures) -> Pictures:
+    """Round the photons of patterns (B, H, W) that are counts with read noise.
+
+    Values between whole photons are noise if they lie on both sides of zero. Where
+    most are above it (expected photons, other units, light on every pixel) they mean
+    something, and the pattern is left as it is.
+    """
+    small = np.where(np.abs(photons) < 0.5, photons, np.float32(0))
+    net = small.sum(axis=(1, 2), dtype=np.float64)
+    gross = np.abs(small).sum(axis=(1, 2), dtype=np.float64)
+    noise = net <= 0.5 * gross
+    rounded = np.rint(np.maximum(photons, np.float32(0)))
+    return np.where(noise[:, None, None], rounded, photons)
+
+
+def _standardised(values: Pictures, seen: npt.NDArray[np.bool_]) -> Pictures:
+    """Bring pictures to zero mean and unit variance where seen, 0 elsewhere."""
+    values = np.where(seen, values, np.float32(0))
+    number = np.maximum(seen.sum(axis=(1, 2), keepdims=True), 1)
+    mean = values.sum(axis=(1, 2), keepdims=True, dtype=np.float64) / number
+    centred = np.where(seen, values - mean, 0.0)
+    variance = (centred**2).sum(axis=(1, 2), keepdims=True) / number
+    deviation = np.sqrt(variance)
+    flat = deviation <= 1e-6
+    normal = np.where(flat, 0.0, centred / np.where(flat, 1.0, deviation))
+    return normal.astype(np.float32)
 
 
 def _square_root(values: Pictures) -> Pictures:

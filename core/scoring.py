@@ -25,11 +25,12 @@ class Classification(Settings):
 
     Parameters
     ----------
-    rule : {"mean", "nearest", "soft", "prototype"}
+    rule : {"mean", "nearest", "soft", "prototype"} or None
         How the supports of a class give one distance: their mean distance as in
         the paper, the nearest support, something in between, or the distance to
         the mean of the supports. Mean distances put classes of unlike supports
-        ("anything else") at a disadvantage; the others do not.
+        ("anything else") at a disadvantage; the others do not. None for the rule
+        that the model was chosen by.
     temperature : float
         Scores are the softmax of -distance / temperature; they order shots by
         confidence and are not calibrated probabilities.
@@ -38,7 +39,7 @@ class Classification(Settings):
         default. Distances between unit vectors lie between 0 and 2.
     """
 
-    rule: Rule = "mean"
+    rule: Rule | None = None
     temperature: float = Field(default=0.1, gt=0)
     reject_above_distance: float | None = Field(default=None, gt=0, le=2)
 

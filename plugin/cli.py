@@ -32,6 +32,10 @@ COMMANDS = {
     "evaluate": Command(
         "specklenn.plugin.evaluate_command", "measure a model on labelled data"
     ),
+    "compare": Command(
+        "specklenn.plugin.compare_command",
+        "several models and baselines on the same patterns",
+    ),
     "config": Command(
         "specklenn.plugin.config_command", "check and show configurations"
     ),

@@ -3,63 +3,44 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
+import math
 from pathlib import Path
-from typing import Any
+from typing import get_args
 
-BATCH = 500
+from specklenn.core.errors import ConfigError
+from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
 
 
 def main(arguments: list[str]) -> int:
     """Run the command; returns its exit code."""
     options = _parser().parse_args(arguments)
-    from specklenn.core import checkpoint
-    from specklenn.core.errors import ConfigError, DataError
-    from specklenn.core.evaluation.few_shot import evaluate
-    from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
+    _check(options)
+    from specklenn.core.evaluation.report import as_json, make_folder, write_file
+    from specklenn.plugin.evaluation import Evaluation
+    from specklenn.plugin.evaluation_tables import print_study
 
-    classes = tuple(options.classes or (SINGLE_HIT, MULTI_HIT))
-    if len(classes) < 2:
-        raise ConfigError(f"--classes: {classes[0]} alone, at least two expected")
-    model = checkpoint.load(options.weights)
-    embeddings, labels, names = _embed_file(options.data, model)
-    shots: dict[str, Any] = {}
-    problems: list[str] = []
-    for number in options.shots:
-        try:
-            shots |= evaluate(
-                embeddings,
-                labels,
-                names,
-                shots=(number,),
-                draws=options.draws,
-                seed=options.seed,
-                classes=classes,
-                rule=options.rule,
-            )
-        except DataError as error:
-            problems.append(str(error))
-    if not shots:
-        raise DataError("; ".join(problems))
-    for problem in problems:
-        print(f"specklenn evaluate: left out: {problem}", file=sys.stderr)
-    report = {
-        "shots": shots,
-        "n_patterns": len(labels),
-        "weights": options.weights,
-        "rule": options.rule,
-    }
+    evaluation = Evaluation(options)
+    if options.report is not None:
+        make_folder(options.report)  # before the work, in case it cannot be
+    study = evaluation.study()
     if options.json is not None:
-        _write(options.json, report)
-    _show(report, classes)
+        write_file(options.json, as_json(study).encode())
+    print_study(study)
+    if options.report is not None:
+        evaluation.write_report(study)
+        print(f"wrote {options.report / 'report.html'}")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
+    from specklenn.core.scoring import Rule
+
     parser = argparse.ArgumentParser(
         prog="specklenn evaluate",
         description="Measure N-way X-shot accuracy, sample by sample.",
+        epilog="Examples: specklenn evaluate shots.h5 --report report;  "
+        "specklenn evaluate expected.h5 --fluence-scan --by-size --sizes atoms.csv "
+        "--tsne --report report.  What each option shows: docs/evaluation.md.",
     )
     parser.add_argument("data", type=Path, help="labelled dataset, HDF5")
     parser.add_argument(
@@ -72,92 +53,120 @@ def _parser() -> argparse.ArgumentParser:
         help="supports per class, for example 1,5,20",
     )
     parser.add_argument("--draws", type=_count, default=5, help="draws of supports")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="file for the full report")
+    parser.add_argument("--seed", type=_seed, default=0)
     parser.add_argument(
         "--classes",
-        type=lambda text: text.split(","),
+        type=_names,
+        default=(SINGLE_HIT, MULTI_HIT),
         help="classes to tell apart; default: single-hit,multi-hit; F1 is that of "
         "the first; + joins several to one: single-hit,multi-hit+non-sample-hit",
     )
     parser.add_argument(
         "--rule",
-        choices=("mean", "nearest", "soft", "prototype"),
-        default="mean",
-        help="how the supports of a class give one distance: mean distance (paper), "
-        "nearest support, between the two, or distance to the mean support",
+        choices=get_args(Rule),
+        help="how the supports of a class give one distance; the model's own by "
+        "default; mean: their mean distance (paper); nearest; soft: between the two; "
+        "prototype: distance to their mean",
     )
+    parser.add_argument("--json", type=Path, help="file for all scores")
+    _add_report_arguments(parser)
     return parser
 
 
+def _add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("report")
+    group.add_argument(
+        "--report",
+        type=Path,
+        metavar="FOLDER",
+        help="write report.html, figures (PNG, PDF), samples.csv and scores.json",
+    )
+    group.add_argument(
+        "--fluence-scan",
+        type=_fluences,
+        nargs="?",
+        const=(),
+        metavar="FLUENCES",
+        help="draw photons and noise anew at fluences such as 0.1,1,10 (default: "
+        "0.01 to 100 by half decades); the data must be expected photons",
+    )
+    group.add_argument(
+        "--noise",
+        metavar="YAML",
+        help="noise of the scan where it is not the benchmark's, with the keys of an "
+        "experiment: '{jitter_shape: 0, read_noise_photons: 0.3}'",
+    )
+    group.add_argument(
+        "--by-size",
+        action="store_true",
+        help="draw every sample over its number of atoms, or over its radius without "
+        "--sizes",
+    )
+    group.add_argument(
+        "--sizes", type=Path, metavar="CSV", help="table with columns id and atoms"
+    )
+    group.add_argument(
+        "--tsne",
+        type=_names,
+        nargs="?",
+        const=(),
+        metavar="NAMES",
+        help="draw maps of these samples; default: the worst, a middle and the best",
+    )
+
+
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number}, at least 1 expected")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} found, 1 or more expected")
+    return int(text)
 
 
 def _counts(text: str) -> tuple[int, ...]:
-    return tuple(_count(part) for part in text.split(","))
+    return tuple(dict.fromkeys(_count(part) for part in text.split(",")))
 
 
-def _embed_file(path: Path, model: Any) -> tuple[Any, Any, Any]:
-    """Return embeddings, labels and names of all patterns that can be judged.
-
-    Without sample names the whole file is one sample.
-    """
-    import numpy as np
-    from rich.progress import track
-
-    from specklenn.core.errors import DataError
-    from specklenn.core.evaluation.few_shot import embed
-    from specklenn.core.files import DATA, LABEL, get_dataset, open_file, read_dataset
-    from specklenn.core.preprocess import prepare
-
-    with open_file(path) as file:
-        total = len(get_dataset(file, DATA))
-    embeddings, labels, names = [], [], []
-    starts = range(0, total, BATCH)
-    for first in track(starts, description="embedding", transient=True):
-        part = read_dataset(path, slice(first, first + BATCH))
-        if part.labels is None:
-            raise DataError(f"{path}: evaluation needs labels at {LABEL}")
-        prepared = prepare(part.patterns, part.mask, model.preprocessing)
-        judged = prepared.flags == 0
-        if judged.any():
-            embeddings.append(embed(model.encoder, prepared.inputs[judged]))
-            labels.append(part.labels[judged])
-            everyone = np.full(len(part.labels), path.stem)
-            names.append((everyone if part.names is None else part.names)[judged])
-    if not embeddings:
-        raise DataError(f"{path}: no pattern that can be judged")
-    return np.concatenate(embeddings), np.concatenate(labels), np.concatenate(names)
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} found, 0 or more expected")
+    return int(text)
 
 
-def _write(path: Path, report: dict[str, Any]) -> None:
-    from specklenn.core.errors import DataError
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
+
+def _fluences(text: str) -> tuple[float, ...]:
     try:
-        path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror}") from error
-
-
-def _show(report: dict[str, Any], classes: tuple[str, ...]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    title = f"{len(classes)}-way: {', '.join(classes)}; rule: {report['rule']}"
-    table = Table(title=title)
-    for heading in ("shots", "accuracy", "95 % interval", "F1", "samples"):
-        table.add_column(heading, justify="right")
-    for shots, score in report["shots"].items():
-        low, high = score["ci95"]
-        table.add_row(
-            shots,
-            f"{score['accuracy']:.4f}",
-            f"{low:.4f} to {high:.4f}",
-            f"{score['f1']:.4f}",
-            str(len(score["per_sample"])),
+        found = sorted({float(part) for part in text.split(",")})
+    except ValueError:
+        found = [math.nan]
+    if not all(0 < fluence < math.inf for fluence in found):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} found, fluences above 0 expected, as 0.1,1,10"
         )
-    Console().print(table)
+    return tuple(found)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse what would fail later, before any work."""
+    drawn = [
+        name
+        for name, asked in (("--by-size", options.by_size), ("--tsne", options.tsne))
+        if asked not in (False, None)
+    ]
+    if drawn and options.report is None:
+        raise ConfigError(f"{drawn[0]}: goes together with --report FOLDER")
+    if options.noise is not None and options.fluence_scan is None:
+        raise ConfigError("--noise: goes together with --fluence-scan")
+    if not options.classes:
+        raise ConfigError("--classes: none found, at least two expected")
+    if options.json is not None and not options.json.absolute().parent.is_dir():
+        raise ConfigError(f"--json {options.json}: its folder does not exist")
+    if options.report is not None:
+        from specklenn.core.evaluation.style import require_matplotlib
+
+        require_matplotlib()
+        if options.tsne is not None:
+            from specklenn.core.evaluation.neighbours import require_sklearn
+
+            require_sklearn()

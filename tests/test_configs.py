@@ -18,8 +18,7 @@ from specklenn.core.yaml_lines import read_yaml
 from specklenn.plugin import packaged
 
 RUNS = ("demo", "cxi")
-TRAININGS = ("train_offline", "train_compact")
-EXPERIMENTS = ("simulate", "simulate_modules", "simulate_virus")
+TRAININGS = ("train_offline", "train_default", "train_paper")
 EXPERIMENTS = ("simulate", "simulate_virus", "simulate_modules")
 
 
@@ -71,3 +70,12 @@ def test_the_demos_supports_are_shots_of_its_own_experiment_behind_its_end():
         np.testing.assert_allclose(mine, theirs, atol=1 / 64 + 1e-3)
     assert source.shots < 1_000_000
     assert checkpoint.load("default").preprocessing.crop <= min(supports.shape)
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted((packaged.folder().parent / "examples/release").glob("*.yaml")),
+    ids=lambda path: path.stem,
+)
+def test_the_experiments_behind_the_packaged_model_load(path):
+    validate(Experiment, read_yaml(path))

@@ -29,7 +29,7 @@ NORMAL_95 = 1.96
 EMBED_BATCH = 256
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Score:
     """Of one sample or one draw.
 
@@ -39,10 +39,18 @@ class Score:
         Share of queries with the right label.
     f1 : float
         Harmonic mean of precision and recall of the first class.
+    precision, recall : float
+        Of the first class; precision is 0 where nothing was taken for it.
+    confusion : (classes, classes) int64
+        Queries by their true class (rows) and the one found (columns), all draws
+        together.
     """
 
     accuracy: float
     f1: float
+    precision: float
+    recall: float
+    confusion: Indices
 
 
 def evaluate(
@@ -77,22 +85,47 @@ def evaluate(
     Returns
     -------
     dict
-        Per number of shots, as text: ``accuracy``, ``f1``, ``ci95`` (lower and
-        upper end for the accuracy), ``per_sample``.
+        Per number of shots, as text, means over samples: ``accuracy``, ``f1``,
+        ``precision``, ``recall`` (the last three of the first class); ``ci95`` and
+        ``f1_ci95``, the lower and upper end for accuracy and F1; ``confusion``,
+        for every true class the share of its queries that was taken for each;
+        ``per_sample``, accuracy and F1 by name.
 
     Raises
     ------
     DataError
         If no sample has enough patterns of every class.
     """
-    groups = {
+    groups = group_rows(labels, names, classes)
+    found = {}
+    for number in shots:
+        scores = _score_samples(embeddings, groups, number, draws, seed, rule)
+        found[str(number)] = summarise(scores, classes)
+    return found
+
+
+def group_rows(
+    labels: npt.NDArray[np.str_],
+    names: npt.NDArray[np.str_],
+    classes: Sequence[str] = TWO_WAY,
+) -> dict[str, list[Indices]]:
+    """Return the rows of every class of every sample, samples in order of name.
+
+    Parameters
+    ----------
+    labels, names : (N,) str
+    classes : sequence of str
+        See `evaluate`.
+    """
+    return {
         str(name): [_rows_of(label, labels, names == name) for label in classes]
         for name in np.unique(names)
     }
-    return {
-        str(number): _summary(embeddings, groups, number, draws, seed, rule)
-        for number in shots
-    }
+
+
+def sample_stream(seed: int, shots: int, number: int) -> np.random.Generator:
+    """Return the random numbers that draw supports of a sample, by its number."""
+    return np.random.default_rng([seed, shots, number])
 
 
 def score_sample(
@@ -114,12 +147,19 @@ def score_sample(
     random : Generator
     rule : {"mean", "nearest", "soft", "prototype"}
     """
-    scores = [
-        _score_draw(embeddings, members, shots, random, rule) for _ in range(draws)
-    ]
+    return mean_score(
+        [_score_draw(embeddings, members, shots, random, rule) for _ in range(draws)]
+    )
+
+
+def mean_score(scores: Sequence[Score]) -> Score:
+    """Return the score of one sample, given that of each of its draws."""
     return Score(
         accuracy=float(np.mean([score.accuracy for score in scores])),
         f1=float(np.mean([score.f1 for score in scores])),
+        precision=float(np.mean([score.precision for score in scores])),
+        recall=float(np.mean([score.recall for score in scores])),
+        confusion=np.sum([score.confusion for score in scores], axis=0),
     )
 
 
@@ -172,46 +212,96 @@ def _score_draw(
         number,
         rule,
     )
-    return _score(distances.argmin(axis=1), np.repeat(np.arange(number), queries_each))
+    confusion = np.zeros((number, number), np.int64)
+    true = np.repeat(np.arange(number), queries_each)
+    np.add.at(confusion, (true, distances.argmin(axis=1)), 1)
+    return score_confusion(confusion)
 
 
-def _score(found: Indices, true: Indices) -> Score:
-    """Compare classes; class 0 is the one whose F1 counts."""
-    both = int(((found == 0) & (true == 0)).sum())
-    either = int((found == 0).sum() + (true == 0).sum())
+def score_confusion(confusion: Indices) -> Score:
+    """Score the queries of one draw; class 0 is the one whose F1 counts.
+
+    Parameters
+    ----------
+    confusion : (classes, classes) int64
+        Queries by their true class (rows) and the one found (columns).
+    """
+    both = int(confusion[0, 0])
+    true, found = int(confusion[0].sum()), int(confusion[:, 0].sum())
     return Score(
-        accuracy=float((found == true).mean()), f1=2 * both / either if either else 0.0
+        accuracy=float(np.trace(confusion) / confusion.sum()),
+        f1=2 * both / (true + found),
+        precision=both / found if found else 0.0,
+        recall=both / true,
+        confusion=confusion,
     )
 
 
-def _summary(
+def _score_samples(
     embeddings: Embeddings,
     groups: dict[str, list[Indices]],
     shots: int,
     draws: int,
     seed: int,
     rule: Rule,
-) -> dict[str, Any]:
-    """Average over the samples that have supports and at least one query a class."""
+) -> dict[str, Score]:
+    """Score the samples that have supports and at least one query a class."""
     scores = {}
     for number, (name, members) in enumerate(groups.items()):
         if min(map(len, members)) > shots:
-            random = np.random.default_rng([seed, shots, number])
+            random = sample_stream(seed, shots, number)
             scores[name] = score_sample(embeddings, members, shots, draws, random, rule)
     if not scores:
         raise DataError(
             f"{shots} supports: no sample has {shots + 1} patterns of every class"
         )
-    accuracies = np.array([score.accuracy for score in scores.values()])
-    mean = float(accuracies.mean())
-    spread = float(accuracies.std(ddof=1)) if len(accuracies) > 1 else 0.0
-    half = NORMAL_95 * spread / float(np.sqrt(len(accuracies)))
+    return scores
+
+
+def summarise(scores: dict[str, Score], classes: Sequence[str]) -> dict[str, Any]:
+    """Average over samples.
+
+    Parameters
+    ----------
+    scores : dict of sample to Score
+    classes : sequence of str
+
+    Returns
+    -------
+    dict
+        As for each number of shots in `evaluate`.
+    """
+    accuracies = [score.accuracy for score in scores.values()]
+    f1s = [score.f1 for score in scores.values()]
     return {
-        "accuracy": mean,
-        "f1": float(np.mean([score.f1 for score in scores.values()])),
-        "ci95": [mean - half, mean + half],
+        "accuracy": float(np.mean(accuracies)),
+        "f1": float(np.mean(f1s)),
+        "precision": float(np.mean([score.precision for score in scores.values()])),
+        "recall": float(np.mean([score.recall for score in scores.values()])),
+        "ci95": _interval(accuracies),
+        "f1_ci95": _interval(f1s),
+        "confusion": _shares(
+            sum(score.confusion for score in scores.values()), classes
+        ),
         "per_sample": {
             name: {"accuracy": score.accuracy, "f1": score.f1}
             for name, score in scores.items()
         },
+    }
+
+
+def _interval(values: list[float]) -> list[float]:
+    """Return the 95 % interval of a mean; of a single value the value itself."""
+    mean = float(np.mean(values))
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    half = NORMAL_95 * spread / float(np.sqrt(len(values)))
+    return [mean - half, mean + half]
+
+
+def _shares(confusion: Any, classes: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Turn counts into shares of each true class."""
+    shares = confusion / confusion.sum(axis=1, keepdims=True)
+    return {
+        true: dict(zip(classes, row, strict=True))
+        for true, row in zip(classes, shares.tolist(), strict=True)
     }

@@ -9,10 +9,19 @@ from functools import partial
 from pathlib import Path
 
 from specklenn.core.errors import DataError
+from specklenn.core.simulation.brightness import mean_photons
+from specklenn.core.simulation.debris import Debris
 from specklenn.core.simulation.detector import Geometry
 from specklenn.core.simulation.experiment import Experiment, StructureFile
 from specklenn.core.simulation.particles import make_particle
-from specklenn.core.simulation.samples import Body, Molecule, Sample, SolidBody
+from specklenn.core.simulation.random_bodies import RandomBodies, draw_body
+from specklenn.core.simulation.samples import (
+    Body,
+    Molecule,
+    Sample,
+    SolidBody,
+    refuse_too_large,
+)
 from specklenn.core.simulation.structures import Structure, read_structure
 from specklenn.core.simulation.truth import LONGEST_TEXT
 
@@ -32,16 +41,43 @@ class Entry:
     source : Body or function that returns a Structure
     checked : bool
         Whether its size is checked before anything is simulated.
+    debris : Debris or None
+        That comes with it; the experiment's by default.
+    photons : float or None
+        Mean photons from a particle of a body in the middle of the focus at
+        ``fluence: 1``, whatever the photons of a pulse; as they are by default.
     """
 
     source: Body | Callable[[], Structure]
     checked: bool = True
+    debris: Debris | None = None
+    photons: float | None = None
 
     def prepare(self, geometry: Geometry) -> Sample:
         """Load the sample and make it ready for a detector."""
         if isinstance(self.source, Body):
             return SolidBody(self.source, geometry)
         return Molecule(self.source(), geometry)
+
+    def conditions(
+        self, experiment: Experiment, sample: Sample, geometry: Geometry
+    ) -> Experiment:
+        """Return the experiment as this sample has it, made ready.
+
+        Raises
+        ------
+        DataError
+            If none of the sample's photons can be seen.
+        """
+        update: dict[str, object] = {"debris": self.debris or experiment.debris}
+        if self.photons is not None:
+            assert isinstance(self.source, Body)
+            assert isinstance(sample, SolidBody)
+            mean = mean_photons(self.source, sample, geometry) * experiment.beam.fluence
+            if mean == 0:
+                raise DataError(f"{sample.name}: no photons on the good pixels")
+            update["fluence"] = experiment.fluence * self.photons / mean
+        return experiment.model_copy(update=update)
 
     def extent(self) -> tuple[str, float]:
         """Load the sample; return its name and largest radius, angstrom."""
@@ -53,6 +89,8 @@ class Entry:
 
 class Catalogue:
     """The samples of an experiment: structures, procedural particles, bodies.
+
+    Bodies drawn from a seed come last.
 
     Parameters
     ----------
@@ -71,9 +109,11 @@ class Catalogue:
         self, experiment: Experiment, geometry: Geometry, most_bytes: int = MOST_BYTES
     ) -> None:
         self.entries = list(_entries(experiment))
+        self._experiment = experiment
         self._geometry = geometry
         self._most_bytes = most_bytes
         self._ready: OrderedDict[int, Sample] = OrderedDict()
+        self._conditions: dict[int, Experiment] = {}
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -89,6 +129,20 @@ class Catalogue:
             del self._ready[list(self._ready)[-2]]
         return self._ready[number]
 
+    def conditions(self, number: int) -> Experiment:
+        """Return the experiment as a sample has it: with its own debris and fluence.
+
+        Raises
+        ------
+        DataError
+            If the fluence is to be chosen and none of its photons can be seen.
+        """
+        if number not in self._conditions:
+            self._conditions[number] = self.entries[number].conditions(
+                self._experiment, self[number], self._geometry
+            )
+        return self._conditions[number]
+
     def _held(self) -> int:
         return sum(sample.nbytes for sample in self._ready.values())
 
@@ -96,12 +150,17 @@ class Catalogue:
         """Load every structure once; return what the detector cannot show of them.
 
         Procedural particles are left out: they take long to make and are compact.
+        Of random bodies the largest is named, for all of them.
 
         Raises
         ------
         DataError
-            If a structure cannot be read or has too long a name.
+            If a structure cannot be read or has too long a name, or a body is too
+            large to be simulated.
         """
+        for entry in self.entries:
+            if isinstance(entry.source, Body):
+                refuse_too_large(entry.source, self._geometry)
         sampled = self._geometry.sampled_radius_angstrom
         found = [entry.extent() for entry in self.entries if entry.checked]
         for name, _ in found:
@@ -129,6 +188,20 @@ def _entries(experiment: Experiment) -> Iterator[Entry]:
         yield Entry(source=maker, checked=False)
     for body in experiment.bodies:
         yield Entry(source=body)
+    if experiment.random_bodies:
+        yield from _drawn(experiment.random_bodies)
+
+
+def _drawn(settings: RandomBodies) -> Iterator[Entry]:
+    drawn = [draw_body(settings, number) for number in range(settings.count)]
+    largest = max(body.largest_radius_angstrom for body, _ in drawn)
+    for body, debris in drawn:
+        yield Entry(
+            source=body,
+            checked=body.largest_radius_angstrom == largest,
+            debris=debris,
+            photons=settings.photons,
+        )
 
 
 def count_samples(experiment: Experiment) -> int:

@@ -13,6 +13,7 @@ from specklenn.core.simulation.beam import Beam
 from specklenn.core.simulation.debris import Debris
 from specklenn.core.simulation.detector import Detector
 from specklenn.core.simulation.noise import Noise
+from specklenn.core.simulation.random_bodies import RandomBodies
 from specklenn.core.simulation.ranges import CountRange
 from specklenn.core.simulation.samples import Body
 
@@ -68,6 +69,8 @@ class Experiment(Settings):
         Samples made from a seed.
     bodies : list of Body
         Viruses and other homogeneous solids.
+    random_bodies : RandomBodies or None
+        Homogeneous solids made from a seed, with debris and a fluence of their own.
     fractions : dict of class to share
         Of shots; the shares are normalised.
     hits : tuple of int
@@ -78,7 +81,7 @@ class Experiment(Settings):
         Whether the fringes of a multi-hit are averaged over each pixel; the
         benchmark takes their value at its centre.
     debris : Debris
-        What non-sample-hits are.
+        What non-sample-hits are, but those of random bodies.
     background_photons : float
         Mean photons of background on the detector in every shot.
     pool : int
@@ -94,6 +97,7 @@ class Experiment(Settings):
     structures: tuple[Path | StructureFile, ...] = ()
     procedural: Procedural | None = None
     bodies: tuple[Body, ...] = ()
+    random_bodies: RandomBodies | None = None
     fractions: dict[str, float] = Field(
         default={labels.SINGLE_HIT: 0.5, labels.MULTI_HIT: 0.5}
     )
@@ -118,9 +122,11 @@ class Experiment(Settings):
             raise ValueError(
                 f"hits: {list(self.hits)}, 2 to {MOST_PARTICLES} particles expected"
             )
-        if not self.structures and not self.bodies and self.procedural is None:
+        drawn = self.procedural or self.random_bodies
+        if not self.structures and not self.bodies and drawn is None:
             raise ValueError(
-                "structures, procedural or bodies: at least one sample expected"
+                "structures, procedural, bodies or random_bodies: at least one sample "
+                "expected"
             )
         return self
 

@@ -144,7 +144,8 @@ class Factory:
     def expose(self, random: np.random.Generator, label: str, sample: int) -> Exposure:
         """Draw one noise-free shot of a class of a sample, by its number."""
         found = self.catalogue[sample]
-        return expose(random, self.experiment, self.geometry, label, found)
+        conditions = self.catalogue.conditions(sample)
+        return expose(random, conditions, self.geometry, label, found)
 
     def shots(
         self, indices: npt.NDArray[np.int64], choose: Choose | None = None

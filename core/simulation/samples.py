@@ -183,24 +183,22 @@ class SolidBody:
     ----------
     settings : Body
     geometry : Geometry
+
+    Raises
+    ------
+    DataError
+        If an icosahedron is too large for the detector.
     """
 
     def __init__(self, settings: Body, geometry: Geometry) -> None:
         self.name = settings.name
         self._settings = settings
         self._q = np.ascontiguousarray(geometry.q.T)
-        reach = float(geometry.lengths.max()) * settings.largest_radius_angstrom
         self._solid: Solid = Sphere()
         self.nbytes = 0
         if settings.shape == "icosahedron":
-            if reach > LARGEST_REACH:
-                most = LARGEST_REACH / reach * settings.largest_radius_angstrom
-                raise DataError(
-                    f"bodies: {settings.name}: radius up to "
-                    f"{settings.largest_radius_angstrom:.0f} angstrom, at most "
-                    f"{most:.0f} can be simulated on this detector"
-                )
-            self._solid = icosahedron = Icosahedron(reach)
+            refuse_too_large(settings, geometry)
+            self._solid = icosahedron = Icosahedron(_reach(settings, geometry))
             self.nbytes = icosahedron.nbytes
 
     def draw_form(self, random: np.random.Generator) -> Form:
@@ -226,3 +224,26 @@ class SolidBody:
             field = field + form.shell_density * (self._solid.at(q) - core)
         filled: Amplitudes = (axes.prod() * field).astype(np.complex64)
         return filled
+
+
+def refuse_too_large(settings: Body, geometry: Geometry) -> None:
+    """Refuse an icosahedron whose grid would take too much memory.
+
+    Raises
+    ------
+    DataError
+        With the largest radius that can be simulated.
+    """
+    reach = _reach(settings, geometry)
+    if settings.shape == "icosahedron" and reach > LARGEST_REACH:
+        most = LARGEST_REACH / reach * settings.largest_radius_angstrom
+        raise DataError(
+            f"bodies: {settings.name}: radius up to "
+            f"{settings.largest_radius_angstrom:.0f} angstrom, at most "
+            f"{most:.0f} can be simulated on this detector"
+        )
+
+
+def _reach(settings: Body, geometry: Geometry) -> float:
+    """Return the longest q times the largest radius."""
+    return float(geometry.lengths.max()) * settings.largest_radius_angstrom

@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from specklenn.core.preprocess import Preprocessing
 from specklenn.core.settings import Settings
 
 
@@ -142,8 +143,8 @@ def expose(
     return photons + read_noise * noise
 
 
-def normalise(photons: Tensor, bad: Tensor, scale: str) -> Tensor:
-    """Scale patterns and bring them to zero mean and unit variance.
+def normalise(photons: Tensor, bad: Tensor, settings: Preprocessing) -> Tensor:
+    """Scale patterns and, if asked for, bring them to zero mean and unit variance.
 
     The same arithmetic as `specklenn.core.preprocess.Cropper.normalise`, on
     patterns that are binned already.
@@ -152,17 +153,20 @@ def normalise(photons: Tensor, bad: Tensor, scale: str) -> Tensor:
     ----------
     photons : (B, side, side) float32, photons per binned pixel
     bad : (B, side, side) bool
-    scale : {"linear", "sqrt", "log1p"}
+    settings : Preprocessing
+        ``scale`` and ``standardise`` count.
 
     Returns
     -------
     (B, 1, side, side) float32
     """
     values = photons
-    if scale == "sqrt":
+    if settings.scale == "sqrt":
         values = photons.clamp_min(0.0).sqrt()
-    elif scale == "log1p":
+    elif settings.scale == "log1p":
         values = photons.clamp_min(0.0).log1p()
+    if not settings.standardise:
+        return values.masked_fill(bad, torch.nan)[:, None]
     good = (~bad).float()
     number = good.sum(dim=(1, 2), keepdim=True).clamp_min(1.0)
     mean = (values * good).sum(dim=(1, 2), keepdim=True) / number

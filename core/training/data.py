@@ -1,4 +1,4 @@
-"""Training patterns in memory, and balanced batches of them."""
+"""Training patterns in memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from specklenn.core.errors import DataError
-from specklenn.core.files import Dataset, read_dataset
+from specklenn.core.files import LABEL, NAME, Dataset, read_dataset
 
 FLOAT16_MOST = 60_000.0
 
@@ -33,6 +33,8 @@ class TrainingData:
         Names of the classes.
     files : (N,) int64
         Number of the dataset that each pattern is from.
+    sample_names, file_names : tuple of str
+        By these numbers.
     """
 
     patterns: Tensor
@@ -41,6 +43,8 @@ class TrainingData:
     labels: Tensor
     classes: tuple[str, ...]
     files: Tensor
+    sample_names: tuple[str, ...]
+    file_names: tuple[str, ...]
 
     def groups(self) -> list[list[Tensor]]:
         """Return the rows of every sample, by class; samples lacking one are left."""
@@ -55,6 +59,12 @@ class TrainingData:
                 found.append(rows)
         return found
 
+    def describe(self, rows: Tensor) -> str:
+        """Say which samples of which datasets some patterns are of."""
+        samples = sorted({self.sample_names[n] for n in self.samples[rows].tolist()})
+        files = sorted({self.file_names[n] for n in self.files[rows].tolist()})
+        return f"{', '.join(samples)} of {', '.join(files)}"
+
 
 def load_training_data(
     paths: Sequence[Path], classes: Sequence[str], bin_pixels: int
@@ -64,7 +74,7 @@ def load_training_data(
     Parameters
     ----------
     paths : sequence of path
-        Of one frame shape; the mask is the first file's.
+        One or more, of one frame shape; the mask is the first file's.
     classes : sequence of str
         Patterns of other classes are left out.
     bin_pixels : int
@@ -73,13 +83,13 @@ def load_training_data(
     Raises
     ------
     DataError
-        If labels or names are missing or the files do not fit together.
+        If labels, names or a class are missing, or the files do not fit together.
     """
-    patterns, labels, names = [], [], []
+    patterns, labels, names, seen = [], [], [], []
     bad: npt.NDArray[np.bool_] | None = None
     for path in paths:
         dataset = read_dataset(path)
-        found, sample = _texts(dataset, path)
+        found, sample = labels_and_names(dataset, path, "training")
         chosen = np.isin(found, classes)
         binned, where = bin_patterns(dataset.patterns[chosen], dataset.mask, bin_pixels)
         if bad is not None and where.shape != bad.shape:
@@ -91,10 +101,11 @@ def load_training_data(
         patterns.append(binned)
         labels.append(found[chosen])
         names.append(sample[chosen])
-    if bad is None or sum(map(len, patterns)) == 0:
-        raise DataError(f"training data: no pattern of {', '.join(classes)}")
+        seen.append(found)
+    assert bad is not None
+    _check_classes(paths, classes, np.concatenate(seen))
     order = {name: number for number, name in enumerate(classes)}
-    _, samples = np.unique(np.concatenate(names), return_inverse=True)
+    sample_names, samples = np.unique(np.concatenate(names), return_inverse=True)
     return TrainingData(
         patterns=torch.from_numpy(np.concatenate(patterns)),
         bad=torch.from_numpy(bad),
@@ -104,6 +115,8 @@ def load_training_data(
         files=torch.repeat_interleave(
             torch.arange(len(paths)), torch.tensor([len(part) for part in patterns])
         ),
+        sample_names=tuple(sample_names.tolist()),
+        file_names=tuple(path.name for path in paths),
     )
 
 
@@ -142,46 +155,61 @@ def bin_patterns(
     return binned, counts == 0
 
 
-def draw_batch(
-    groups: Sequence[Sequence[Tensor]],
-    samples: int,
-    patterns: int,
-    generator: torch.Generator,
+def draw_rows(
+    group: Sequence[Tensor], patterns: int, generator: torch.Generator
 ) -> Tensor:
-    """Draw as many patterns of every class of some samples.
+    """Draw as many patterns of every class of one sample.
 
     Parameters
     ----------
-    groups : rows of every sample, by class
+    group : rows by class
         See `TrainingData.groups`.
-    samples : int
-        Different samples in the batch, all of them if there are fewer.
     patterns : int
-        Per class and sample; repeated where a sample has fewer.
+        Per class; repeated where the sample has fewer.
     generator : torch.Generator
 
     Returns
     -------
-    (B,) int64
+    (classes * patterns,) int64
         Row numbers.
     """
-    chosen = torch.randperm(len(groups), generator=generator)[:samples]
     return torch.cat(
         [
             rows[torch.randperm(len(rows), generator=generator)[:patterns]]
             if len(rows) >= patterns
             else rows[torch.randint(len(rows), (patterns,), generator=generator)]
-            for sample in chosen.tolist()
-            for rows in groups[sample]
+            for rows in group
         ]
     )
 
 
-def _texts(
-    dataset: Dataset, path: Path
+def _check_classes(
+    paths: Sequence[Path], classes: Sequence[str], labels: npt.NDArray[np.str_]
+) -> None:
+    there = dict(zip(*np.unique(labels, return_counts=True), strict=True))
+    missing = [name for name in classes if name not in there]
+    if missing:
+        counts = ", ".join(f"{name} ({count})" for name, count in there.items())
+        raise DataError(
+            f"{', '.join(map(str, paths))}: no pattern of {', '.join(missing)}, which "
+            f"training.classes asks for; there are {counts or 'no labels'}"
+        )
+
+
+def labels_and_names(
+    dataset: Dataset, path: Path, purpose: str
 ) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.str_]]:
-    if dataset.labels is None or dataset.names is None:
-        raise DataError(f"{path}: training needs labels and sample names")
+    """Return the labels and the sample names of a dataset, (N,) str each.
+
+    Raises
+    ------
+    DataError
+        If it has none; says where they are expected, and what for.
+    """
+    if dataset.labels is None:
+        raise DataError(f"{path}: no labels at {LABEL}; {purpose} needs them")
+    if dataset.names is None:
+        raise DataError(f"{path}: no sample names at {NAME}; {purpose} needs them")
     return dataset.labels, dataset.names
 
 

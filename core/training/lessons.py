@@ -1,17 +1,22 @@
-"""What one training step shows and how it is judged: triplets, or episodes."""
+"""What one training step shows and how it is judged: triplets, or episodes.
+
+A step is made of parts, samples or scenes, each drawn from random numbers of its
+own. So a step shows the same whoever draws which of its parts, and when.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from specklenn.core.errors import DataError
-from specklenn.core.networks import Network
 from specklenn.core.training.augment import expose, normalise, random_patches, warp
-from specklenn.core.training.data import TrainingData, draw_batch
+from specklenn.core.training.data import TrainingData, draw_rows
 from specklenn.core.training.episodes import SAMPLES, episode_loss
 from specklenn.core.training.losses import triplet_loss
 from specklenn.core.training.mining import mine, squared_distances
@@ -23,6 +28,27 @@ from specklenn.core.training.settings import (
     draw_fluence,
     exposure_mask,
 )
+
+Embed = Callable[[Tensor], Tensor]
+"""A network in use: inputs (B, 1, side, side) to unit vectors (B, D), float32."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Batch:
+    """Parts of one step, ready for the network.
+
+    Parameters
+    ----------
+    inputs : (B, 1, side, side) float32
+    rows : (B,) int64
+        Of the training data.
+    seed : int
+        For what is drawn when the batch is judged.
+    """
+
+    inputs: Tensor
+    rows: Tensor
+    seed: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,10 +68,17 @@ class Judged:
 
 
 class Lesson(Protocol):
-    """Draws a batch and judges it."""
+    """Draws batches and judges them."""
 
-    def judge(self, encoder: Network, generator: torch.Generator) -> Judged:
-        """Return the loss of a new batch."""
+    @property
+    def parts(self) -> int:
+        """How many parts a step has."""
+
+    def draw(self, step: int, parts: Sequence[int]) -> Batch:
+        """Return some parts of a step, by their numbers from 0."""
+
+    def judge(self, embed: Embed, batch: Batch) -> Judged:
+        """Return the loss of a batch."""
 
 
 class Triplets:
@@ -68,22 +101,32 @@ class Triplets:
         self._groups = _groups(data)
         self._bad = exposure_mask(settings)
 
-    def judge(self, encoder: Network, generator: torch.Generator) -> Judged:
-        """Return the loss of a new batch."""
-        settings = self._settings
-        rows = draw_batch(
-            self._groups,
-            settings.samples_per_step,
-            settings.patterns_per_class,
-            generator,
-        )
-        distances = squared_distances(encoder(self.inputs(rows, generator)))
+    @property
+    def parts(self) -> int:
+        """Samples in a step, all of them if there are fewer than asked for."""
+        return min(self._settings.samples_per_step, len(self._groups))
+
+    def draw(self, step: int, parts: Sequence[int]) -> Batch:
+        """Return as many patterns of every class of some of the step's samples."""
+        seed, each = self._settings.seed, self._settings.patterns_per_class
+        order = torch.randperm(len(self._groups), generator=_seeded(seed, step))
+        rows, inputs = [], []
+        for part in parts:
+            generator = part_stream(seed, step, part)
+            rows.append(draw_rows(self._groups[int(order[part])], each, generator))
+            inputs.append(self.inputs(rows[-1], generator))
+        return _joined(inputs, rows, seed, step, parts)
+
+    def judge(self, embed: Embed, batch: Batch) -> Judged:
+        """Return the loss of the semi-hard triplets in a batch."""
+        settings, rows = self._settings, batch.rows
+        distances = squared_distances(embed(batch.inputs))
         triplets = mine(
             distances.detach(),
             self._data.samples[rows],
             self._data.labels[rows],
             settings.margin,
-            generator,
+            torch.Generator().manual_seed(batch.seed),
         )
         loss = triplet_loss(
             distances[triplets.anchors, triplets.positives],
@@ -116,7 +159,7 @@ class Triplets:
             photons = expose(photons, fluence, read, generator)
         bad = bad | self._bad
         bad |= random_patches(len(rows), side, settings.augment, generator)
-        return normalise(photons, bad, settings.preprocess.scale)
+        return normalise(photons, bad, settings.preprocess)
 
 
 class Scenes:
@@ -153,28 +196,48 @@ class Scenes:
         for group in _groups(data):
             if min(map(len, group)) >= episodes.patterns_per_class:
                 self._groups[int(data.files[group[0][0]])].append(group)
-        if min(map(len, self._groups)) < SAMPLES:
-            raise DataError(
-                f"training data: a dataset with fewer than {SAMPLES} samples that have "
-                f"{episodes.patterns_per_class} patterns of every class"
-            )
+        for file, found in enumerate(self._groups):
+            if len(found) < SAMPLES:
+                raise DataError(
+                    f"{data.file_names[file]}: fewer than {SAMPLES} samples have "
+                    f"{episodes.patterns_per_class} patterns of every class, as "
+                    "training.episodes asks for"
+                )
         self._shares = torch.tensor([one.share for one in shown])
         noise = (settings.exposure or Exposure()).noise
         self._read_noise = noise.read_noise_photons * settings.preprocess.bin
 
-    def judge(self, encoder: Network, generator: torch.Generator) -> Judged:
-        """Return the loss of a new batch."""
-        scenes = [self.scene(generator) for _ in range(self._episodes.scenes)]
-        vectors = encoder(torch.cat(scenes)).chunk(len(scenes))
+    @property
+    def parts(self) -> int:
+        """Scenes in a step."""
+        return self._episodes.scenes
+
+    def draw(self, step: int, parts: Sequence[int]) -> Batch:
+        """Return some of the step's scenes."""
+        seed = self._settings.seed
+        scenes = [self.scene(part_stream(seed, step, part)) for part in parts]
+        inputs = [inputs for inputs, _ in scenes]
+        return _joined(inputs, [rows for _, rows in scenes], seed, step, parts)
+
+    def judge(self, embed: Embed, batch: Batch) -> Judged:
+        """Return the mean loss of the scenes in a batch."""
         classes, each = len(self._data.classes), self._episodes.patterns_per_class
+        vectors = embed(batch.inputs)
         losses = [
             episode_loss(part, classes, each, self._episodes.sharpness)
-            for part in vectors
+            for part in torch.split(vectors, SAMPLES * classes * each)
         ]
         return Judged(loss=torch.stack(losses).mean())
 
-    def scene(self, generator: torch.Generator) -> Tensor:
-        """Make the inputs of one scene, (2 * classes * patterns, 1, side, side)."""
+    def scene(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Make one scene.
+
+        Returns
+        -------
+        inputs : (2 * classes * patterns, 1, side, side) float32
+            Sample after sample, class after class.
+        rows : (2 * classes * patterns,) int64
+        """
         file = int(torch.multinomial(self._shares, 1, generator=generator))
         groups = self._groups[file]
         chosen = torch.randperm(len(groups), generator=generator)[:SAMPLES].tolist()
@@ -186,15 +249,16 @@ class Scenes:
                 order = torch.randperm(len(of_class), generator=generator)[:each]
                 rows.append(of_class[order])
                 photons.append(first.mean().expand(each))
-        return show(
-            self._data.patterns[torch.cat(rows)].float(),
+        drawn = torch.cat(rows)
+        inputs = show(
+            self._data.patterns[drawn].float(),
             torch.cat(photons),
-            self._settings.preprocess.input_side,
-            self._settings.preprocess.scale,
+            self._settings.preprocess,
             self._shown[file],
             self._read_noise,
             generator,
         )
+        return inputs, drawn
 
 
 def make_lesson(settings: Training, data: TrainingData) -> Lesson:
@@ -204,8 +268,40 @@ def make_lesson(settings: Training, data: TrainingData) -> Lesson:
     return Triplets(settings, data)
 
 
+def part_stream(seed: int, step: int, part: int) -> torch.Generator:
+    """Return the random numbers that a part of a step is drawn from."""
+    # From 1: a zero at the end changes nothing, and the step has a stream as well.
+    return _seeded(seed, step, part + 1)
+
+
+def _seeded(*numbers: int) -> torch.Generator:
+    return torch.Generator().manual_seed(_mixed(*numbers))
+
+
+def _mixed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
+
+
+def _joined(
+    inputs: Sequence[Tensor],
+    rows: Sequence[Tensor],
+    seed: int,
+    step: int,
+    parts: Sequence[int],
+) -> Batch:
+    """Put parts of a step together; what is drawn later depends on which they are."""
+    return Batch(
+        inputs=torch.cat(tuple(inputs)),
+        rows=torch.cat(tuple(rows)),
+        seed=_mixed(seed, step, *parts, len(parts)),
+    )
+
+
 def _groups(data: TrainingData) -> list[list[Tensor]]:
     groups = data.groups()
     if not groups:
-        raise DataError("training data: no sample has two patterns of every class")
+        raise DataError(
+            f"{', '.join(data.file_names)}: no sample has two patterns of every class "
+            f"({', '.join(data.classes)})"
+        )
     return groups

@@ -5,20 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from specklenn.core import checkpoint
-from specklenn.core.checkpoint import Card
-from specklenn.core.errors import DataError
-from specklenn.core.files import read_dataset
-from specklenn.core.preprocess import prepare
+from specklenn.core.scoring import Rule
 from specklenn.core.settings import Settings
+from specklenn.core.training.devices import Device, Precision
 from specklenn.core.training.settings import Training
-from specklenn.core.training.trainer import Trainer
-
-Validation = tuple[npt.NDArray[np.float32], npt.NDArray[np.str_], npt.NDArray[np.str_]]
+from specklenn.core.training.validation import ValidationFile
 
 
 class TrainingRun(Settings):
@@ -30,15 +23,29 @@ class TrainingRun(Settings):
         Of the model.
     data : list of path
         Labelled datasets to train on.
-    validation : path or None
-        Labelled dataset of other samples, with noise; the weights with the best
-        five-shot accuracy on it are kept. The last weights without it.
+    data_bin : int or None
+        Pixels of theirs that are summed per side; by default those of
+        ``training.preprocess``. 1 where they were simulated with its larger pixels.
+    validation : path, or list of path or ValidationFile
+        Labelled datasets of other samples, with noise; the weights with the best
+        five-shot accuracy on them are kept. The last weights without any.
+    validation_rule : {"mean", "nearest", "soft", "prototype"}
+        How supports give a distance, in validation and wherever the weights are
+        used unless something else is asked for; stored with them.
     validate_every : int
         Steps between validations.
     validation_patterns : int
         Patterns per class and sample that are used, to save time.
     output : path
-        Weights file; the card and the state, with the history, go beside it.
+        Weights file; the card, the log with its picture, and the state go beside
+        it.
+    workers : int
+        Processes that draw batches in the background, for every rank; 0 to draw
+        between the steps.
+    device : {"auto", "cpu", "cuda"}
+        Where the network is trained; by default on a graphics card if there is one.
+    precision : {"auto", "float32", "bfloat16"}
+        Of the network's inner numbers; by default bfloat16 on cards that can.
     note, commit : str
         For the card: what the data are, and the commit of the code.
     training : Training
@@ -46,20 +53,39 @@ class TrainingRun(Settings):
 
     name: str = "model"
     data: tuple[Path, ...] = Field(min_length=1)
-    validation: Path | None = None
+    data_bin: int | None = Field(default=None, ge=1, le=64)
+    validation: tuple[ValidationFile, ...] = ()
+    validation_rule: Rule = "mean"
     validate_every: int = Field(default=500, ge=1)
     validation_patterns: int = Field(default=40, ge=7)
     output: Path
+    workers: int = Field(default=0, ge=0, le=256)
+    device: Device = "auto"
+    precision: Precision = "auto"
     note: str = ""
     commit: str = ""
     training: Training = Training()
+
+    @field_validator("validation", mode="before")
+    @classmethod
+    def _as_files(cls, value: Any) -> Any:
+        """Accept a single file, and files by their path alone."""
+        if value is None:
+            return ()
+        items = value if isinstance(value, (list, tuple)) else [value]
+        return [
+            {"file": item} if isinstance(item, (str, Path)) else item for item in items
+        ]
 
     def located(self, folder: Path) -> TrainingRun:
         """Return the same run with relative paths taken from a folder."""
         return self.model_copy(
             update={
                 "data": tuple(folder / path for path in self.data),
-                "validation": self.validation and folder / self.validation,
+                "validation": tuple(
+                    item.model_copy(update={"file": folder / item.file})
+                    for item in self.validation
+                ),
                 "output": folder / self.output,
             }
         )
@@ -69,49 +95,12 @@ class TrainingRun(Settings):
         """Where the state of the training is kept, for resuming."""
         return self.output.with_suffix(".state.safetensors")
 
-    def load_validation(self) -> Validation | None:
-        """Read and prepare the validation patterns.
+    @property
+    def log_file(self) -> Path:
+        """Where the log of the training is kept."""
+        return self.output.with_suffix(".log.csv")
 
-        Raises
-        ------
-        DataError
-            If the file has no labels or names.
-        """
-        if self.validation is None:
-            return None
-        dataset = read_dataset(self.validation)
-        if dataset.labels is None or dataset.names is None:
-            raise DataError(f"{self.validation}: validation needs labels and names")
-        kept = first_of_each(dataset.labels, dataset.names, self.validation_patterns)
-        prepared = prepare(
-            dataset.patterns[kept], dataset.mask, self.training.preprocess
-        )
-        return prepared.inputs, dataset.labels[kept], dataset.names[kept]
-
-    def save_weights(self, trainer: Trainer, step: int, accuracy: float | None) -> None:
-        """Write the weights as they are now, and their card."""
-        scores: dict[str, Any] = {"step": step}
-        if accuracy is not None:
-            scores["validation"] = {"five_shot_accuracy": accuracy}
-        card = Card(
-            name=self.name,
-            data=self.note,
-            seed=self.training.seed,
-            commit=self.commit,
-            scores=scores,
-        )
-        self.output.parent.mkdir(parents=True, exist_ok=True)
-        checkpoint.save(self.output, trainer.trained(), self.training.preprocess, card)
-
-
-def first_of_each(
-    labels: npt.NDArray[np.str_], names: npt.NDArray[np.str_], most: int
-) -> npt.NDArray[np.int64]:
-    """Return the first rows of every class of every sample, at most so many each."""
-    _, group = np.unique(
-        np.char.add(np.char.add(labels, "\n"), names), return_inverse=True
-    )
-    order = np.argsort(group, kind="stable")
-    starts = np.searchsorted(group[order], group[order])
-    place = np.arange(len(order)) - starts
-    return np.sort(order[place < most])
+    @property
+    def curves_file(self) -> Path:
+        """Where a picture of the log is kept."""
+        return self.output.with_suffix(".log.png")

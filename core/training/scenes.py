@@ -13,8 +13,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from specklenn.core.preprocess import Preprocessing
 from specklenn.core.settings import Settings
 from specklenn.core.simulation.ranges import Range
+from specklenn.core.training.artefacts import electronics, stray_light, uniform
 from specklenn.core.training.augment import (
     Augmentation,
     expose,
@@ -24,6 +26,9 @@ from specklenn.core.training.augment import (
 )
 
 GAMMA_SHAPE = 2.5
+FOCUS_OCTAVES = 6
+"""Largest factor, in powers of two, between particles in the focus and at its rim."""
+
 SAME_ZOOM = 0.01
 """Patterns of one scene differ by this in their zoom."""
 
@@ -44,6 +49,9 @@ class SceneSettings(Settings):
         particles anywhere in a Gaussian focus.
     zoom : (smallest, largest)
         Of the patterns of a scene.
+    artefacts : bool
+        Whether scenes also have what detectors and beamlines add, see
+        `specklenn.core.training.artefacts`.
     """
 
     share: float = Field(default=1.0, gt=0)
@@ -51,13 +59,13 @@ class SceneSettings(Settings):
     photons: Range | None = None
     jitter: Literal["gamma", "focus"] = "gamma"
     zoom: Range = (0.95, 1.05)
+    artefacts: bool = True
 
 
 def show(
     patterns: Tensor,
     first_class_photons: Tensor,
-    side: int,
-    scale: str,
+    preprocess: Preprocessing,
     settings: SceneSettings,
     read_noise: float,
     generator: torch.Generator,
@@ -67,12 +75,11 @@ def show(
     Parameters
     ----------
     patterns : (B, H, W) float32, expected photons per pixel
-        ``side`` pixels or more.
+        As many as the network's input or more.
     first_class_photons : (B,) float32
         Mean photons of the first class of each pattern's sample.
-    side : int
-        Of the network's input, pixels.
-    scale : {"linear", "sqrt", "log1p"}
+    preprocess : Preprocessing
+        Side of the network's input and how photons become values.
     settings : SceneSettings
     read_noise : float, photons per pixel
         The most likely one; others are drawn as well.
@@ -82,20 +89,25 @@ def show(
     -------
     (B, 1, side, side) float32
     """
+    side = preprocess.input_side
     low, high = settings.zoom
-    zoom = _uniform(low, high, generator)
+    zoom = uniform(low, high, generator)
     turn = Augmentation(
         zoom=(zoom * (1 - SAME_ZOOM), zoom * (1 + SAME_ZOOM)), shift_pixels=0.7
     )
     moved = warp(patterns[:, None], side, turn, generator)[:, 0]
     fluence = _fluence(first_class_photons, settings, generator)
-    if _uniform(0, 1, generator) < 0.5:
-        background = 10 ** _uniform(-3.5, -0.5, generator)
-        moved = moved + background / fluence[:, None, None]
+    expected = moved * fluence[:, None, None]
+    if uniform(0, 1, generator) < 0.5:
+        expected = expected + 10 ** uniform(-3.5, -0.5, generator)
+    if settings.artefacts:
+        expected = expected + stray_light(len(expected), side, generator)
     noise = _read_noise(read_noise, generator)
-    photons = expose(moved, fluence, noise, generator)
+    photons = expose(expected, torch.ones(len(expected)), noise, generator)
+    if settings.artefacts:
+        photons = electronics(photons, generator)
     bad = random_mask(side, generator).expand_as(photons)
-    return normalise(photons, bad, scale)
+    return normalise(photons, bad, preprocess)
 
 
 def random_mask(side: int, generator: torch.Generator) -> Tensor:
@@ -105,21 +117,21 @@ def random_mask(side: int, generator: torch.Generator) -> Tensor:
     quarters or half of the detector, and rectangles anywhere.
     """
     bad = torch.zeros(side, side, dtype=torch.bool)
-    middle = (side + _uniform(-2, 2, generator)) / 2
+    middle = (side + uniform(-2, 2, generator)) / 2
     axis = torch.arange(side) + 0.5 - middle
     rows, columns = axis[:, None], axis[None, :]
-    if _uniform(0, 1, generator) < 0.6:
-        gap = (axis.abs() < _uniform(0.5, 2.5, generator)).expand(side, side)
-        bad |= gap if _uniform(0, 1, generator) < 0.5 else gap.T
-    kind = _uniform(0, 1, generator)
+    if uniform(0, 1, generator) < 0.6:
+        gap = (axis.abs() < uniform(0.5, 2.5, generator)).expand(side, side)
+        bad |= gap if uniform(0, 1, generator) < 0.5 else gap.T
+    kind = uniform(0, 1, generator)
     if kind < 0.35:
-        bad |= (rows**2 + columns**2).sqrt() < _uniform(1.0, 4.0, generator)
+        bad |= (rows**2 + columns**2).sqrt() < uniform(1.0, 4.0, generator)
     elif kind < 0.7:
-        high, wide = _uniform(0.6, 2.6, generator), _uniform(0.6, 2.6, generator)
+        high, wide = uniform(0.6, 2.6, generator), uniform(0.6, 2.6, generator)
         bad |= (rows.abs() < high) & (columns.abs() < wide)
-    if _uniform(0, 1, generator) < 0.08:
+    if uniform(0, 1, generator) < 0.08:
         bad |= _part_missing(side, generator)
-    if _uniform(0, 1, generator) < 0.25:
+    if uniform(0, 1, generator) < 0.25:
         bad |= random_patches(1, side, Augmentation(), generator)[0]
     return bad
 
@@ -127,7 +139,7 @@ def random_mask(side: int, generator: torch.Generator) -> Tensor:
 def _part_missing(side: int, generator: torch.Generator) -> Tensor:
     """Return half or three quarters of the pixels, (side, side) bool."""
     seen = torch.zeros(side, side, dtype=torch.bool)
-    rows = side // 2 if _uniform(0, 1, generator) < 0.7 else side
+    rows = side // 2 if uniform(0, 1, generator) < 0.7 else side
     seen[:rows, : side // 2] = True
     return ~seen.rot90(int(torch.randint(4, (), generator=generator)))
 
@@ -137,16 +149,16 @@ def _fluence(
 ) -> Tensor:
     """Draw the factor on every pattern of a scene, (B,) float32."""
     low, high = settings.photons or settings.fluence
-    base = math.exp(_uniform(math.log(low), math.log(high), generator))
+    base = math.exp(uniform(math.log(low), math.log(high), generator))
     number = len(first_class_photons)
     if settings.jitter == "gamma":
         rates = torch.full((number,), GAMMA_SHAPE)
         jitter = torch._standard_gamma(rates, generator=generator) / GAMMA_SHAPE
         jitter = jitter.clamp(0.1, 4.0)
     else:
-        # exp(-4 ln 2 r^2) of places even over a disc, as wide as up to the focus.
-        depth = _uniform(0, 4, generator) * torch.rand(number, generator=generator)
-        jitter = torch.exp2(-depth)
+        # exp(-4 ln 2 r^2) of places even over a disc around the focus.
+        octaves = uniform(0, FOCUS_OCTAVES, generator)
+        jitter = torch.exp2(-octaves * torch.rand(number, generator=generator))
     if settings.photons is None:
         return base * jitter
     return base * jitter / first_class_photons.clamp_min(1e-6)
@@ -154,11 +166,7 @@ def _fluence(
 
 def _read_noise(usual: float, generator: torch.Generator) -> float:
     """Draw the read noise of a scene: none, the usual one, or anything."""
-    kind = _uniform(0, 3, generator)
+    kind = uniform(0, 3, generator)
     if kind < 1:
         return 0.0
-    return usual if kind < 2 else 10 ** _uniform(-1.0, 0.2, generator)
-
-
-def _uniform(low: float, high: float, generator: torch.Generator) -> float:
-    return low + (high - low) * float(torch.rand((), generator=generator))
+    return usual if kind < 2 else 10 ** uniform(-1.0, 0.2, generator)

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from specklenn.core.files import as_picture
@@ -20,6 +20,9 @@ from specklenn.core.training.augment import Augmentation
 from specklenn.core.training.data import bin_patterns
 from specklenn.core.training.losses import DEFAULT_MARGIN
 from specklenn.core.training.scenes import SceneSettings
+
+COMPACT = "compact-2"
+"""The network that standardises patterns itself."""
 
 
 class Exposure(Settings):
@@ -66,14 +69,14 @@ class Training(Settings):
 
     Parameters
     ----------
-    network : {"specklenn-2023", "compact-1"}
+    network : {"specklenn-2023", "compact-2"}
         The paper's, or the small one of `specklenn.core.compact`.
     episodes : Episodes or None
         Few-shot training; by default the paper's triplets. Exposure's fluence and
         mask, augmentation and margin belong to the triplets; episodes draw theirs
         for every scene.
     preprocess : Preprocessing
-        Stored with the weights.
+        Stored with the weights; compact-2 needs ``standardise: false``.
     classes : tuple of str
     exposure : Exposure or None
         For noise-free patterns; None where the patterns are shots already.
@@ -83,17 +86,26 @@ class Training(Settings):
         Of the first weights.
     margin : float
         Of the triplet loss.
+    optimiser : {"adam", "adamw"}
     learning_rate : float
-        Of Adam.
+        The highest, see ``warm_up`` and ``decay``.
+    weight_decay : float
+        Of filters and matrices, not of biases and normalisation: added to the
+        gradient by adam, taken off the weights by adamw.
+    warm_up : float
+        Share of the steps in which the learning rate rises from zero, linearly.
     decay : bool
-        Whether the learning rate falls to zero along a cosine.
+        Whether the learning rate falls to zero along a cosine after that.
+    average : float
+        What an average of the network over its steps keeps of itself in a step, as
+        0.999; the average is validated and saved then. 0 for the network itself.
     steps : int
     samples_per_step, patterns_per_class : int
         Make up a batch.
     seed : int
     """
 
-    network: Literal["specklenn-2023", "compact-1"] = "specklenn-2023"
+    network: Literal["specklenn-2023", "compact-2"] = "specklenn-2023"
     episodes: Episodes | None = None
     preprocess: Preprocessing = Preprocessing()
     classes: tuple[str, ...] = Field(
@@ -104,12 +116,26 @@ class Training(Settings):
     embedding_size: int = Field(default=EMBEDDING_SIZE, ge=2, le=4096)
     initial_std: float = Field(default=0.2, gt=0)
     margin: float = Field(default=DEFAULT_MARGIN, gt=0, le=4)
+    optimiser: Literal["adam", "adamw"] = "adam"
     learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    warm_up: float = Field(default=0.0, ge=0, lt=1)
     decay: bool = True
+    average: float = Field(default=0.0, ge=0, lt=1)
     steps: int = Field(default=4000, ge=1)
     samples_per_step: int = Field(default=8, ge=1)
     patterns_per_class: int = Field(default=8, ge=2)
     seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _input_fits(self) -> Training:
+        wanted = self.network != COMPACT
+        if self.preprocess.standardise != wanted:
+            raise ValueError(
+                f"preprocess.standardise: {self.preprocess.standardise}, {wanted} "
+                f"expected by network {self.network}"
+            )
+        return self
 
 
 def exposure_mask(settings: Training) -> Tensor:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from specklenn.core.errors import DataError
-from specklenn.core.evaluation import few_shot
 from specklenn.core.model import Encoder, store_channels_last
 from specklenn.core.networks import Network, make_network
 from specklenn.core.training.data import TrainingData
-from specklenn.core.training.lessons import make_lesson
+from specklenn.core.training.lessons import Batch, Judged, make_lesson
+from specklenn.core.training.optimiser import (
+    learning_rate,
+    make_optimiser,
+    move_average,
+)
+from specklenn.core.training.ranks import ALONE, Ranks
 from specklenn.core.training.settings import Training
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What one training step did.
+    """What one training step did, on all ranks together.
 
     Parameters
     ----------
@@ -30,106 +35,208 @@ class Step:
     semi_hard_share : float
         Share of the matching pairs with a semi-hard negative; not a number for
         episodes.
+    learning_rate : float
+    patterns : int
+        That were shown.
     """
 
     step: int
     loss: float
     semi_hard_share: float
+    learning_rate: float
+    patterns: int
 
 
 class Trainer:
-    """The state of one training: network, optimiser, random numbers, history.
+    """The state of one training: network, optimiser, average, history.
 
     Parameters
     ----------
     settings : Training
     data : TrainingData
+    ranks : Ranks
+        The processes that train together, each its parts of every step.
+    device : torch.device
+        Where the network is.
+    bfloat16 : bool
+        Whether the network computes in half the bits where that does no harm.
+
+    Attributes
+    ----------
+    recent : list of (float, float)
+        Loss and semi-hard share of the steps since the last validation.
+    stop_asked : bool
+        Set from outside, at any time, to end the training.
+    stopping : bool
+        Whether any rank was asked to stop before the last step; the same on all.
 
     Raises
     ------
     DataError
         If no sample has two patterns of every class or patterns are too small.
+    ConfigError
+        If the parts of a step cannot be shared out among the ranks.
     """
 
-    def __init__(self, settings: Training, data: TrainingData) -> None:
+    def __init__(
+        self,
+        settings: Training,
+        data: TrainingData,
+        ranks: Ranks = ALONE,
+        device: torch.device | None = None,
+        bfloat16: bool = False,
+    ) -> None:
         side = settings.preprocess.input_side
         self.settings = settings
         self.data = data
+        self.ranks = ranks
         self.lesson = make_lesson(settings, data)
+        self.parts = ranks.share(self.lesson.parts)
         if min(data.patterns.shape[1:]) < side:
             raise DataError(
                 f"training data: binned patterns of {tuple(data.patterns.shape[1:])} "
                 f"pixels, at least {side} expected"
             )
+        self.device = device or torch.device("cpu")
+        self._bfloat16 = bfloat16
         torch.manual_seed(settings.seed)
-        self.encoder = _make_encoder(settings)
+        self.encoder = _make_encoder(settings).to(self.device)
         store_channels_last(self.encoder)
-        self.optimiser = torch.optim.Adam(
-            self.encoder.parameters(), lr=settings.learning_rate
-        )
-        self.generator = torch.Generator().manual_seed(settings.seed)
+        self.optimiser = make_optimiser(settings, self.encoder)
+        self.average = copy.deepcopy(self.encoder) if settings.average else None
         self.steps_done = 0
+        self.seconds = 0.0
         self.best = -1.0
         self.history: list[dict[str, float]] = []
+        self.recent: list[tuple[float, float]] = []
+        self.stop_asked = False
+        self.stopping = False
 
-    def step(self) -> Step:
-        """Make one step on one batch."""
-        self._set_learning_rate()
-        self.encoder.train()
-        judged = self.lesson.judge(self.encoder, self.generator)
-        self.optimiser.zero_grad()
-        torch.autograd.backward(judged.loss)
+    def draw(self, step: int) -> Batch:
+        """Return this rank's parts of a step, counted from 0."""
+        return self.lesson.draw(step, self.parts)
+
+    def step(self, batch: Batch | None = None) -> Step:
+        """Make one step.
+
+        Parameters
+        ----------
+        batch : Batch, optional
+            This rank's parts of the step, drawn here if they are not given.
+
+        Raises
+        ------
+        DataError
+            If the loss or a gradient is not finite; the weights stay as they were.
+        """
+        batch = batch or self.draw(self.steps_done)
+        rate = learning_rate(self.settings, self.steps_done)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        loss, share = self._exchange(batch, self.judge(batch))
         self.optimiser.step()
+        if self.average is not None:
+            keep = self.settings.average
+            move_average(self.average, self.encoder, keep, self.steps_done)
         self.steps_done += 1
-        return Step(
+        step = Step(
             step=self.steps_done,
-            loss=judged.loss.item(),
-            semi_hard_share=judged.semi_hard_share,
+            loss=loss,
+            semi_hard_share=share,
+            learning_rate=rate,
+            patterns=len(batch.rows) * self.ranks.number,
         )
+        self.recent.append((step.loss, step.semi_hard_share))
+        return step
 
-    def validate(
-        self,
-        inputs: npt.NDArray[np.float32],
-        labels: npt.NDArray[np.str_],
-        names: npt.NDArray[np.str_],
-    ) -> float:
-        """Return the five-shot accuracy on prepared patterns of other samples."""
-        self.encoder.eval()
-        embeddings = few_shot.embed(self.encoder, inputs)
-        two_way = few_shot.TWO_WAY
-        classes = two_way if set(two_way) <= set(labels) else np.unique(labels).tolist()
-        scores = few_shot.evaluate(
-            embeddings, labels, names, shots=(5,), draws=2, classes=classes
-        )
-        return float(scores["5"]["accuracy"])
+    def judge(self, batch: Batch) -> Judged:
+        """Return the loss of a batch and leave its gradients at the weights."""
+        self.encoder.train()
+        self.encoder.zero_grad()
+        judged = self.lesson.judge(self._embed, batch)
+        torch.autograd.backward(judged.loss)
+        return judged
 
-    def record(self, step: Step, accuracy: float | None) -> bool:
-        """Add a line to the history; returns whether this is the best so far."""
-        line = {name: float(value) for name, value in asdict(step).items()}
-        if accuracy is not None:
-            line["accuracy"] = accuracy
+    def record(self, line: dict[str, float]) -> bool:
+        """Add figures to the history; returns whether these weights are the best.
+
+        The last ones are where there is no ``score``.
+        """
         self.history.append(line)
-        if accuracy is not None and accuracy > self.best:
-            self.best = accuracy
-            return True
-        return False
+        self.recent.clear()
+        score = line.get("score")
+        if score is not None and score <= self.best:
+            return False
+        self.best = self.best if score is None else score
+        return True
+
+    def summary(self) -> dict[str, float]:
+        """Return the step, means over the recent steps, and the learning rate."""
+        losses, shares = zip(*self.recent, strict=True)
+        return {
+            "step": self.steps_done,
+            "loss": sum(losses) / len(losses),
+            "semi_hard_share": sum(shares) / len(shares),
+            "learning_rate": learning_rate(self.settings, self.steps_done - 1),
+        }
+
+    def share_statistics(self) -> None:
+        """Give all ranks the same statistics of batch normalisation, their means."""
+        networks = (self.encoder, self.average)
+        buffers = [
+            item for one in networks if one is not None for item in one.buffers()
+        ]
+        self.ranks.average([item for item in buffers if item.is_floating_point()])
 
     def trained(self) -> Network:
-        """Return a copy of the encoder as it is now, in evaluation mode."""
-        settings = self.settings
-        copy = make_network(
-            settings.network, settings.preprocess.input_side, settings.embedding_size
-        )
-        copy.load_state_dict(self.encoder.state_dict())
-        return copy.eval()
+        """Return a copy of what is validated and saved: on the CPU, not training."""
+        source = self.encoder if self.average is None else self.average
+        return copy.deepcopy(source).cpu().eval()
 
-    def _set_learning_rate(self) -> None:
-        done = self.steps_done / self.settings.steps
-        factor = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.learning_rate * (
-                factor if self.settings.decay else 1.0
-            )
+    def _embed(self, inputs: Tensor) -> Tensor:
+        """Embed on the device; the loss is made of few numbers, on the CPU."""
+        with torch.autocast(self.device.type, torch.bfloat16, self._bfloat16):
+            vectors: Tensor = self.encoder(inputs.to(self.device))
+        return vectors.float().cpu()
+
+    def _exchange(self, batch: Batch, judged: Judged) -> tuple[float, float]:
+        """Average gradients over ranks; returns the loss and the semi-hard share."""
+        gradients = [
+            parameter.grad
+            for parameter in self.encoder.parameters()
+            if parameter.grad is not None
+        ]
+        problem = self._problem(batch, judged, gradients)
+        figures = torch.tensor(
+            [
+                judged.loss.item(),
+                judged.semi_hard_share,
+                float(self.stop_asked),
+                float(bool(problem)),
+            ],
+            device=self.device,
+        )
+        self.ranks.average([*gradients, figures])
+        loss, share, stopping, wrong = figures.tolist()
+        if wrong:
+            self.ranks.agree(DataError(problem) if problem else None)
+        self.stopping = stopping > 0
+        return loss, share
+
+    def _problem(
+        self, batch: Batch, judged: Judged, gradients: Sequence[Tensor]
+    ) -> str:
+        """Say what is wrong with a step; nothing if all numbers are finite."""
+        loss = judged.loss.item()
+        largest = torch.stack([gradient.abs().max() for gradient in gradients]).max()
+        if torch.isfinite(judged.loss) and torch.isfinite(largest):
+            return ""
+        found = "a gradient is not finite" if loss == loss else "the loss is NaN"
+        return (
+            f"step {self.steps_done + 1}: {found} (loss {loss:g}); the batch held "
+            f"{self.data.describe(batch.rows)}; nothing was saved after the last "
+            "validation; a lower learning_rate or a warm_up may help"
+        )
 
 
 def _make_encoder(settings: Training) -> Network:

@@ -2,11 +2,12 @@ import json
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from specklenn.core import checkpoint
 from specklenn.core.checkpoint import Card
-from specklenn.core.errors import WeightsError
+from specklenn.core.errors import DataError, WeightsError
 from specklenn.core.preprocess import Preprocessing
 
 
@@ -28,7 +29,50 @@ def test_a_model_survives_saving_to_half_precision(saved, model):
     assert float(difference.abs().max()) < 2e-3
     assert loaded.preprocessing == Preprocessing(crop=48, bin=1)
     assert loaded.card.seed == 4
+    assert loaded.rule == "mean"
     assert not loaded.encoder.training
+
+
+def test_the_rule_that_a_model_was_chosen_by_is_stored(tmp_path, model):
+    path = tmp_path / "m.safetensors"
+
+    checkpoint.save(path, model.encoder, model.preprocessing, model.card, "soft")
+
+    assert checkpoint.load(path).rule == "soft"
+
+
+def reheaded(path, **changes):
+    """Write a weights file again with another header; None takes a key away."""
+    with safe_open(path, framework="pt") as file:
+        header = {**file.metadata(), **changes}
+    kept = {key: value for key, value in header.items() if value is not None}
+    save_file(load_file(path), path, metadata=kept)
+    card = json.loads(checkpoint.card_path(path).read_text())
+    card["sha256"] = checkpoint.file_hash(path)
+    checkpoint.card_path(path).write_text(json.dumps(card))
+
+
+def test_a_model_from_before_there_was_a_choice_has_the_papers_rule(saved):
+    reheaded(saved, rule=None)
+
+    assert checkpoint.load(saved).rule == "mean"
+
+
+def test_a_rule_that_is_not_known_is_refused(saved):
+    reheaded(saved, rule="median")
+
+    with pytest.raises(WeightsError, match="rule 'median', one of mean, nearest, "):
+        checkpoint.load(saved)
+
+
+def test_a_model_that_cannot_be_written_leaves_the_older_one(saved, model):
+    before = saved.read_bytes(), checkpoint.card_path(saved).read_bytes()
+    saved.with_name("m.card.json.part").mkdir()
+
+    with pytest.raises(DataError, match=r"m.safetensors: cannot be written"):
+        checkpoint.save(saved, model.encoder, Preprocessing(), Card(name="other"))
+
+    assert (saved.read_bytes(), checkpoint.card_path(saved).read_bytes()) == before
 
 
 def test_the_packaged_model_loads_and_its_card_tells_its_story():

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -76,6 +78,20 @@ def test_the_rule_of_the_settings_gives_the_distances(
     for code, name in enumerate(nearest.classes):
         expected = far[:, supports.labels == name].min(axis=1)
         np.testing.assert_allclose(found[:, code], expected, atol=1e-3)
+
+
+def test_a_rule_that_is_left_open_is_the_models(model, supports, mask, draw_shots):
+    cropper = Cropper(model.preprocessing, supports.shape, mask)
+    frames, _ = draw_shots(4)
+    choosy = dataclasses.replace(model, rule="prototype")
+
+    found = Classifier(choosy, supports, cropper).classify(frames).distances
+
+    prototype = Classifier(model, supports, cropper, Classification(rule="prototype"))
+    papers = Classifier(choosy, supports, cropper, Classification(rule="mean"))
+    np.testing.assert_array_equal(found, prototype.classify(frames).distances)
+    assert papers.rule == "mean"
+    assert abs(papers.classify(frames).distances - found).max() > 1e-3
 
 
 def test_a_crop_that_does_not_fit_the_network_is_refused(model, supports):

@@ -28,6 +28,48 @@ def brute_force(frame, mask, crop, width):
     return np.nan_to_num(normal)
 
 
+def test_without_standardising_inputs_are_roots_of_photons_and_nan_where_bad():
+    mask = np.zeros((120, 110), bool)
+    mask[40:60, 40:60] = True
+    standard = Preprocessing(crop=64, bin=4)
+    plain = standard.model_copy(update={"standardise": False})
+
+    roots = prepare(frames(), mask, plain).inputs
+
+    first = frames()[0, 28:32, 23:27].sum()
+    assert roots[0, 0, 0] == pytest.approx(np.sqrt(first))
+    bad = np.isnan(roots)
+    assert bad.any()
+    mean = np.nanmean(roots, axis=(1, 2), keepdims=True)
+    deviation = np.nanstd(roots, axis=(1, 2), keepdims=True)
+    expected = np.where(bad, 0, (roots - mean) / deviation)
+    found = prepare(frames(), mask, standard).inputs
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+WHOLE = Preprocessing(crop=64, bin=2, whole_photons=True, standardise=False)
+
+
+def test_whole_photons_are_found_again_under_read_noise():
+    photons = np.random.default_rng(2).poisson(0.05, (4, 120, 110)).astype(np.float32)
+    read = photons + np.random.default_rng(3).normal(0, 0.1, photons.shape)
+
+    found = prepare(read.astype(np.float32), None, WHOLE).inputs
+
+    np.testing.assert_array_equal(found, prepare(photons, None, WHOLE).inputs)
+    blocks = photons[:, 28:92, 23:87].reshape(4, 32, 2, 32, 2).sum(axis=(2, 4))
+    np.testing.assert_allclose(found, np.sqrt(blocks), atol=1e-6)
+
+
+@pytest.mark.parametrize("level", [1e-4, 0.02, 0.3, 30.0])
+def test_expected_photons_and_other_units_are_not_rounded_away(level):
+    expected = level * np.random.default_rng(4).random((2, 120, 110), np.float32)
+    whole = prepare(expected, None, WHOLE).inputs
+
+    plain = WHOLE.model_copy(update={"whole_photons": False})
+    np.testing.assert_array_equal(whole, prepare(expected, None, plain).inputs)
+
+
 def test_the_network_input_equals_a_pixel_by_pixel_computation():
     mask = np.random.default_rng(1).random((120, 110)) < 0.2
     mask[50:58, 40:60] = True

@@ -99,6 +99,11 @@ def test_scores_sum_to_one_and_prefer_the_nearest():
     np.testing.assert_allclose(scores[1], 1 / 3, rtol=1e-6)
 
 
+def test_the_rule_is_open_unless_it_is_given():
+    assert Classification().rule is None
+    assert Classification(rule="soft").rule == "soft"
+
+
 @pytest.mark.parametrize("key", ["temperature", "reject_above_distance"])
 def test_distances_and_temperatures_must_be_positive(key):
     with pytest.raises(ValidationError):

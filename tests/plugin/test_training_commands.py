@@ -1,7 +1,6 @@
 """simulate, train and evaluate, as a user strings them together."""
 
 import importlib.resources
-import json
 import sys
 
 import numpy as np
@@ -11,11 +10,9 @@ pytest.importorskip("finufft")
 pytest.importorskip("gemmi")
 
 from specklenn.core import checkpoint
-from specklenn.core.dataset_writer import write_dataset
-from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.files import read_dataset
 from specklenn.core.simulation.experiment import Experiment
-from specklenn.core.training.run import TrainingRun, first_of_each
+from specklenn.core.training.run import TrainingRun
 from specklenn.core.validation import validate
 from specklenn.core.yaml_lines import read_yaml
 from specklenn.plugin import evaluate_command, simulate_command, train_command
@@ -102,36 +99,9 @@ def test_a_finished_training_has_nothing_left_to_do(trained):
     assert weights.read_bytes() == before
 
 
-def test_evaluate_writes_the_report_that_scripts_rely_on(trained):
-    report = trained / "report.json"
-    words = [
-        str(trained / "run.h5"),
-        "--weights",
-        str(trained / "weights" / "tiny.safetensors"),
-        "--shots",
-        "1,5",
-        "--draws",
-        "2",
-        "--json",
-        str(report),
-    ]
-
-    assert evaluate_command.main(words) == 0
-
-    found = json.loads(report.read_text())
-    assert set(found) == {"shots", "n_patterns", "weights", "rule"}
-    assert found["rule"] == "mean"
-    assert found["n_patterns"] == 40
-    assert found["weights"].endswith("tiny.safetensors")
-    assert set(found["shots"]) == {"1", "5"}
-    score = found["shots"]["5"]
-    assert set(score) == {"accuracy", "f1", "ci95", "per_sample"}
-    assert score["ci95"][0] <= score["accuracy"] <= score["ci95"][1]
-    assert set(score["per_sample"]) == {"procedural-1-0", "procedural-1-1"}
-
-
 FEW_SHOT = """
-  network: compact-1
+  network: compact-2
+  preprocess: {crop: 32, bin: 2, standardise: false}
   episodes: {scenes: 1, patterns_per_class: 3}
 """
 
@@ -139,6 +109,7 @@ FEW_SHOT = """
 def test_a_compact_model_is_trained_on_scenes_and_evaluated(folder, tmp_path, capsys):
     text = (folder / "train.yaml").read_text()
     text = text.replace("run.h5", str(folder / "run.h5"))
+    text = text.replace("  preprocess: {crop: 32, bin: 2}\n", "")
     text = text.replace("  samples_per_step: 2\n  patterns_per_class: 4\n", FEW_SHOT)
     (tmp_path / "few.yaml").write_text(text)
 
@@ -146,49 +117,11 @@ def test_a_compact_model_is_trained_on_scenes_and_evaluated(folder, tmp_path, ca
 
     assert "semi-hard" not in capsys.readouterr().out
     weights = str(tmp_path / "weights" / "tiny.safetensors")
-    assert checkpoint.load(weights).encoder.architecture == "compact-1"
+    assert checkpoint.load(weights).encoder.architecture == "compact-2"
     words = [str(folder / "run.h5"), "--weights", weights, "--shots", "5"]
     rest = ["--classes", "single-hit,multi-hit", "--rule", "prototype"]
     assert evaluate_command.main([*words, *rest]) == 0
     assert "rule: prototype" in capsys.readouterr().out
-
-
-def test_evaluation_of_one_class_alone_is_refused(trained):
-    with pytest.raises(ConfigError, match="at least two"):
-        evaluate_command.main([str(trained / "run.h5"), "--classes", "single-hit"])
-
-
-def test_too_many_supports_are_refused(trained):
-    weights = str(trained / "weights" / "tiny.safetensors")
-
-    with pytest.raises(DataError, match="11 patterns"):
-        evaluate_command.main(
-            [str(trained / "run.h5"), "--weights", weights, "--shots", "10"]
-        )
-
-
-def test_numbers_of_supports_that_the_data_allow_are_still_reported(
-    trained, tmp_path, capsys
-):
-    weights = str(trained / "weights" / "tiny.safetensors")
-    words = ["--weights", weights, "--shots", "5,20", "--json", str(tmp_path / "r")]
-
-    assert evaluate_command.main([str(trained / "run.h5"), *words]) == 0
-
-    assert set(json.loads((tmp_path / "r").read_text())["shots"]) == {"5"}
-    assert "left out: 20 supports" in capsys.readouterr().err
-
-
-def test_a_file_without_sample_names_is_one_sample(trained, tmp_path):
-    run = read_dataset(trained / "run.h5")
-    write_dataset(tmp_path / "real.h5", run.patterns, run.labels, mask=run.mask)
-    weights = str(trained / "weights" / "tiny.safetensors")
-    words = ["--weights", weights, "--shots", "5", "--json", str(tmp_path / "r")]
-
-    assert evaluate_command.main([str(tmp_path / "real.h5"), *words]) == 0
-
-    score = json.loads((tmp_path / "r").read_text())["shots"]["5"]
-    assert set(score["per_sample"]) == {"real"}
 
 
 @pytest.mark.parametrize(
@@ -200,7 +133,6 @@ def test_a_file_without_sample_names_is_one_sample(trained, tmp_path):
         (simulate_command, ["x.yaml", "-o", "y", "-n", "3", "--processes", "0"]),
         (simulate_command, ["x.yaml", "-o", "y", "-n", "3", "--per-class", "3"]),
         (simulate_command, ["x.yaml", "-o", "y"]),
-        (evaluate_command, ["x.h5", "--shots", "0,5"]),
     ],
 )
 def test_wrong_usage_ends_with_2(command, words):
@@ -253,10 +185,3 @@ def test_packaged_examples_are_valid(name, model):
 
     with importlib.resources.as_file(source) as path:
         validate(model, read_yaml(path))
-
-
-def test_the_first_rows_of_each_class_of_each_sample_are_found():
-    labels = np.array(["x", "y", "x", "x", "y", "x"])
-    names = np.array(["a", "a", "a", "a", "a", "b"])
-
-    np.testing.assert_array_equal(first_of_each(labels, names, 2), [0, 1, 2, 4, 5])

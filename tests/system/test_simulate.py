@@ -136,6 +136,21 @@ def test_the_same_seed_gives_the_same_bytes_however_given_and_another_others(
     assert not np.array_equal(first.patterns, other.patterns)
 
 
+def test_random_bodies_beside_other_samples_are_the_same_from_two_processes(
+    simulate, tmp_path
+):
+    bodies = "random_bodies={count: 2, seed: 7, radius_angstrom: [30, 60]}"
+    for name, processes in (("a", 1), ("b", 2)):
+        words = ("--per-class", 30, "--processes", processes, "--set", bodies)
+        done = simulate(tmp_path / name, *words)
+        assert (done.returncode, done.stderr) == (0, "")
+
+    assert filecmp.cmp(tmp_path / "a", tmp_path / "b", shallow=False)
+    names = files.read_dataset(tmp_path / "a").names
+    procedural = ["procedural-1-0", "procedural-1-1"]
+    assert list(names[::120]) == [*procedural, "body-7-000", "body-7-001"]
+
+
 def test_values_set_by_hand_replace_those_of_the_file(simulate, tmp_path):
     words = ["--set", "detector.rows=48", "--set", "fractions={no-hit: 1}"]
 

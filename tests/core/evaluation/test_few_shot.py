@@ -1,3 +1,5 @@
+import statistics
+
 import numpy as np
 import pytest
 
@@ -137,3 +139,44 @@ def test_embedding_in_batches_is_embedding_at_once(monkeypatch):
 
     np.testing.assert_allclose(embed(encoder, inputs), together, atol=1e-5)
     assert together.shape == (10, 4)
+
+
+def test_the_confusion_says_what_was_taken_for_what():
+    """All embeddings are the same, so everything is taken for the first class."""
+    _, labels, names = make(20, 0.01)
+    same = np.tile(np.float32([1, 0]), (len(labels), 1))
+
+    score = evaluate(same, labels, names, shots=(5,))["5"]
+
+    everything = {SINGLE_HIT: 1.0, MULTI_HIT: 0.0}
+    assert score["confusion"] == {SINGLE_HIT: everything, MULTI_HIT: everything}
+    assert score["precision"] == 0.5
+    assert score["recall"] == 1.0
+
+
+def test_accuracy_is_the_mean_of_the_right_shares():
+    """With as many queries of every sample and class."""
+    score = evaluate(*make(40, 0.6), shots=(5,))["5"]
+
+    singles, multis = score["confusion"].values()
+    right = (singles[SINGLE_HIT] + multis[MULTI_HIT]) / 2
+    assert score["accuracy"] == pytest.approx(right)
+    assert sum(singles.values()) == pytest.approx(1)
+    assert 0.5 < score["accuracy"] < 1
+
+
+def test_intervals_are_two_standard_errors_over_samples():
+    score = evaluate(*make(40, 0.6, samples=5), shots=(5,))["5"]
+
+    samples = score["per_sample"].values()
+    for key, interval in (("accuracy", "ci95"), ("f1", "f1_ci95")):
+        values = [sample[key] for sample in samples]
+        half = 1.96 * statistics.stdev(values) / 5**0.5
+        middle = statistics.mean(values)
+        assert score[interval] == pytest.approx([middle - half, middle + half])
+
+
+def test_one_sample_has_no_interval():
+    score = evaluate(*make(40, 0.6, samples=1), shots=(5,))["5"]
+
+    assert score["ci95"] == [score["accuracy"], score["accuracy"]]

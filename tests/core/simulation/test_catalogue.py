@@ -194,7 +194,12 @@ def test_check_names_what_the_detector_cannot_show(tmp_path):
         structures=[tmp_path],
         bodies=[
             {"name": "small", "radius_angstrom": (300, 410)},
-            {"name": "long", "radius_angstrom": (300, 410), "stretch": (1, 1.5)},
+            {
+                "name": "long",
+                "shape": "sphere",
+                "radius_angstrom": (300, 410),
+                "stretch": (1, 1.5),
+            },
         ],
     ).check()
 
@@ -207,6 +212,40 @@ def test_check_names_what_the_detector_cannot_show(tmp_path):
 
 def test_check_has_nothing_to_say_of_small_samples(geometry, small):
     assert catalogue(geometry, **small).check() == []
+
+
+def test_check_names_the_largest_of_random_bodies_for_all_of_them():
+    geometry = Geometry.of(Detector(rows=72, columns=72, pixel_size_m=9e-4))
+    samples = catalogue(
+        geometry, random_bodies={"count": 6, "radius_angstrom": (210, 220)}
+    )
+    radii = [entry.source.largest_radius_angstrom for entry in samples.entries]
+
+    (warning,) = samples.check()
+
+    assert warning.startswith(f"body-0-00{np.argmax(radii)}: radius {max(radii):.0f} ")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"random_bodies": {"count": 20, "radius_angstrom": (1900, 2000)}},
+        {"bodies": [{"name": "virus", "radius_angstrom": (1900, 2000)}]},
+    ],
+)
+def test_check_refuses_icosahedra_too_large_to_be_simulated(settings):
+    samples = catalogue(Geometry.of(Detector()), **settings)
+
+    with pytest.raises(DataError, match=r"radius up to \d+ angstrom, at most \d+ can"):
+        samples.check()
+
+
+def test_a_body_of_which_nothing_can_be_seen_cannot_be_made_as_bright_as_asked():
+    blind = Detector(rows=8, columns=8, beam_stop_rows=8, beam_stop_columns=8)
+    samples = catalogue(Geometry.of(blind), random_bodies={"count": 1})
+
+    with pytest.raises(DataError, match="body-0-000: no photons on the good pixels"):
+        samples.conditions(0)
 
 
 def test_check_leaves_procedural_particles_out(small):

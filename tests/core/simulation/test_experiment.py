@@ -45,6 +45,7 @@ def test_relative_files_start_from_the_folder(tmp_path):
     "sample",
     [
         {"procedural": {}},
+        {"random_bodies": {}},
         {"structures": ["one.pdb"]},
         {"bodies": [{"name": "virus", "radius_angstrom": (300, 350)}]},
     ],

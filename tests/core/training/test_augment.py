@@ -118,16 +118,18 @@ def test_exposure_counts_photons():
     assert shot.var().item() == pytest.approx(6.09, rel=0.04)
 
 
+@pytest.mark.parametrize("standardise", [True, False])
 @pytest.mark.parametrize("scale", ["linear", "sqrt", "log1p"])
-def test_normalisation_is_that_of_the_live_path(scale):
+def test_normalisation_is_that_of_the_live_path(scale, standardise):
     patterns = np.random.default_rng(0).poisson(2.0, (3, 16, 16)).astype(np.float32)
     mask = np.zeros((16, 16), bool)
     mask[:, 6:10] = True
 
+    settings = Preprocessing(crop=16, bin=1, scale=scale, standardise=standardise)
+
     found = normalise(
-        torch.from_numpy(patterns), torch.from_numpy(mask).expand(3, 16, 16), scale
+        torch.from_numpy(patterns), torch.from_numpy(mask).expand(3, 16, 16), settings
     )
 
-    settings = Preprocessing(crop=16, bin=1, scale=scale)
     expected = prepare(patterns, mask, settings).inputs
     np.testing.assert_allclose(found[:, 0], expected, atol=1e-5)

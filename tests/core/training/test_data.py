@@ -8,7 +8,7 @@ from specklenn.core.labels import MULTI_HIT, NO_HIT, SINGLE_HIT
 from specklenn.core.training.data import (
     TrainingData,
     bin_patterns,
-    draw_batch,
+    draw_rows,
     load_training_data,
 )
 
@@ -58,28 +58,42 @@ def test_datasets_are_joined_by_label_and_sample(tmp_path):
     assert data.labels.tolist() == [0, 1, 1, 0, 1, 1]
     assert data.samples.tolist() == [0, 0, 2, 1, 1, 2]
     assert data.files.tolist() == [0, 0, 0, 1, 1, 1]
+    assert data.describe(torch.tensor([2, 4])) == "b, shared of a.h5, b.h5"
 
 
-def test_datasets_without_labels_are_refused(tmp_path):
-    write_dataset(tmp_path / "a.h5", np.zeros((1, 8, 8), np.float32))
-
-    with pytest.raises(DataError, match="needs labels"):
-        load_training_data([tmp_path / "a.h5"], CLASSES, 2)
+def write(path, **texts):
+    write_dataset(path, np.zeros((2, 8, 8), np.float32), **texts)
+    return [path]
 
 
-def test_datasets_of_other_classes_are_refused(tmp_path):
-    write_dataset(
-        tmp_path / "a.h5",
-        np.zeros((1, 8, 8), np.float32),
-        labels=np.array([NO_HIT]),
-        names=np.array(["a"]),
+def test_datasets_without_labels_or_names_are_refused(tmp_path):
+    labels = np.array([SINGLE_HIT, MULTI_HIT])
+    bare = write(tmp_path / "bare.h5")
+    nameless = write(tmp_path / "nameless.h5", labels=labels)
+
+    with pytest.raises(DataError, match=r"bare.h5: no labels at /entry_1/result_1"):
+        load_training_data(bare, CLASSES, 2)
+    with pytest.raises(
+        DataError, match=r"nameless.h5: no sample names at /entry_1/sam"
+    ):
+        load_training_data(nameless, CLASSES, 2)
+
+
+@pytest.mark.parametrize("classes", [CLASSES, (SINGLE_HIT, "unheard-of")])
+def test_a_class_that_no_dataset_has_is_named_with_those_there_are(tmp_path, classes):
+    labels = np.array([SINGLE_HIT, NO_HIT])
+    paths = write(tmp_path / "a.h5", labels=labels, names=np.array(["a", "a"]))
+
+    with pytest.raises(DataError) as caught:
+        load_training_data(paths, classes, 2)
+
+    assert str(caught.value) == (
+        f"{paths[0]}: no pattern of {classes[1]}, which training.classes asks for; "
+        "there are no-hit (1), single-hit (1)"
     )
 
-    with pytest.raises(DataError, match="no pattern of single-hit"):
-        load_training_data([tmp_path / "a.h5"], CLASSES, 2)
 
-
-def test_batches_hold_every_class_of_the_chosen_samples_equally():
+def test_a_draw_holds_every_class_of_its_sample_equally():
     data = TrainingData(
         patterns=torch.zeros(40, 2, 2),
         bad=torch.zeros(2, 2, dtype=torch.bool),
@@ -87,15 +101,14 @@ def test_batches_hold_every_class_of_the_chosen_samples_equally():
         labels=torch.arange(40) % 2,
         classes=CLASSES,
         files=torch.zeros(40, dtype=torch.int64),
+        sample_names=("a", "b", "c", "d"),
+        file_names=("a.h5",),
     )
 
-    rows = draw_batch(data.groups(), 3, 4, torch.Generator().manual_seed(0))
+    rows = draw_rows(data.groups()[2], 4, torch.Generator().manual_seed(0))
 
-    pairs = list(
-        zip(data.samples[rows].tolist(), data.labels[rows].tolist(), strict=True)
-    )
-    assert len(rows) == 3 * 2 * 4
-    assert {pairs.count(pair) for pair in pairs} == {4}
+    assert data.samples[rows].tolist() == [2] * 8
+    assert data.labels[rows].tolist() == [0] * 4 + [1] * 4
     assert len(set(rows.tolist())) == len(rows)
 
 
@@ -107,9 +120,11 @@ def test_small_groups_are_repeated_and_incomplete_samples_left_out():
         labels=torch.tensor([0, 0, 1, 1, 0, 0]),
         classes=CLASSES,
         files=torch.zeros(6, dtype=torch.int64),
+        sample_names=("a", "b"),
+        file_names=("a.h5",),
     )
 
     groups = data.groups()
 
     assert len(groups) == 1
-    assert len(draw_batch(groups, 5, 8, torch.Generator())) == 16
+    assert len(draw_rows(groups[0], 8, torch.Generator())) == 16

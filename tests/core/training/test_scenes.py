@@ -2,18 +2,27 @@ import numpy as np
 import pytest
 import torch
 
+from specklenn.core.preprocess import Preprocessing
 from specklenn.core.training.scenes import SceneSettings, random_mask, show
 
 SIDE = 48
 
 
-def shown(settings, number=6, seed=0, read_noise=0.3, level=20.0, photons=1e5):
+def shown(
+    settings,
+    number=6,
+    seed=0,
+    read_noise=0.3,
+    level=20.0,
+    photons=1e5,
+    preprocess=Preprocessing(crop=SIDE, bin=1),  # noqa: B008, it is frozen
+):
     generator = torch.Generator().manual_seed(seed)
     axis = torch.arange(72) - 35.5
     blob = level * torch.exp(-(axis[:, None] ** 2 + axis**2) / 300)
     patterns = blob.expand(number, 72, 72).clone()
     means = torch.full((number,), photons)
-    return show(patterns, means, SIDE, "sqrt", settings, read_noise, generator)
+    return show(patterns, means, preprocess, settings, read_noise, generator)
 
 
 def test_inputs_are_normalised_over_the_good_pixels():
@@ -24,6 +33,18 @@ def test_inputs_are_normalised_over_the_good_pixels():
         good = picture[picture != 0]
         assert float(good.mean()) == pytest.approx(0, abs=1e-3)
         assert float(good.std(correction=0)) == pytest.approx(1, abs=1e-2)
+
+
+def test_without_standardising_bad_pixels_are_nan_and_the_rest_roots_of_photons():
+    preprocess = Preprocessing(crop=SIDE, bin=1, standardise=False)
+    settings = SceneSettings(fluence=(50, 50), jitter="focus", artefacts=False)
+
+    inputs = shown(settings, preprocess=preprocess)
+
+    good = ~inputs.isnan()
+    assert 0.3 < float(good.float().mean()) < 1
+    assert float(inputs[good].min()) >= 0
+    assert 20 < float(inputs[good].max()) < 40  # the blob's top is 1000 photons
 
 
 def test_the_mask_is_the_same_for_all_patterns_of_a_scene():

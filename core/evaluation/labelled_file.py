@@ -1,0 +1,222 @@
+"""A labelled dataset that is judged: read in batches, embedded, and read again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from specklenn.core.checkpoint import Checkpoint
+from specklenn.core.errors import ConfigError, DataError
+from specklenn.core.evaluation.few_shot import Embeddings, Indices, embed
+from specklenn.core.files import (
+    DATA,
+    LABEL,
+    MASK,
+    NAME,
+    Mask,
+    Texts,
+    get_dataset,
+    get_frames,
+    open_file,
+    read_dataset,
+    read_mask,
+    read_texts,
+)
+from specklenn.core.preprocess import Prepared, Preprocessing, prepare
+
+BATCH_BYTES = 64_000_000
+MOST_IN_BATCH = 500
+
+Patterns = npt.NDArray[Any]
+
+Expose = Callable[[Patterns, Indices], Patterns]
+"""Makes the shots that are judged of patterns (B, H, W) and their rows (B,)."""
+
+Watch = Callable[[Sequence[Indices]], Iterable[Indices]]
+"""Goes through batches and may show how far it has come."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Embedded:
+    """The patterns of a file that can be judged.
+
+    Parameters
+    ----------
+    embeddings : (N, D) float32, unit length
+    labels, names : (N,) str
+    rows : (N,) int64
+        Where they are in the file.
+    """
+
+    embeddings: Embeddings
+    labels: Texts
+    names: Texts
+    rows: Indices
+
+
+def as_read(patterns: Patterns, rows: Indices) -> Patterns:
+    """Judge patterns as they are in the file."""
+    return patterns
+
+
+class LabelledFile:
+    """A labelled dataset whose patterns are read when they are needed.
+
+    Without sample names the whole file is one sample, called as the file is.
+
+    Parameters
+    ----------
+    path : path
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, has no labels, or not as many as patterns.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        with open_file(path) as file:
+            data, self.shape = get_frames(file, DATA)
+            if LABEL not in file:
+                raise DataError(f"{path}: evaluation needs labels at {LABEL}")
+            self.labels = read_texts(get_dataset(file, LABEL))
+            self.names = np.full(len(data), self.path.stem)
+            if NAME in file:
+                self.names = read_texts(get_dataset(file, NAME))
+            self.mask = read_mask(file[MASK], self.shape) if MASK in file else None
+            self._shot_bytes = data.dtype.itemsize * self.shape[0] * self.shape[1]
+        for where, texts in ((LABEL, self.labels), (NAME, self.names)):
+            if len(texts) != len(data):
+                raise DataError(
+                    f"{path}:{where}: {len(texts)} found, {len(data)} expected, one "
+                    "for each pattern"
+                )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def bad(self) -> Mask:
+        """The mask, (H, W) bool; all False where the file has none."""
+        return np.zeros(self.shape, bool) if self.mask is None else self.mask
+
+    def batches(self) -> list[Indices]:
+        """Return the rows in portions that fit into memory."""
+        size = max(1, min(MOST_IN_BATCH, BATCH_BYTES // self._shot_bytes))
+        return [
+            np.arange(first, min(first + size, len(self)))
+            for first in range(0, len(self), size)
+        ]
+
+    def read(self, rows: Indices) -> Patterns:
+        """Return the patterns of some rows, increasing, (B, H, W)."""
+        first, last = int(rows[0]), int(rows[-1]) + 1
+        gapless = last - first == len(rows)  # a slice is much faster to read
+        chosen = slice(first, last) if gapless else rows.tolist()
+        return read_dataset(self.path, chosen).patterns
+
+    def prepare(self, settings: Preprocessing, patterns: Patterns) -> Prepared:
+        """Return patterns of this file as a network sees them.
+
+        Raises
+        ------
+        ConfigError
+            If the crop does not fit into them.
+        """
+        try:
+            return prepare(patterns, self.mask, settings)
+        except ConfigError as error:
+            raise ConfigError(f"{self.path}: {error}") from error
+
+
+def embed_file(
+    file: LabelledFile,
+    model: Checkpoint,
+    exposures: Sequence[Expose] = (as_read,),
+    watch: Watch = lambda batches: batches,
+) -> list[Embedded]:
+    """Embed the patterns of a file in one or several exposures; read only once.
+
+    Parameters
+    ----------
+    file : LabelledFile
+    model : Checkpoint
+    exposures : sequence of functions
+    watch : function
+        For a progress bar.
+
+    Returns
+    -------
+    list of Embedded
+        One for each exposure.
+
+    Raises
+    ------
+    DataError
+        If no pattern can be judged.
+    """
+    parts: list[list[Embedded]] = [[] for _ in exposures]
+    for rows in watch(file.batches()):
+        patterns = file.read(rows)
+        for found, expose in zip(parts, exposures, strict=True):
+            found.append(_embed(file, model, expose(patterns, rows), rows))
+    joined = [_join(found) for found in parts]
+    if not all(len(each.rows) for each in joined):
+        raise DataError(f"{file.path}: no pattern that can be judged")
+    return joined
+
+
+def read_pictures(
+    file: LabelledFile, model: Checkpoint, rows: Indices, expose: Expose = as_read
+) -> npt.NDArray[np.float32]:
+    """Return some patterns as they were judged, (k, crop, crop) float32, photons.
+
+    Parameters
+    ----------
+    file : LabelledFile
+    model : Checkpoint
+    rows : (k,) int64
+        In any order, each once; the pictures come in the same one.
+    expose : function
+        As in `embed_file`.
+    """
+    increasing = np.sort(rows)
+    patterns = expose(file.read(increasing), increasing)
+    photons = file.prepare(model.preprocessing, patterns).photons
+    return photons[np.searchsorted(increasing, rows)]
+
+
+def _embed(
+    file: LabelledFile, model: Checkpoint, patterns: Patterns, rows: Indices
+) -> Embedded:
+    prepared = file.prepare(model.preprocessing, patterns)
+    judged = prepared.flags == 0
+    kept = rows[judged]
+    return Embedded(
+        embeddings=_embed_some(model, prepared.inputs[judged]),
+        labels=file.labels[kept],
+        names=file.names[kept],
+        rows=kept,
+    )
+
+
+def _embed_some(model: Checkpoint, inputs: npt.NDArray[np.float32]) -> Embeddings:
+    if len(inputs) == 0:
+        return np.zeros((0, model.encoder.embedding_size), np.float32)
+    return embed(model.encoder, inputs)
+
+
+def _join(parts: Sequence[Embedded]) -> Embedded:
+    return Embedded(
+        embeddings=np.concatenate([part.embeddings for part in parts]),
+        labels=np.concatenate([part.labels for part in parts]),
+        names=np.concatenate([part.names for part in parts]),
+        rows=np.concatenate([part.rows for part in parts]),
+    )

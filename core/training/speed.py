@@ -1,0 +1,89 @@
+"""What holds a training up: the network, or the drawing of what it is shown."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from specklenn.core.training.trainer import Trainer
+
+REPEATS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """Patterns per second of one process.
+
+    Parameters
+    ----------
+    network : float
+        Of the network, there and back, on batches that are ready.
+    drawing : float
+        Of drawing batches: choosing, turning, exposing and masking patterns.
+    """
+
+    network: float
+    drawing: float
+
+
+class Meter:
+    """Patterns and the time of the steps that showed them, stretch by stretch."""
+
+    def __init__(self) -> None:
+        self._patterns, self._seconds = 0, 0.0
+        self.start()
+
+    def start(self) -> None:
+        """Begin a stretch of steps."""
+        self._began = time.monotonic()
+        self._shown = 0
+
+    def add(self, patterns: int) -> None:
+        """Count the patterns of a step."""
+        self._shown += patterns
+
+    def end(self) -> float:
+        """End a stretch; returns its patterns per second."""
+        seconds = max(time.monotonic() - self._began, 1e-9)
+        self._patterns += self._shown
+        self._seconds += seconds
+        return self._shown / seconds
+
+    def rate(self) -> float:
+        """Return patterns per second over all stretches that have ended."""
+        return self._patterns / self._seconds if self._seconds else 0.0
+
+
+def measure_speed(trainer: Trainer) -> Speed:
+    """Measure on a few batches; leaves the training as it is."""
+    step = trainer.steps_done
+    batch = trainer.draw(step)
+    scratch = copy.copy(trainer)
+    scratch.encoder = copy.deepcopy(trainer.encoder)
+    scratch.judge(batch)  # the first time is slower
+
+    def judge() -> None:
+        scratch.judge(batch)
+        if trainer.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    number = len(batch.rows)
+    return Speed(
+        network=number / _seconds(judge),
+        drawing=number / _seconds(lambda: trainer.draw(step)),
+    )
+
+
+def _seconds(call: Callable[[], Any]) -> float:
+    """Return the time of one call, the least of a few."""
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return min(times)

@@ -1,0 +1,147 @@
+"""What ``specklenn compare`` does, step by step, with progress on the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from rich.progress import track
+
+from specklenn.core import checkpoint
+from specklenn.core.checkpoint import Checkpoint
+from specklenn.core.errors import ConfigError
+from specklenn.core.evaluation.comparison import (
+    Comparison,
+    Seen,
+    check_leakage,
+    compare,
+    join,
+    make_methods,
+    see_file,
+)
+from specklenn.core.evaluation.comparison_report import ComparisonReport
+from specklenn.core.evaluation.fluence import (
+    HALF_DECADES,
+    Exposure,
+    fluence_of_expected_photons,
+)
+from specklenn.core.evaluation.labelled_file import Expose, LabelledFile, as_read
+from specklenn.core.evaluation.measurement import Conditions, check_classes
+from specklenn.core.simulation.noise import Noise
+
+Item = TypeVar("Item")
+
+
+class ComparisonRun:
+    """One comparison, ready to begin: everything that can be refused early was not.
+
+    Parameters
+    ----------
+    options : Namespace
+        The command line.
+
+    Raises
+    ------
+    SpecklennError
+        If the models, the data or what is asked of them cannot be used.
+    """
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._models = load_models(options.models)
+        self._file = LabelledFile(options.data)
+        self._training = [LabelledFile(path) for path in options.train]
+        self._conditions = Conditions(
+            shots=options.shots,
+            draws=options.draws,
+            seed=options.seed,
+            classes=options.classes,
+        )
+        for file in (self._file, *self._training):
+            check_classes(file, options.classes)
+        check_leakage(self._file, self._training)
+        self._fluences = _fluences(options)
+        self._made_at = (
+            {file.path: fluence_of_expected_photons(file) for file in self._all_files}
+            if self._fluences != [None]
+            else {}
+        )
+
+    def report(self) -> ComparisonReport:
+        """Measure every method, at every fluence if there are several."""
+        report = ComparisonReport(
+            data=str(self._file.path),
+            models={name: each.card.sha256 for name, each in self._models.items()},
+            train=tuple(str(file.path) for file in self._training),
+            conditions=self._conditions,
+            compared={fluence: self._compare(fluence) for fluence in self._fluences},
+        )
+        for why in report.main.left_out:
+            print(f"specklenn compare: left out: {why}", file=sys.stderr)
+        return report
+
+    @property
+    def _all_files(self) -> list[LabelledFile]:
+        return [self._file, *self._training]
+
+    def _compare(self, fluence: float | None) -> Comparison:
+        at = "" if fluence is None else f" at fluence {fluence:g}"
+        seen, *others = [
+            self._see(file, number, fluence, at)
+            for number, file in enumerate(self._all_files)
+        ]
+        methods = make_methods(
+            seen,
+            self._models,
+            join(others) if others else None,
+            self._conditions,
+            _track(f"embedding{at}"),
+        )
+        return compare(seen, methods, self._conditions, _track(f"scoring{at}"))
+
+    def _see(
+        self, file: LabelledFile, number: int, fluence: float | None, at: str
+    ) -> Seen:
+        expose: Expose = as_read
+        if fluence is not None:
+            expose = Exposure(
+                file=file,
+                fluence=fluence,
+                made_at=self._made_at[file.path],
+                noise=Noise(),
+                seed=self._conditions.seed + number,
+            )
+        return see_file(file, self._models, expose, _track(f"reading {file.path}{at}"))
+
+
+def load_models(names: Sequence[str]) -> dict[str, Checkpoint]:
+    """Return models by the name of the table's rows.
+
+    Raises
+    ------
+    ConfigError
+        If two files have the same name.
+    WeightsError
+        If there is no such model.
+    """
+    found: dict[str, Checkpoint] = {}
+    for text in dict.fromkeys(names):
+        name = Path(text).stem if text.endswith(".safetensors") else text
+        if name in found:
+            raise ConfigError(f"--models: two models are called {name!r}")
+        found[name] = checkpoint.load(text)
+    return found
+
+
+def _fluences(options: argparse.Namespace) -> list[float | None]:
+    if options.fluence_scan is None:
+        return [None]
+    return list(options.fluence_scan or HALF_DECADES)
+
+
+def _track(words: str) -> Callable[[Sequence[Item]], Iterable[Item]]:
+    """Return what goes through items behind a progress bar, if there is a screen."""
+    hidden = not sys.stdout.isatty()
+    return lambda items: track(items, description=words, transient=True, disable=hidden)

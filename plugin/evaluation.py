@@ -1,0 +1,160 @@
+"""What ``specklenn evaluate`` does, step by step, with progress on the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from rich.progress import track
+
+from specklenn.core import checkpoint
+from specklenn.core.errors import ConfigError
+from specklenn.core.evaluation.fluence import (
+    HALF_DECADES,
+    Exposure,
+    fluence_of_expected_photons,
+)
+from specklenn.core.evaluation.labelled_file import (
+    Expose,
+    LabelledFile,
+    as_read,
+    embed_file,
+    read_pictures,
+)
+from specklenn.core.evaluation.measurement import Conditions, check_classes, measure
+from specklenn.core.evaluation.neighbours import (
+    SampleMap,
+    check_samples,
+    choose_samples,
+    map_sample,
+)
+from specklenn.core.evaluation.report import write_report
+from specklenn.core.evaluation.sizes import Sizes, read_sizes, simulated_radii
+from specklenn.core.evaluation.study import Study
+from specklenn.core.simulation.noise import Noise
+from specklenn.core.validation import validate
+from specklenn.core.yaml_lines import parse_yaml
+
+Item = TypeVar("Item")
+
+
+class Evaluation:
+    """One evaluation, ready to begin: everything that can be refused early was not.
+
+    Parameters
+    ----------
+    options : Namespace
+        The command line.
+
+    Raises
+    ------
+    SpecklennError
+        If the model, the data or what is asked of them cannot be used.
+    """
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._model = checkpoint.load(options.weights)
+        self._file = LabelledFile(options.data)
+        self._conditions = Conditions(
+            shots=options.shots,
+            draws=options.draws,
+            seed=options.seed,
+            classes=options.classes,
+            rule=options.rule or self._model.rule,
+        )
+        check_classes(self._file, options.classes)
+        check_samples(self._file, options.tsne or ())
+        self._sizes = _sizes(options, self._file)
+        self._exposures = _exposures(options, self._file)
+
+    def study(self) -> Study:
+        """Embed and score everything."""
+        options, ways = self._options, list(self._exposures.values())
+        embedded = embed_file(self._file, self._model, ways, _track("embedding"))
+        self._embedded = dict(zip(self._exposures, embedded, strict=True))
+        measured = {
+            fluence: measure(self._embedded[fluence], self._conditions)
+            for fluence in _track("scoring")(list(self._embedded))
+        }
+        study = Study(
+            data=str(options.data),
+            weights=options.weights,
+            sha256=self._model.card.sha256,
+            conditions=self._conditions,
+            measured=measured,
+            sizes=self._sizes,
+        )
+        self._warn(study)
+        return study
+
+    def write_report(self, study: Study) -> list[Path]:
+        """Write the report of a study into its folder; returns the files."""
+        maps = self._maps(study) if self._options.tsne is not None else []
+        expose = self._exposures[study.fluence]
+        pictures = [
+            read_pictures(self._file, self._model, each.rows[each.examples], expose)
+            for each in maps
+        ]
+        return write_report(
+            self._options.report,
+            study,
+            by_size=self._options.by_size,
+            maps=maps,
+            pictures=pictures,
+        )
+
+    def _maps(self, study: Study) -> list[SampleMap]:
+        names = choose_samples(study.main, self._options.tsne)
+        embedded = self._embedded[study.fluence]
+        return [
+            map_sample(embedded, self._conditions, study.main, name)
+            for name in _track("t-SNE")(names)
+        ]
+
+    def _warn(self, study: Study) -> None:
+        problems = [f"left out: {why}" for why in study.main.left_out]
+        missing = self._sizes.missing(study.main.patterns) if self._sizes else []
+        if missing:
+            problems.append(f"size not known: {', '.join(missing)}")
+        for problem in problems:
+            print(f"specklenn evaluate: {problem}", file=sys.stderr)
+
+
+def _sizes(options: argparse.Namespace, file: LabelledFile) -> Sizes | None:
+    if options.sizes is not None:
+        return read_sizes(options.sizes, np.unique(file.names).tolist())
+    return simulated_radii(file) if options.by_size else None
+
+
+def _exposures(
+    options: argparse.Namespace, file: LabelledFile
+) -> dict[float | None, Expose]:
+    """Return what is judged: the patterns as they are, or shots at each fluence."""
+    if options.fluence_scan is None:
+        return {None: as_read}
+    made_at = fluence_of_expected_photons(file)
+    noise = _noise(options.noise or "{}")
+    return {
+        fluence: Exposure(
+            file=file, fluence=fluence, made_at=made_at, noise=noise, seed=options.seed
+        )
+        for fluence in options.fluence_scan or HALF_DECADES
+    }
+
+
+def _noise(text: str) -> Noise:
+    noise = validate(Noise, parse_yaml(text, "--noise"))
+    if noise.adu_per_photon != 1 or noise.offset_adu != 0:
+        raise ConfigError("--noise: models judge photons, no gain or offset expected")
+    return noise
+
+
+def _track(words: str) -> Callable[[Sequence[Item]], Iterable[Item]]:
+    """Return what goes through items behind a progress bar, if there is a screen."""
+    hidden = not sys.stdout.isatty()
+    return lambda items: track(items, description=words, transient=True, disable=hidden)
