@@ -10,7 +10,7 @@ from rich.table import Table
 from specklenn.core.evaluation.comparison_report import ComparisonReport
 from specklenn.core.evaluation.methods import Row
 
-FILE_WIDTH = 160
+FILE_WIDTH = 240
 """Columns where there is no terminal to ask: a table in a file is not folded."""
 
 FACTS = ("method", "variant", "trained on", "sees supports")

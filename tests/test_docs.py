@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -123,59 +124,63 @@ def test_the_readme_is_finished():
     assert not re.search(r"@[A-Z_]+@", README)
 
 
-SMALLER = {
-    "--per-class 80": "--per-class 6",
-    "--per-class 60": "--per-class 6",
-    "--per-class 32": "--per-class 7",
-    "--per-class 100": "--per-class 22",
-    "count: 40, seed: 1, atoms: [10000, 60000]": "count: 1, seed: 1, atoms: [900, 999]",
-    "steps: 2000": "steps: 4",
-    "validate_every: 100": "validate_every: 2",
-    "validation_patterns: 25": "validation_patterns: 7",
-}
-"""Numbers in docs/reproduce.md that are made smaller for the test."""
+SPLIT = ("train",) * 3 + ("selection",) * 2 + ("validation",) * 2
+FEWER = {r"steps: \d+": "steps: 2", r"validate_every: \d+": "validate_every: 2"}
+"""Numbers in the trainings that are made smaller for the test."""
 
 
-@pytest.mark.slow
-def test_the_weights_are_reproduced_by_the_commands_in_the_docs(tmp_path):
-    script = "\n".join(blocks((ROOT / "docs/reproduce.md").read_text(), "sh"))
-    for words, fewer in SMALLER.items():
-        assert words in script
-        script = script.replace(words, fewer)
-    structures = tmp_path / "structures"
-    for folder in (structures, tmp_path / "docs", tmp_path / "WORK"):
-        folder.mkdir()
+@pytest.fixture
+def small_release(tmp_path):
+    """The files that docs/reproduce.md names, with small structures, and few steps."""
+    for name in ("docs", "configs", "structures", "WORK"):
+        (tmp_path / name).mkdir()
+    shutil.copytree(ROOT / "examples/release", tmp_path / "examples/release")
+    for path in (ROOT / "configs").glob("train_*.yaml"):
+        text = path.read_text()
+        for words, fewer in FEWER.items():
+            text = re.sub(words, fewer, text)
+        (tmp_path / "configs" / path.name).write_text(text)
     lines = ["id,family,atoms,split"]
-    for index, split in enumerate(["train", "train", "train", "validation"]):
+    for index, split in enumerate(SPLIT):
         particle = make_particle(1, index, (900, 1000))
         np.savez(
-            structures / f"{index}ABC.npz",
+            tmp_path / f"structures/{index}ABC.npz",
             xyz_centi_angstrom=(particle.positions * 100).astype(np.int16),
             z=particle.atomic_numbers,
         )
         lines.append(f"{index}ABC,family{index},950,{split}")
     (tmp_path / "docs/splits.csv").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_the_weights_are_reproduced_by_the_commands_in_the_docs(small_release):
+    script = "\n".join(blocks((ROOT / "docs/reproduce.md").read_text(), "sh"))
+    words = [
+        "bash",
+        "-euo",
+        "pipefail",
+        "-c",
+        script.replace("STRUCTURES", "structures"),
+    ]
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATTERNS": "8",
+        "BODIES": "2",
+    }
 
     done = subprocess.run(
-        [
-            "bash",
-            "-euo",
-            "pipefail",
-            "-c",
-            script.replace("STRUCTURES", str(structures)),
-        ],
-        cwd=tmp_path,
-        env={
-            **os.environ,
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        },
-        capture_output=True,
-        text=True,
+        words, cwd=small_release, env=environment, capture_output=True, text=True
     )
 
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "WORK/model.card.json").is_file()
-    for name in ("two-way", "three-way"):
-        report = json.loads((tmp_path / f"WORK/{name}.json").read_text())
-        assert set(report["shots"]) == {"1", "5", "20"}
-        assert report["n_patterns"] == 66
+    work = small_release / "WORK"
+    for name in ("model", "paper_96"):
+        assert (work / f"{name}.card.json").is_file()
+    report = json.loads((work / "default.json").read_text())
+    assert set(report["shots"]) == {"1", "5"}  # 20 supports want more patterns
+    assert report["n_patterns"] == 2 * 3 * 8
+    scan = json.loads((work / "report/scores.json").read_text())["fluence_scan"]
+    assert len(scan) == 9
+    assert "Shi 2019" in (work / "table.csv").read_text()

@@ -1,8 +1,9 @@
 """The few-shot loss: a scene's patterns judge each other as queries and supports.
 
-A scene holds two samples with as many patterns of every class of each. Two kinds of
-tasks: the first class of a sample (single-hits) against the second (multi-hits), and
-against anything else, first-class patterns of the other sample among it. Every
+A scene holds two samples with as many patterns of every class of each. Three kinds of
+tasks: the first class of a sample (single-hits) against the second (multi-hits); the
+first against anything else, first-class patterns of the other sample among it; and, if
+there are more classes, the second against the others (non-sample-hits). Every
 pattern is a query whose supports are all others of the task; the loss is the
 cross-entropy of softmax(-sharpness * mean distance), the rule that classifies.
 Episodes of this kind: Snell et al. (2017), there with prototypes.
@@ -55,6 +56,9 @@ def episode_loss(
         rest = torch.cat((ours[1:].flatten(), foreign))
         losses.append(task_loss(distances, ours[0], ours[1], sharpness))
         losses.append(task_loss(distances, ours[0], rest, sharpness))
+        if classes > 2:
+            others = ours[2:].flatten()
+            losses.append(task_loss(distances, ours[1], others, sharpness))
     return torch.stack(losses).mean()
 
 

@@ -23,6 +23,8 @@ class TrainingRun(Settings):
         Of the model.
     data : list of path
         Labelled datasets to train on.
+    start : path or None
+        Weights to go on from instead of random ones: a file of this network.
     data_bin : int or None
         Pixels of theirs that are summed per side; by default those of
         ``training.preprocess``. 1 where they were simulated with its larger pixels.
@@ -53,6 +55,7 @@ class TrainingRun(Settings):
 
     name: str = "model"
     data: tuple[Path, ...] = Field(min_length=1)
+    start: Path | None = None
     data_bin: int | None = Field(default=None, ge=1, le=64)
     validation: tuple[ValidationFile, ...] = ()
     validation_rule: Rule = "mean"
@@ -82,6 +85,7 @@ class TrainingRun(Settings):
         return self.model_copy(
             update={
                 "data": tuple(folder / path for path in self.data),
+                "start": self.start and folder / self.start,
                 "validation": tuple(
                     item.model_copy(update={"file": folder / item.file})
                     for item in self.validation

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from specklenn.core import checkpoint
 from specklenn.core.errors import DataError
 from specklenn.core.model import Encoder, store_channels_last
 from specklenn.core.networks import Network, make_network
@@ -111,6 +113,31 @@ class Trainer:
         self.recent: list[tuple[float, float]] = []
         self.stop_asked = False
         self.stopping = False
+
+    def start_from(self, weights: str | os.PathLike[str]) -> None:
+        """Take the weights of a trained network instead of random ones.
+
+        Raises
+        ------
+        WeightsError
+            If the file cannot be read.
+        DataError
+            If it is of another network.
+        """
+        trained = checkpoint.load(weights).encoder
+        ours, theirs = (
+            (one.architecture, one.input_side, one.embedding_size)
+            for one in (self.encoder, trained)
+        )
+        if ours != theirs:
+            raise DataError(
+                f"start: {os.fspath(weights)} is a network {theirs[0]} of "
+                f"{theirs[1]} pixels and {theirs[2]} numbers, {ours[0]} of {ours[1]} "
+                f"and {ours[2]} expected"
+            )
+        for network in (self.encoder, self.average):
+            if network is not None:
+                network.load_state_dict(trained.state_dict())
 
     def draw(self, step: int) -> Batch:
         """Return this rank's parts of a step, counted from 0."""

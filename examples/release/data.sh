@@ -43,13 +43,13 @@ specklenn simulate paper.yaml -o paper.h5 --per-class "${PATTERNS:-40}"
 # Shots that choose the step: other families at three fluences, and experiments unlike
 # the training in energy, distance, pixels, masks, noise and particles.
 classes='fractions: {single-hit: 1, multi-hit: 1, non-sample-hit: 1}'
-select() {
+shots_of_selection() {
   { echo "seed: $2"; echo "$classes"; echo "fluence: $3"; list selection; } > "$1.yaml"
   specklenn simulate "$1.yaml" -o "$1.h5" --per-class "${PATTERNS:-25}"
 }
-select select_proteins 4 1
-select select_weak 5 0.1
-select select_bright 6 10
+shots_of_selection select_proteins 4 1
+shots_of_selection select_weak 5 0.1
+shots_of_selection select_bright 6 10
 for name in virus_wide virus_small virus_weak sphere; do
   specklenn simulate "$here/select_$name.yaml" -o "select_$name.h5" \
     --per-class "${PATTERNS:-100}"
@@ -60,7 +60,7 @@ done
 judged='seed: 7
 noise: {jitter_shape: 0, shot_noise: false, read_noise_photons: 0}'
 { echo "$judged"; list validation; } > judge_clean.yaml
-{ echo "seed: 8"; list validation; } > judge.yaml
+{ echo "seed: 8"; echo "$classes"; list validation; } > judge.yaml
 specklenn simulate judge_clean.yaml -o judge_clean.h5 --per-class "${PATTERNS:-100}"
 specklenn simulate judge.yaml -o judge.h5 --per-class "${PATTERNS:-100}"
 for name in judge_virus_50 judge_rod; do

@@ -39,7 +39,7 @@ def test_a_task_is_the_cross_entropy_of_the_rule_that_classifies():
     assert float(found) == pytest.approx(sum(sides) / 2, rel=1e-5)
 
 
-def test_an_episode_is_the_mean_of_its_four_tasks():
+def test_an_episode_is_the_mean_of_its_six_tasks():
     classes, each = 3, 4
     vectors = vectors_of(2 * classes * each)
     distances = distances_of(vectors)
@@ -50,9 +50,27 @@ def test_an_episode_is_the_mean_of_its_four_tasks():
         losses += [
             task_loss(distances, single, single + 4, 10.0),
             task_loss(distances, single, rest, 10.0),
+            task_loss(distances, single + 4, single + 8, 10.0),
         ]
 
     found = episode_loss(vectors, classes, each, 10.0)
+
+    assert float(found) == pytest.approx(float(torch.stack(losses).mean()), rel=1e-3)
+
+
+def test_two_classes_have_no_third_to_tell_the_second_from():
+    vectors = vectors_of(16)
+    distances = distances_of(vectors)
+    losses = []
+    for ours, foreign in ((0, 8), (8, 0)):
+        single = torch.arange(ours, ours + 4)
+        rest = torch.tensor([*range(ours + 4, ours + 8), foreign, foreign + 1])
+        losses += [
+            task_loss(distances, single, single + 4, 10.0),
+            task_loss(distances, single, rest, 10.0),
+        ]
+
+    found = episode_loss(vectors, 2, 4, 10.0)
 
     assert float(found) == pytest.approx(float(torch.stack(losses).mean()), rel=1e-3)
 

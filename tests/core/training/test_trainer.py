@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from specklenn.core import checkpoint
 from specklenn.core.errors import DataError
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
 from specklenn.core.preprocess import Preprocessing
@@ -188,3 +189,35 @@ def test_the_network_can_compute_in_bfloat16(settings, make_data):
     assert found.loss != expected.loss
     assert {weight.dtype for weight in half.encoder.parameters()} == {torch.float32}
     assert half.trained().embedding.weight.isfinite().all()
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """Weights of a few steps with another seed."""
+    trainer = Trainer(SMALL.model_copy(update={"seed": 9}), fringes())
+    trainer.step()
+    card = checkpoint.Card(name="earlier")
+    path = tmp_path / "earlier.safetensors"
+    checkpoint.save(path, trainer.trained(), SMALL.preprocess, card)
+    return path
+
+
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_a_training_can_start_from_weights(weights, average):
+    trainer = Trainer(SMALL.model_copy(update={"average": average}), fringes())
+
+    trainer.start_from(weights)
+
+    inputs = torch.rand(2, 1, 16, 16)
+    earlier = checkpoint.load(weights).encoder
+    torch.testing.assert_close(trainer.trained()(inputs), earlier(inputs))
+    assert trainer.step().step == 1
+
+
+def test_weights_of_another_network_are_no_start(weights):
+    trainer = Trainer(SMALL.model_copy(update={"embedding_size": 4}), fringes())
+
+    with pytest.raises(
+        DataError, match=r"16 pixels and 8 numbers, .* of 16 and 4 expected"
+    ):
+        trainer.start_from(weights)
