@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import math
 from pathlib import Path
 from typing import get_args
 
 from specklenn.core.errors import ConfigError
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
+from specklenn.plugin.arguments import count, counts, fluences, seed
 
 
 def main(arguments: list[str]) -> int:
@@ -48,12 +48,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--shots",
-        type=_counts,
+        type=counts,
         default=(1, 5, 20),
         help="supports per class, for example 1,5,20",
     )
-    parser.add_argument("--draws", type=_count, default=5, help="draws of supports")
-    parser.add_argument("--seed", type=_seed, default=0)
+    parser.add_argument("--draws", type=count, default=5, help="draws of supports")
+    parser.add_argument("--seed", type=seed, default=0)
     parser.add_argument(
         "--classes",
         type=_names,
@@ -83,7 +83,7 @@ def _add_report_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--fluence-scan",
-        type=_fluences,
+        type=fluences,
         nargs="?",
         const=(),
         metavar="FLUENCES",
@@ -115,36 +115,8 @@ def _add_report_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} found, 1 or more expected")
-    return int(text)
-
-
-def _counts(text: str) -> tuple[int, ...]:
-    return tuple(dict.fromkeys(_count(part) for part in text.split(",")))
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} found, 0 or more expected")
-    return int(text)
-
-
 def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _fluences(text: str) -> tuple[float, ...]:
-    try:
-        found = sorted({float(part) for part in text.split(",")})
-    except ValueError:
-        found = [math.nan]
-    if not all(0 < fluence < math.inf for fluence in found):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} found, fluences above 0 expected, as 0.1,1,10"
-        )
-    return tuple(found)
 
 
 def _check(options: argparse.Namespace) -> None:
