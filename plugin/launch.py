@@ -59,6 +59,39 @@ def agree(communicator: MPI.Intracomm | None, problem: SpecklennError | None) ->
     return max((code for _, code in found), default=0)
 
 
+class Stop:
+    """Asked for by a signal, obeyed where nothing is in the middle.
+
+    An exception raised at any line would be raised inside libraries as well, some of
+    which turn it into errors of their own. Who asks twice wants exactly that.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def ask(self) -> None:
+        """Ask for it; to be called on a signal.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If it was asked for before.
+        """
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+
+    def obey(self) -> None:
+        """Stop here if it was asked for.
+
+        Raises
+        ------
+        KeyboardInterrupt
+        """
+        if self._asked:
+            raise KeyboardInterrupt
+
+
 @contextmanager
 def on_signals(call: Callable[[], None]) -> Iterator[None]:
     """Call a function on SIGINT and SIGTERM instead of dying in the middle."""

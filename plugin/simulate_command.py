@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specklenn.core.errors import ConfigError, DataError, SpecklennError
-from specklenn.plugin.launch import agree, on_signals, world
+from specklenn.plugin.launch import Stop, agree, on_signals, world
 from specklenn.plugin.packaged import find_config
 
 if TYPE_CHECKING:
@@ -239,13 +239,16 @@ def _lead(
     """Write the file; returns the exit code."""
     from specklenn.plugin import simulation
 
+    stop = Stop()
     try:
-        with on_signals(_interrupt):
+        with on_signals(stop.ask):
             if task.live_Hz is not None:
-                missed = simulation.write_live(task, options.output)
+                missed = simulation.write_live(task, options.output, stop)
             else:
                 missed = 0
-                simulation.write(task, options.output, options.processes, communicator)
+                simulation.write(
+                    task, options.output, options.processes, communicator, stop
+                )
     except KeyboardInterrupt:
         print(f"interrupted; {_next_time(task, options.output)}")
         return _leave(INTERRUPTED, communicator)
@@ -272,10 +275,6 @@ def _next_time(task: Task, output: Path) -> str:
     if task.live_Hz is not None:
         return f"the same command begins {output} anew"
     return f"the same command goes on with {output}"
-
-
-def _interrupt() -> None:
-    raise KeyboardInterrupt
 
 
 def _leave(

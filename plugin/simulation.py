@@ -20,6 +20,7 @@ from specklenn.core.simulation.pools import PooledFactory
 from specklenn.core.simulation.run_file import PIXELS, RunFile
 from specklenn.core.simulation.task import BlockMaker, Task
 from specklenn.plugin.clock import SystemClock
+from specklenn.plugin.launch import Stop
 from specklenn.plugin.processes import WorkerProcesses, cores
 from specklenn.plugin.shot_progress import ShotProgress
 from specklenn.plugin.sources.simulated import SimulatedStream
@@ -38,7 +39,11 @@ EXAMPLES = 8
 
 
 def write(
-    task: Task, path: Path, processes: int | None, communicator: MPI.Intracomm | None
+    task: Task,
+    path: Path,
+    processes: int | None,
+    communicator: MPI.Intracomm | None,
+    stop: Stop,
 ) -> None:
     """Write a simulated run, or what is missing of it.
 
@@ -50,11 +55,15 @@ def write(
         Worker processes; one per core by default. Not used with a communicator.
     communicator : MPI communicator or None
         Of a job whose other ranks work for this one.
+    stop : Stop
+        Looked at behind every block.
 
     Raises
     ------
     DataError
         If a worker fails or the file cannot be written.
+    KeyboardInterrupt
+        If it was stopped.
     """
     maker = BlockMaker(task)
     file = RunFile(path, task, maker.factory)
@@ -72,12 +81,13 @@ def write(
                 file.append(shots)
                 progress.advance(len(shots.patterns))
                 skip = 0
+                stop.obey()
         complete = True
     finally:
         file.close(complete=complete)
 
 
-def write_live(task: Task, path: Path) -> int:
+def write_live(task: Task, path: Path, stop: Stop) -> int:
     """Write a run shot by shot as it would happen; returns how many were missed.
 
     Parameters
@@ -85,6 +95,15 @@ def write_live(task: Task, path: Path) -> int:
     task : Task
         Its shots are drawn from a pool, made before the first one.
     path : Path
+    stop : Stop
+        Looked at several times a second.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written.
+    KeyboardInterrupt
+        If it was stopped.
     """
     clock = SystemClock()
     factory = _Recorded(task.located)
@@ -103,7 +122,7 @@ def write_live(task: Task, path: Path) -> int:
     try:
         with ShotProgress(path.name, task.shots) as progress:
             stream.start(clock.wall_ns())
-            while (shots := _next(stream, rate_hz)) is not None:
+            while (shots := _next(stream, rate_hz, stop)) is not None:
                 file.append(factory.last, shots.timestamp_ns)
                 progress.advance(len(shots.index))
         complete = True
@@ -149,12 +168,13 @@ class _Recorded(PooledFactory):
         return self.last
 
 
-def _next(stream: SimulatedStream, rate_hz: float) -> Shots | None:
+def _next(stream: SimulatedStream, rate_hz: float, stop: Stop) -> Shots | None:
     """Wait for the next shots of a stream; None behind the last one."""
     most = max(1, round(rate_hz * LIVE_INTERVAL_S))
     try:
+        stop.obey()
         while (shots := stream.receive(most, LIVE_INTERVAL_S)) is None:
-            pass
+            stop.obey()
     except EndOfRun:
         return None
     return shots
