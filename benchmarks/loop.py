@@ -31,6 +31,7 @@ from specklenn.plugin.progress import NoProgress
 from specklenn.plugin.publish import NoPublisher
 from specklenn.plugin.results import ResultsFile
 from specklenn.plugin.run_state import RunFacts, RunState
+from specklenn.plugin.versions import Version
 from specklenn.plugin.worker import Worker, WorkerOptions
 
 SHOTS = 2_000_000
@@ -41,10 +42,9 @@ FACTS = RunFacts(
     run=0,
     classes=all_classes(SUPPORTED),
     support_classes=SUPPORTED,
-    support_version=1,
-    support_hash="",
     expected_shots=SHOTS,
 )
+FIRST = Version(model="none", weights_sha256="", support_version=1, support_hash="")
 
 
 class Numbers:
@@ -101,7 +101,11 @@ def make_collector(channel: Channel, workers: list[int], folder: str) -> Collect
         channel,
         FileDistribution(SHOTS, len(workers), lease_shots=4 * BATCH),
         RunState(
-            facts=FACTS, workers=workers, examples_per_class=0, now_s=clock.monotonic()
+            facts=FACTS,
+            first=FIRST,
+            workers=workers,
+            examples_per_class=0,
+            now_s=clock.monotonic(),
         ),
         [ResultsFile(Path(folder) / "results.h5", FACTS, "")],
         NoPublisher(),

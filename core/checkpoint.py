@@ -18,7 +18,8 @@ from typing import Any, get_args
 
 import torch
 from pydantic import Field, ValidationError
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors import torch as tensors_of
 from safetensors.torch import save_file
 
 from specklenn.core.atomic import replacing
@@ -27,6 +28,9 @@ from specklenn.core.networks import Network, make_network
 from specklenn.core.preprocess import Preprocessing
 from specklenn.core.scoring import Rule
 from specklenn.core.settings import Settings
+
+TEMPERATURE = 0.1
+"""Of scores where nobody has calibrated them."""
 
 
 class Card(Settings):
@@ -60,6 +64,24 @@ class Card(Settings):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Weights:
+    """A model as it lies in its file: what is sent to another process.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole weights file.
+    card : Card
+    source : str
+        Where it is from, for messages.
+    """
+
+    content: bytes
+    card: Card
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Checkpoint:
     """A model ready for use.
 
@@ -71,12 +93,15 @@ class Checkpoint:
     card : Card
     rule : {"mean", "nearest", "soft", "prototype"}
         By which its training chose the best weights, and the one to classify by.
+    temperature : float
+        That makes scores probabilities as well as it can.
     """
 
     encoder: Network
     preprocessing: Preprocessing
     card: Card
     rule: Rule = "mean"
+    temperature: float = TEMPERATURE
 
 
 def save(
@@ -85,6 +110,7 @@ def save(
     preprocessing: Preprocessing,
     card: Card,
     rule: Rule = "mean",
+    temperature: float = TEMPERATURE,
 ) -> Card:
     """Write weights as float16 and their card; returns the card with the hash.
 
@@ -96,6 +122,7 @@ def save(
     preprocessing : Preprocessing
     card : Card
     rule : {"mean", "nearest", "soft", "prototype"}
+    temperature : float
         See `Checkpoint`.
 
     Raises
@@ -114,6 +141,7 @@ def save(
         "embedding_size": str(encoder.embedding_size),
         "preprocessing": preprocessing.model_dump_json(),
         "rule": rule,
+        "temperature": repr(temperature),
     }
     with replacing(target, card_path(target)) as (weights, beside):
         save_file(tensors, weights, metadata=header)
@@ -131,30 +159,60 @@ def load(name_or_path: str | os.PathLike[str] = "default") -> Checkpoint:
         If the file or its card is missing, the hash differs from the card's,
         or the file is no model of this version.
     """
+    return decode(read(name_or_path))
+
+
+def read(name_or_path: str | os.PathLike[str]) -> Weights:
+    """Read a model by name or path without making it.
+
+    Raises
+    ------
+    WeightsError
+        If the file or its card is missing or cannot be read.
+    """
     path = find(name_or_path)
     card = _read_card(path)
-    found = file_hash(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(
+            f"model.weights: {path} cannot be read: {error.strerror}"
+        ) from error
+    return Weights(content=content, card=card, source=str(path))
+
+
+def decode(weights: Weights) -> Checkpoint:
+    """Make the model of a weights file.
+
+    Raises
+    ------
+    WeightsError
+        If the hash differs from the card's, or the file is no model of this version.
+    """
+    card, source = weights.card, weights.source
+    found = hashlib.sha256(weights.content).hexdigest()
     if found != card.sha256:
         raise WeightsError(
-            f"model.weights: {path} has SHA-256 {found[:16]}…, its card says "
+            f"model.weights: {source} has SHA-256 {found[:16]}…, its card says "
             f"{card.sha256[:16] or 'nothing'}…; the file is damaged or not the card's"
         )
     try:
-        header, tensors = _read(path)
-        encoder = make_network(
-            header["architecture"],
-            int(header["input_side"]),
-            int(header["embedding_size"]),
-        )
-        encoder.load_state_dict(tensors)
+        tensors = tensors_of.load(weights.content)
+        header = _header(weights.content)
+        encoder = _encoder(header, tensors)
         preprocessing = Preprocessing.model_validate_json(header["preprocessing"])
         rule = _rule(header)
+        temperature = float(header.get("temperature", TEMPERATURE))
     except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
         raise WeightsError(
-            f"model.weights: {path} is no model of this version: {error}"
+            f"model.weights: {source} is no model of this version: {error}"
         ) from error
     return Checkpoint(
-        encoder=encoder.eval(), preprocessing=preprocessing, card=card, rule=rule
+        encoder=encoder.eval(),
+        preprocessing=preprocessing,
+        card=card,
+        rule=rule,
+        temperature=temperature,
     )
 
 
@@ -181,11 +239,22 @@ def card_path(weights: Path) -> Path:
     return weights.with_suffix(".card.json")
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
-    with safe_open(path, framework="pt") as file:
-        return file.metadata() or {}, {
-            name: _widened(file.get_tensor(name)) for name in file.offset_keys()
-        }
+def _header(content: bytes) -> dict[str, str]:
+    """Return the metadata: the file begins with the length of a JSON text and it."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    return dict(header.get("__metadata__", {}))
+
+
+def _encoder(header: dict[str, str], tensors: dict[str, torch.Tensor]) -> Network:
+    encoder = make_network(
+        header["architecture"],
+        int(header["input_side"]),
+        int(header["embedding_size"]),
+    )
+    widened = {name: _widened(tensor) for name, tensor in tensors.items()}
+    encoder.load_state_dict(widened)
+    return encoder
 
 
 def _rule(header: dict[str, str]) -> Rule:

@@ -63,7 +63,7 @@ class Classifier:
     cropper : Cropper
         Preprocessing of frames of this detector; must give the network's input.
     settings : Classification
-        A rule that is left open is the model's.
+        A rule or temperature that is left open is the model's.
     device : str
         Where the network runs.
 
@@ -84,9 +84,12 @@ class Classifier:
     ) -> None:
         self.settings = settings or Classification()
         self.rule = self.settings.rule or model.rule
+        self.temperature = self.settings.temperature or model.temperature
+        self.model = model
         self.supports = supports
         self.cropper = cropper
         self.classes = supports.classes
+        self.device = device
         self._device = torch.device(device)
         self._encoder = model.encoder.to(self._device).eval()
         store_channels_last(self._encoder)
@@ -183,7 +186,7 @@ class Classifier:
 
     def scores(self, distances: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the scores (B, classes) of distances (B, classes)."""
-        return softmax_scores(distances, self.settings.temperature)
+        return softmax_scores(distances, self.temperature)
 
     def classify(self, patterns: npt.NDArray[Any]) -> Classified:
         """Classify detector frames; no hit finder is applied.

@@ -4,6 +4,11 @@ The paper's patterns are brought to zero mean and unit variance before the netwo
 sees them, so it cannot know that two particles scatter more than one. This network
 gets the roots of photons, standardises them itself and keeps the level it divided
 out; bad pixels come as NaN and are told to it.
+
+Diffraction at small angles is nearly symmetric about the beam (Friedel's law on a
+nearly flat Ewald sphere), so every pixel has a mate that saw the same with noise of
+its own, or that saw it where the pixel is bad. Filters reach a few pixels only, so
+the network gets every pattern together with its mates: turned by 180 degrees.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ from specklenn.core.model import EMBEDDING_SIZE
 WIDTHS = (32, 48, 96, 48)
 HIDDEN = 384
 LEVEL_FEATURES = 32
+PICTURES = 4
 LEVELS = 2
 LEAST = 1e-4
 """Added to levels before their logarithm: far below one photon on the pattern."""
@@ -44,7 +50,7 @@ class CompactEncoder(nn.Module):
         If the input is no multiple of 8 pixels.
     """
 
-    architecture = "compact-2"
+    architecture = "compact-3"
 
     def __init__(self, input_side: int, embedding_size: int = EMBEDDING_SIZE) -> None:
         super().__init__()
@@ -55,7 +61,7 @@ class CompactEncoder(nn.Module):
         first, second, third, fourth = WIDTHS
         self.layers = nn.ModuleList(
             (
-                Layer(2, first, size=5, stride=2),  # (B, 32, side / 2, side / 2)
+                Layer(PICTURES, first, size=5, stride=2),  # (B, 32, side / 2, side / 2)
                 Layer(first, second, pool=2),  # (B, 48, side / 4, side / 4)
                 Layer(second, third, pool=2),  # (B, 96, side / 8, side / 8)
                 Layer(third, fourth),
@@ -136,9 +142,9 @@ def split_level(patterns: Tensor) -> tuple[Tensor, Tensor]:
 
     Returns
     -------
-    pictures : (B, 2, H, W) float32
-        Zero mean and unit variance over good pixels, 0 at bad ones; and 1 at good
-        pixels, 0 at bad ones.
+    pictures : (B, 4, H, W) float32
+        Zero mean and unit variance over good pixels, 0 at bad ones; 1 at good
+        pixels, 0 at bad ones; and both turned by 180 degrees.
     levels : (B, 2) float32
         Decimal logarithms of the mean photons per good pixel and of the variance of
         their roots.
@@ -151,9 +157,9 @@ def split_level(patterns: Tensor) -> tuple[Tensor, Tensor]:
     photons = values.square().sum(dim=(2, 3), keepdim=True) / number
     pictures = centred / variance.sqrt().clamp_min(1e-6)
     levels = torch.cat((photons, variance), dim=1)[:, :, 0, 0]
-    return torch.cat((pictures, good.to(pictures.dtype)), dim=1), (
-        torch.log10(levels + LEAST)
-    )
+    seen = torch.cat((pictures, good.to(pictures.dtype)), dim=1)
+    mates = seen.flip(2, 3)
+    return torch.cat((seen, mates), dim=1), torch.log10(levels + LEAST)
 
 
 def _two_layers(outputs: int, silent: bool = False) -> nn.Sequential:

@@ -18,6 +18,7 @@ import yaml
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from specklenn.core import files
+from specklenn.core.area import Area
 from specklenn.core.errors import ConfigError
 from specklenn.core.hitfinder import HitFinding
 from specklenn.core.labels import SINGLE_HIT
@@ -31,6 +32,7 @@ from specklenn.core.yaml_lines import Document, parse_yaml, read_yaml
 
 EXPERIMENT = ("source", "experiment")
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+Endpoint = Annotated[str, StringConstraints(pattern=r"^(tcp|ipc)://.+$")]
 
 
 class RunName(Settings):
@@ -146,11 +148,14 @@ class Crop(Settings):
         network's input size.
     centre : (row, column) or None
         Beam position, pixels; the middle of the frame by default.
+    fill_mates : bool or None
+        Whether bad pixels get what their mate across the centre saw.
     """
 
     crop: int | None = Field(default=None, ge=8, le=4096)
     bin: int | None = Field(default=None, ge=1, le=64)
     centre: tuple[float, float] | None = None
+    fill_mates: bool | None = None
 
     def applied_to(self, own: Preprocessing) -> Preprocessing:
         """Return a model's preprocessing with these values on top."""
@@ -194,7 +199,7 @@ class Support(Settings):
 
     file: str | None = None
     shots: dict[ClassName, list[SupportShots]] | None = None
-    version: int = Field(default=1, ge=0)
+    version: int = Field(default=1, ge=0, lt=2**32)
 
     @model_validator(mode="after")
     def _one(self) -> Support:
@@ -276,22 +281,45 @@ class Publish(Settings):
     """
 
     enabled: bool = True
-    endpoint: Annotated[str, StringConstraints(pattern=r"^(tcp|ipc)://.+$")] = (
-        "tcp://127.0.0.1:5556"
-    )
+    endpoint: Endpoint = "tcp://127.0.0.1:5556"
     allow_remote: bool = False
     rate_Hz: float = Field(default=10.0, gt=0, le=50)
     examples_per_class: int = Field(default=6, ge=0, le=64)
 
     @model_validator(mode="after")
     def _loopback(self) -> Publish:
-        host = self.endpoint.removeprefix("tcp://").rpartition(":")[0]
-        if self.endpoint.startswith("tcp") and not self.allow_remote:
-            if host not in LOOPBACK:
-                raise ValueError(
-                    f"an endpoint on {', '.join(LOOPBACK)}, or allow_remote: true"
-                )
+        _check_reach(self.endpoint, self.allow_remote)
         return self
+
+
+class Control(Settings):
+    """Whether a running job takes orders: another model, other supports.
+
+    Parameters
+    ----------
+    enabled : bool
+    endpoint : str
+        Where orders are taken; this machine only by default. A file (``ipc://``)
+        can be kept from the other users of a machine.
+    allow_remote : bool
+        Needed for anything but the loopback interface: whoever reaches the port can
+        change what judges the shots.
+    """
+
+    enabled: bool = False
+    endpoint: Endpoint = "tcp://127.0.0.1:5557"
+    allow_remote: bool = False
+
+    @model_validator(mode="after")
+    def _loopback(self) -> Control:
+        _check_reach(self.endpoint, self.allow_remote)
+        return self
+
+
+def _check_reach(endpoint: str, allow_remote: bool) -> None:
+    host = endpoint.removeprefix("tcp://").rpartition(":")[0]
+    if endpoint.startswith("tcp") and not allow_remote and host not in LOOPBACK:
+        raise ValueError(f"an endpoint on {', '.join(LOOPBACK)}, or allow_remote: true")
 
 
 class Config(Settings):
@@ -300,6 +328,7 @@ class Config(Settings):
     run: RunName = RunName()
     source: Source
     calibration: Calibration = Calibration()
+    area: Area = Area()
     preprocess: Crop = Crop()
     hit_finder: HitFinding = HitFinding()
     model: Network = Network()
@@ -308,6 +337,7 @@ class Config(Settings):
     loop: Loop = Loop()
     output: Output = Output()
     publish: Publish = Publish()
+    control: Control = Control()
 
     @property
     def output_folder(self) -> Path:

@@ -156,6 +156,11 @@ def picture_shape(shape: Sequence[int], where: str) -> tuple[int, int]:
     )
 
 
+def module_count(shape: Sequence[int]) -> int:
+    """Return how many modules lie on top of each other in the pictures."""
+    return int(shape[1]) if len(shape) == 4 else 1
+
+
 def read_mask(dataset: h5py.Dataset, shape: tuple[int, int]) -> Mask:
     """Read a mask of pictures of this shape; True where bad.
 

@@ -20,7 +20,7 @@ import msgpack
 import numpy as np
 import numpy.typing as npt
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the message layout; a window refuses any other with a sentence."""
 
 LARGEST_MESSAGE_BYTES = 32 * 1024 * 1024
@@ -133,6 +133,10 @@ class Snapshot:
         Version of the support set in use.
     support_hash : str
         Start of its content hash.
+    model_version : int
+        Number of the model in use, 1 at the start of the run.
+    model : str
+        Its name.
     history_s : (times,) float64
         Unix epoch seconds, one per second of the last ten minutes.
     history_counts : (times, classes) int64
@@ -160,6 +164,8 @@ class Snapshot:
     ranks: tuple[RankStatus, ...]
     support_version: int
     support_hash: str
+    model_version: int
+    model: str
     history_s: npt.NDArray[np.float64]
     history_counts: npt.NDArray[np.int64]
     examples: tuple[Example, ...] = ()
@@ -280,6 +286,8 @@ def _snapshot(body: dict[str, Any]) -> Snapshot:
         missed_shots=_count(body.pop("missed_shots")),
         support_version=_count(body.pop("support_version")),
         support_hash=_text(body.pop("support_hash")),
+        model_version=_count(body.pop("model_version")),
+        model=_text(body.pop("model")),
     )
     if body:
         raise MessageError(f"unknown fields {sorted(map(str, body))}")

@@ -85,9 +85,18 @@ class Encoder(nn.Module):
 
 
 def store_channels_last(encoder: nn.Module) -> None:
-    """Lay out the filters as CPU convolutions like them, half as fast again."""
+    """Lay out the filters as CPU convolutions like them, half as fast again.
+
+    Filters that lie like this already are not touched: another thread may use them.
+    """
     for parameter in encoder.parameters():
-        if parameter.ndim == 4:
+        if parameter.ndim == 4 and parameter.stride() != _channels_last(parameter):
             # A copy: with one input channel both layouts count as contiguous, and
             # only the copy gets the strides that the convolution looks at.
             parameter.data = parameter.data.clone(memory_format=torch.channels_last)
+
+
+def _channels_last(parameter: Tensor) -> tuple[int, int, int, int]:
+    """Return the strides of filters (number, channels, rows, columns)."""
+    _, channels, rows, columns = parameter.shape
+    return rows * columns * channels, 1, columns * channels, channels

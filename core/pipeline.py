@@ -45,6 +45,8 @@ class Pipeline:
         Run number written into the rows.
     rank : int
         This worker.
+    model_version : int
+        Number of the classifier's model in this run.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Pipeline:
         hit_finding: HitFinding,
         run: int = 0,
         rank: int = 0,
+        model_version: int = 1,
     ) -> None:
         self.classifier = classifier
         self.hit_finding = hit_finding
@@ -62,6 +65,13 @@ class Pipeline:
         self._unknown = self.classes.index(UNKNOWN)
         self._run = run
         self._rank = rank
+        self._model_version = model_version
+
+    def judging_by(self, classifier: Classifier, model_version: int) -> Pipeline:
+        """Return this pipeline with another classifier of the same classes."""
+        return Pipeline(
+            classifier, self.hit_finding, self._run, self._rank, model_version
+        )
 
     def judge(self, shots: Shots) -> Judged:
         """Judge a batch: every shot gets exactly one row, whatever it looks like.
@@ -114,6 +124,7 @@ class Pipeline:
         rows["run"] = self._run
         rows["rank"] = self._rank
         rows["support_version"] = self.classifier.supports.version
+        rows["model_version"] = self._model_version
         return rows
 
     def _classify(self, rows: Rows, photons: npt.NDArray[np.float32]) -> None:

@@ -49,6 +49,11 @@ class Preprocessing(Settings):
         Whether every pattern is brought to zero mean and unit variance, as in the
         paper, and forgets how bright it was. Otherwise the network gets the scaled
         photons as they are, NaN where bad, and does that itself.
+    fill_mates : bool
+        Whether bad pixels of the crop get the photons of the pixel on the other side
+        of its centre, where that is good: patterns of weakly scattering particles are
+        point-symmetric at small angles. Patterns in training are not filled, so
+        measure what it does to a network (docs/missing-area.md).
     centre : (row, column) or None
         Beam position in the frame, pixels; the middle of the frame by default.
     """
@@ -58,6 +63,7 @@ class Preprocessing(Settings):
     scale: Literal["linear", "sqrt", "log1p"] = "sqrt"
     whole_photons: bool = False
     standardise: bool = True
+    fill_mates: bool = False
     centre: tuple[float, float] | None = None
 
     @property
@@ -145,11 +151,27 @@ class Cropper:
         full = np.zeros(shape, bool) if mask is None else np.asarray(mask, bool)
         if full.shape != shape:
             raise ConfigError(f"mask of shape {full.shape} for frames of shape {shape}")
+        self.mask = full
         self._bad = full[self._window]
         self._good_pixels = int((~self._bad).sum())
         self._gain = np.float32(adu_per_photon)
         self._offset = np.float32(offset_adu)
         self.calibrated = adu_per_photon == 1.0 and offset_adu == 0.0
+
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """Rows and columns of the frame that are kept."""
+        return self._window
+
+    def with_settings(self, settings: Preprocessing) -> Cropper:
+        """Return a cropper of the same frames, mask and calibration."""
+        return Cropper(
+            settings,
+            self.shape,
+            self.mask,
+            adu_per_photon=float(self._gain),
+            offset_adu=float(self._offset),
+        )
 
     def calibrate(self, frames: npt.NDArray[Any]) -> Pictures:
         """Return frames in photons, float32; what does not fit becomes infinite."""
@@ -199,6 +221,8 @@ class Cropper:
             good pixel are 0, the mean, and a flat pattern is all zero; or, without
             `Preprocessing.standardise`, NaN.
         """
+        if self.settings.fill_mates:
+            photons = _with_mates(photons)
         good = ~np.isnan(photons)
         filled = np.where(good, photons, np.float32(0))
         if self.settings.whole_photons:
@@ -251,6 +275,11 @@ def prepare(
     inputs = cropper.normalise(cropped.photons)
     inputs[cropped.flags != 0] = 0
     return Prepared(inputs=inputs, photons=cropped.photons, flags=cropped.flags)
+
+
+def _with_mates(photons: Pictures) -> Pictures:
+    """Fill NaN with the values opposite to them across the centre of each picture."""
+    return np.where(np.isnan(photons), photons[:, ::-1, ::-1], photons)
 
 
 def _whole_photons(photons: Pictures) -> Pictures:

@@ -34,6 +34,8 @@ FIELDS = {
     "rank": "rank that judged the shot",
     "latency_ms": "from arrived_ns to the row at the collector, milliseconds",
     "support_version": "version of the support set that judged the shot",
+    "model_version": "number of the model that judged the shot, 1 at the start; see "
+    "the dataset versions",
 }
 """What each field means, with its unit; stored in ``results.h5``."""
 
@@ -56,6 +58,7 @@ def row_dtype(support_classes: int) -> np.dtype[Any]:
             ("rank", "<u2"),
             ("latency_ms", "<f4"),
             ("support_version", "<u4"),
+            ("model_version", "<u4"),
         ]
     )
 

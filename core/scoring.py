@@ -31,16 +31,17 @@ class Classification(Settings):
         the mean of the supports. Mean distances put classes of unlike supports
         ("anything else") at a disadvantage; the others do not. None for the rule
         that the model was chosen by.
-    temperature : float
-        Scores are the softmax of -distance / temperature; they order shots by
-        confidence and are not calibrated probabilities.
+    temperature : float or None
+        Scores are the softmax of -distance / temperature. None for the model's own,
+        calibrated on shots that it was not trained on: probabilities as long as the
+        experiment is like these.
     reject_above_distance : float or None
         A shot farther than this from every class is called unknown; off by
         default. Distances between unit vectors lie between 0 and 2.
     """
 
     rule: Rule | None = None
-    temperature: float = Field(default=0.1, gt=0)
+    temperature: float | None = Field(default=None, gt=0)
     reject_above_distance: float | None = Field(default=None, gt=0, le=2)
 
 

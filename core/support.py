@@ -66,7 +66,7 @@ class SupportFile(Settings):
     classes : dict of class name to list of SupportShots
     """
 
-    version: int = Field(default=1, ge=0)
+    version: int = Field(default=1, ge=0, lt=2**32)
     classes: dict[ClassName, list[SupportShots]] = Field(min_length=1)
 
 

@@ -21,9 +21,16 @@ class HelpPanel(QtWidgets.QFrame):
         Window that it lies on.
     actions : list of QAction
         With text and shortcut.
+    explanation : str
+        Below the list.
     """
 
-    def __init__(self, parent: QtWidgets.QWidget, actions: list[QtGui.QAction]) -> None:
+    def __init__(
+        self,
+        parent: QtWidgets.QWidget,
+        actions: list[QtGui.QAction],
+        explanation: str = EXPLANATION,
+    ) -> None:
         super().__init__(parent)
         self.setProperty("help", True)
         grid = QtWidgets.QGridLayout(self)
@@ -31,13 +38,15 @@ class HelpPanel(QtWidgets.QFrame):
         grid.setHorizontalSpacing(24)
         grid.setColumnStretch(1, 1)
         for line, action in enumerate(actions):
-            keys = QtWidgets.QLabel(action.shortcut().toString())
+            keys = QtWidgets.QLabel(
+                ", ".join(each.toString() for each in action.shortcuts())
+            )
             font = keys.font()
             font.setBold(True)
             keys.setFont(font)
             grid.addWidget(keys, line, 0)
             grid.addWidget(QtWidgets.QLabel(action.toolTip()), line, 1)
-        words = QtWidgets.QLabel(f"\n{EXPLANATION}")
+        words = QtWidgets.QLabel(f"\n{explanation}")
         words.setTextFormat(QtCore.Qt.TextFormat.PlainText)
         grid.addWidget(words, len(actions), 0, 1, 2)
         self.hide()

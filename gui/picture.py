@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
+
+Values = npt.NDArray[np.float64]
 
 MASKED = 255
 """Index of pixels without a value; photons use the indices below."""
@@ -15,8 +19,9 @@ LARGEST_SIDE = 512
 
 def palette_indices(
     pattern: npt.NDArray[np.float32],
+    scale: Callable[[Values], Values] = np.log1p,
 ) -> npt.NDArray[np.uint8]:
-    """Logarithm of the photons on the picture's own scale.
+    """Logarithm of the photons, or their root, on the picture's own scale.
 
     The scale of log(1 + photons) runs from the lowest to the 99.5 % quantile of
     the pixels that have a value; a pattern whose quantile is its lowest value
@@ -27,6 +32,8 @@ def palette_indices(
     ----------
     pattern : (h, w) float32, photons per pixel
         NaN where masked; row 0 is the top.
+    scale : function
+        Of photons, in place of log(1 + photons).
 
     Returns
     -------
@@ -39,7 +46,7 @@ def palette_indices(
     indices = np.full(small.shape, MASKED, np.uint8)
     if not good.any():
         return indices
-    values = np.log1p(np.clip(small[good], 0, None))
+    values = scale(np.clip(small[good], 0, None))
     low, high = _levels(values)
     scaled = np.clip((values - low) / (high - low), 0, 1) * BRIGHTEST
     indices[good] = np.round(scaled).astype(np.uint8)

@@ -152,6 +152,8 @@ class SimulatedStream:
             ranks=tuple(_rank(number, shots) for number in range(1, RANKS)),
             support_version=7,
             support_hash="3f9a1c22",
+            model_version=1,
+            model="default",
             history_s=np.array([when for when, _ in self._history]),
             history_counts=np.array([counts for _, counts in self._history]),
             examples=tuple(

@@ -146,6 +146,8 @@ class MonitorState:
             words.append("restart")
         if before.support_version != now.support_version:
             words.append(f"support v{now.support_version}")
+        if before.model_version != now.model_version:
+            words.append(f"model v{now.model_version}")
         if words:
             self._marks.append((_begin_s(before, now), ", ".join(words)))
             del self._marks[:-MOST_MARKS]
@@ -212,6 +214,8 @@ class MonitorState:
             ranks_alive=sum(_is_alive(rank, ended) for rank in newest.ranks),
             support_version=newest.support_version,
             support_hash=newest.support_hash,
+            model_version=newest.model_version,
+            model=newest.model,
         )
 
     def _shots_per_s(self, over_s: float) -> float:

@@ -45,6 +45,7 @@ class StatusStrip(QtWidgets.QWidget):
                 "latency",
                 "ranks",
                 "support",
+                "model",
                 "bad",
             )
         }
@@ -102,6 +103,10 @@ class StatusStrip(QtWidgets.QWidget):
         chips["support"].set_text(
             f"support v{header.support_version}",
             f"Version and content of the support set: {header.support_hash}",
+        )
+        chips["model"].set_text(
+            f"model v{header.model_version}",
+            f"The model in use, 1 at the start of the run: {header.model}",
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 import pyqtgraph
@@ -9,7 +11,7 @@ from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from specklenn.gui import formats, theme
 from specklenn.gui.label import as_tip
-from specklenn.gui.picture import MASKED, palette_indices
+from specklenn.gui.picture import MASKED, Values, palette_indices
 from specklenn.gui.view import SeenExample
 
 LOW_SCORE = 0.7
@@ -25,9 +27,13 @@ def colour_table() -> list[int]:
     return [*colours, QtGui.QColor(theme.MASK).rgb()]
 
 
-def picture_of(pattern: npt.NDArray[np.float32], colours: list[int]) -> QtGui.QImage:
+def picture_of(
+    pattern: npt.NDArray[np.float32],
+    colours: list[int],
+    scale: Callable[[Values], Values] = np.log1p,
+) -> QtGui.QImage:
     """Picture of a pattern, row 0 at the top, one pixel per pixel."""
-    indices = np.ascontiguousarray(palette_indices(pattern))
+    indices = np.ascontiguousarray(palette_indices(pattern, scale))
     height, width = indices.shape
     picture = QtGui.QImage(
         indices.data, width, height, width, QtGui.QImage.Format.Format_Indexed8

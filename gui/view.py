@@ -83,6 +83,8 @@ class Header:
         Those without failure that were heard lately.
     support_version, support_hash : int, str
         Support set in use.
+    model_version, model : int, str
+        Number and name of the model in use.
     """
 
     experiment: str
@@ -97,6 +99,8 @@ class Header:
     ranks_alive: int
     support_version: int
     support_hash: str
+    model_version: int
+    model: str
 
 
 @dataclass(frozen=True, eq=False)

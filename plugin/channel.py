@@ -17,7 +17,7 @@ COLLECTOR = 0
 
 
 class Kind(IntEnum):
-    """What a message says; workers send the first five, the collector the rest."""
+    """What a message says; workers send the first five and the last two."""
 
     READY = 1
     REQUEST = 2
@@ -27,6 +27,11 @@ class Kind(IntEnum):
     START = 6
     LEASE = 7
     STOP = 8
+    OFFER = 9
+    SWITCH = 10
+    DROP = 11
+    BUILT = 12
+    IN_USE = 13
 
 
 @dataclass(frozen=True)

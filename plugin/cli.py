@@ -25,16 +25,29 @@ class Command:
 COMMANDS = {
     "run": Command("specklenn.plugin.run", "classify a run, live or from files"),
     "monitor": Command("specklenn.gui.app", "the window that shows a run"),
+    "label": Command(
+        "specklenn.plugin.label_command", "label patterns, the most telling ones first"
+    ),
     "simulate": Command(
         "specklenn.plugin.simulate_command", "make a labelled run from structures"
     ),
     "train": Command("specklenn.plugin.train_command", "train a model"),
+    "adapt": Command(
+        "specklenn.plugin.adapt_command", "a model of this experiment from labels"
+    ),
     "evaluate": Command(
         "specklenn.plugin.evaluate_command", "measure a model on labelled data"
     ),
     "compare": Command(
         "specklenn.plugin.compare_command",
         "several models and baselines on the same patterns",
+    ),
+    "swap": Command(
+        "specklenn.plugin.swap_command", "give a running job a model or supports"
+    ),
+    "table1": Command(
+        "specklenn.plugin.table1_command",
+        "few labels, whole detector and a quarter, against the paper's methods",
     ),
     "config": Command(
         "specklenn.plugin.config_command", "check and show configurations"

@@ -15,6 +15,8 @@ from specklenn.plugin.lease import Distribution
 from specklenn.plugin.outlets import Progress, Publisher, Sink
 from specklenn.plugin.report import Report, unpack_report
 from specklenn.plugin.run_state import RunState
+from specklenn.plugin.swapping import NoOrders, Orders, Swapping
+from specklenn.plugin.versions import Version
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +59,8 @@ class Collector:
     progress : Progress
     clock : Clock
     publish_interval_s : float
+    orders : Orders
+        Who may ask for another model or other supports; nobody by default.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Collector:
         progress: Progress,
         clock: Clock,
         publish_interval_s: float = 0.1,
+        orders: Orders | None = None,
     ) -> None:
         self.state = state
         self.interrupted = False
@@ -88,6 +93,9 @@ class Collector:
         self._drawing = Every(0.2)
         self._stop_at = np.inf
         self._interrupt_asked = False
+        self._swapping = Swapping(
+            orders or NoOrders(), channel, state, clock, self._use
+        )
 
     @property
     def finished(self) -> bool:
@@ -118,6 +126,7 @@ class Collector:
                 break
             self._handle(message)
             handled += 1
+        self._swapping.step()
         self._keep_up()
         return handled > 0
 
@@ -134,6 +143,7 @@ class Collector:
     def close(self) -> None:
         """Stop the workers, close the files, say goodbye to the windows."""
         self._stop_workers()
+        self._swapping.close()
         self._with_sinks(lambda sink: sink.close())
         unfinished = not self._distribution.finished
         if self.interrupted:
@@ -158,7 +168,13 @@ class Collector:
                 log.error("%s", error)
                 self.state.failures.append(str(error))
 
+    def _use(self, version: Version) -> None:
+        """Write a version down before any of its rows can come."""
+        self.state.versions.append(version)
+        self._with_sinks(lambda sink: sink.use(version))
+
     def _stop_workers(self) -> None:
+        self._swapping.stop()
         for rank in self.state.ranks:
             if rank not in self._told_to_stop:
                 self._channel.send(rank, Kind.STOP)
@@ -179,6 +195,8 @@ class Collector:
                 self._distribution.end(message.rank)
             case Kind.FAILED:
                 self._failed(message)
+            case Kind.BUILT | Kind.IN_USE:
+                self._swapping.heard(message)
             case _:
                 log.warning("unexpected %s of rank %d", message.kind, message.rank)
         self._feed()
@@ -191,6 +209,9 @@ class Collector:
             return
         self.state.started_ns = self._clock.wall_ns()
         self.state.state = "running"
+        first = self.state.in_use.model_copy(update={"time_ns": self.state.started_ns})
+        self.state.versions = [first]
+        self._with_sinks(lambda sink: sink.use(first))
         start = msgpack.packb(self.state.started_ns)
         for rank in self.state.alive:
             self._channel.send(rank.rank, Kind.START, start)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from specklenn.core.errors import ConfigError
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
+from specklenn.plugin.area_arguments import add_area_arguments
 from specklenn.plugin.arguments import count, counts, fluences, seed
 
 KINDS = (".png", ".pdf")
@@ -93,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="draw accuracy over fluence, a line per method, into a .png or .pdf file",
     )
+    add_area_arguments(parser)
     return parser
 
 

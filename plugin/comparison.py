@@ -31,6 +31,7 @@ from specklenn.core.evaluation.fluence import (
 from specklenn.core.evaluation.labelled_file import Expose, LabelledFile, as_read
 from specklenn.core.evaluation.measurement import Conditions, check_classes
 from specklenn.core.simulation.noise import Noise
+from specklenn.plugin.area_arguments import in_words, leave_out, with_mates
 
 Item = TypeVar("Item")
 
@@ -50,14 +51,21 @@ class ComparisonRun:
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self._models = load_models(options.models)
+        self._models = {
+            name: with_mates(model, options)
+            for name, model in load_models(options.models).items()
+        }
         self._file = LabelledFile(options.data)
         self._training = [LabelledFile(path) for path in options.train]
+        first = next(iter(self._models.values()))
+        for file in self._all_files:
+            leave_out(file, options, first.preprocessing.centre)
         self._conditions = Conditions(
             shots=options.shots,
             draws=options.draws,
             seed=options.seed,
             classes=options.classes,
+            area=in_words(options),
         )
         for file in (self._file, *self._training):
             check_classes(file, options.classes)

@@ -86,11 +86,13 @@ def _run(path: Path, overrides: Sequence[str], *, show: bool) -> int:
     from specklenn.plugin.prepare import prepare
 
     prepared = prepare(loaded)
-    facts = prepared.facts
+    facts, first = prepared.facts, prepared.first
     shots = f"{facts.expected_shots} shots" if facts.expected_shots else "a live stream"
     print(
         f"{path}: good: {shots} of frames {prepared.shape}, classes "
-        f"{', '.join(facts.classes)}, support version {facts.support_version} "
-        f"({facts.support_hash})"
+        f"{', '.join(facts.classes)}, support version {first.support_version} "
+        f"({first.support_hash})"
     )
+    for note in facts.notes:
+        print(f"! {note}")
     return 0

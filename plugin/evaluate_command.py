@@ -8,6 +8,7 @@ from typing import get_args
 
 from specklenn.core.errors import ConfigError
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
+from specklenn.plugin.area_arguments import add_area_arguments
 from specklenn.plugin.arguments import count, counts, fluences, seed
 
 
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         "prototype: distance to their mean",
     )
     parser.add_argument("--json", type=Path, help="file for all scores")
+    add_area_arguments(parser)
     _add_report_arguments(parser)
     return parser
 

@@ -38,6 +38,7 @@ from specklenn.core.evaluation.study import Study
 from specklenn.core.simulation.noise import Noise
 from specklenn.core.validation import validate
 from specklenn.core.yaml_lines import parse_yaml
+from specklenn.plugin.area_arguments import in_words, leave_out, with_mates
 
 Item = TypeVar("Item")
 
@@ -58,14 +59,17 @@ class Evaluation:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
-        self._model = checkpoint.load(options.weights)
+        self._model = with_mates(checkpoint.load(options.weights), options)
         self._file = LabelledFile(options.data)
+        leave_out(self._file, options, self._model.preprocessing.centre)
         self._conditions = Conditions(
             shots=options.shots,
             draws=options.draws,
             seed=options.seed,
             classes=options.classes,
             rule=options.rule or self._model.rule,
+            area=in_words(options),
+            temperature=self._model.temperature,
         )
         check_classes(self._file, options.classes)
         check_samples(self._file, options.tsne or ())

@@ -7,10 +7,14 @@ from typing import Protocol
 from specklenn.core.messages import Snapshot
 from specklenn.plugin.report import Report
 from specklenn.plugin.run_state import RunState
+from specklenn.plugin.versions import Version
 
 
 class Sink(Protocol):
     """Keeps accepted shots: results.h5, hits.cxi."""
+
+    def use(self, version: Version) -> None:
+        """Take note that rows of a version may come from now on."""
 
     def write(self, report: Report) -> None:
         """Take a report whose rows are all new."""

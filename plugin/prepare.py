@@ -20,6 +20,8 @@ from specklenn.core.support import SupportSet, from_settings, load_supports
 from specklenn.plugin.clock import Clock
 from specklenn.plugin.run_state import RunFacts
 from specklenn.plugin.sources import hdf5
+from specklenn.plugin.used_area import use_area
+from specklenn.plugin.versions import Version
 
 Mask = npt.NDArray[np.bool_]
 Thing = TypeVar("Thing")
@@ -47,6 +49,17 @@ class Prepared:
     def shape(self) -> tuple[int, int]:
         """(H, W) of the frames."""
         return self.pipeline.classifier.cropper.shape
+
+    @property
+    def first(self) -> Version:
+        """What judges the shots at the start."""
+        classifier = self.pipeline.classifier
+        return Version(
+            model=classifier.model.card.name,
+            weights_sha256=classifier.model.card.sha256,
+            support_version=classifier.supports.version,
+            support_hash=classifier.supports.content_hash,
+        )
 
     @property
     def photon_dtype(self) -> npt.DTypeLike:
@@ -89,15 +102,16 @@ def prepare(loaded: LoadedConfig, rank: int = 0) -> Prepared:
     """
     config, problems = loaded.settings, _Problems()
     source = problems.attempt(
-        loaded.where("source", "path"), lambda: _open_files(loaded)
+        loaded.where("source", "path"), lambda: open_files(loaded)
     )
     supports = problems.attempt("", lambda: _load_supports(loaded))
-    model = problems.attempt("", lambda: _load_model(loaded))
+    model = problems.attempt("", lambda: load_model(loaded))
     extra_mask = problems.attempt(
-        loaded.where("calibration", "mask_file"), lambda: _mask_file(loaded)
+        loaded.where("calibration", "mask_file"), lambda: read_mask_file(loaded)
     )
     problems.raise_if_any()
     assert supports is not None
+    assert model is not None
     if source is not None and source.shape != supports.shape:
         raise ConfigError(
             f"{loaded.where('support')}: supports of shape {supports.shape}, the "
@@ -107,12 +121,13 @@ def prepare(loaded: LoadedConfig, rank: int = 0) -> Prepared:
         supports,
         [supports.mask, _source_mask(config, loaded.folder, source), extra_mask],
     )
-    pipeline = _bind(config, model, supports, mask, rank)
+    used = use_area(loaded, model.preprocessing, supports.shape, mask, source)
+    pipeline = _bind(config, model, supports, used.mask, rank)
     return Prepared(
         pipeline=pipeline,
         file_source=source,
-        facts=_facts(config, supports, len(source) if source else 0),
-        mask=mask,
+        facts=_facts(config, supports, len(source) if source else 0, used.notes),
+        mask=used.mask,
     )
 
 
@@ -138,7 +153,8 @@ def make_source(
     )
 
 
-def _open_files(loaded: LoadedConfig) -> hdf5.Hdf5Source | None:
+def open_files(loaded: LoadedConfig) -> hdf5.Hdf5Source | None:
+    """Open the files of a run; None where it is no run from files."""
     settings = loaded.settings.source
     if not isinstance(settings, Hdf5Source):
         return None
@@ -161,23 +177,32 @@ def _load_supports(loaded: LoadedConfig) -> SupportSet:
     )
 
 
-def _load_model(loaded: LoadedConfig) -> Any:
+def load_model(loaded: LoadedConfig) -> Any:
+    """Load the checkpoint that a configuration names."""
+    from specklenn.core import checkpoint
+
+    return checkpoint.decode(read_weights(loaded))
+
+
+def read_weights(loaded: LoadedConfig) -> Any:
+    """Read the weights that a configuration names, without making the model."""
     from specklenn.core import checkpoint
 
     name = loaded.settings.model.weights
     if name.endswith(".safetensors"):
-        return checkpoint.load(loaded.path(name, "model", "weights"))
-    return checkpoint.load(name)
+        return checkpoint.read(loaded.path(name, "model", "weights"))
+    return checkpoint.read(name)
 
 
-def _mask_file(loaded: LoadedConfig) -> Mask | None:
+def read_mask_file(loaded: LoadedConfig) -> Mask | None:
+    """Read the extra mask of a configuration, True where bad, if it names one."""
     calibration = loaded.settings.calibration
     if calibration.mask_file is None:
         return None
     path = loaded.path(calibration.mask_file, "calibration", "mask_file")
     with files.open_file(path) as file:
         data = files.get_dataset(file, calibration.mask_dataset)
-        return np.asarray(data[()]).astype(bool)
+        return files.as_picture(np.asarray(data[()]).astype(bool))
 
 
 def _source_mask(
@@ -230,7 +255,9 @@ def _bind(
     return Pipeline(classifier, config.hit_finder, config.run.number, rank)
 
 
-def _facts(config: Config, supports: SupportSet, shots: int) -> RunFacts:
+def _facts(
+    config: Config, supports: SupportSet, shots: int, notes: tuple[str, ...]
+) -> RunFacts:
     expected = shots
     if isinstance(config.source, SimulatedSource):
         expected = config.source.shots
@@ -239,7 +266,6 @@ def _facts(config: Config, supports: SupportSet, shots: int) -> RunFacts:
         run=config.run.number,
         classes=all_classes(supports.classes),
         support_classes=supports.classes,
-        support_version=supports.version,
-        support_hash=supports.content_hash,
         expected_shots=expected,
+        notes=notes,
     )

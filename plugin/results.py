@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -17,20 +18,40 @@ from specklenn.core.dataset_writer import DatasetWriter, writing
 from specklenn.core.rows import FIELDS, Rows, row_dtype
 from specklenn.plugin.report import Report
 from specklenn.plugin.run_state import RunFacts
+from specklenn.plugin.versions import Version
 
 RESULTS = "results.h5"
 HITS = "hits.cxi"
 ROWS = "rows"
 ROWS_PER_CHUNK = 4096
+VERSIONS = "versions"
+VERSIONS_PER_CHUNK = 64
 INDEX = "/entry_1/event_1/index"
 SCORE = "/entry_1/result_1/score"
+
+
+# Texts of fixed length, UTF-8: the others cannot be written while somebody reads.
+VERSION_DTYPE = np.dtype(
+    [
+        ("number", "<u4"),
+        ("model_version", "<u4"),
+        ("model", "S64"),
+        ("weights_sha256", "S64"),
+        ("support_version", "<u4"),
+        ("support_hash", "S16"),
+        ("time_ns", "<u8"),
+        ("asked_by", "S128"),
+    ]
+)
+"""One record per version, see `specklenn.plugin.versions.Version`."""
 
 
 class ResultsFile:
     """``results.h5``: one row per shot in the dataset ``rows``.
 
-    Attributes of the file say what the codes mean: classes, support classes,
-    support version and hash, the configuration, the fields with their units.
+    Attributes of the file say what the codes mean: classes, support classes, the
+    configuration, the fields with their units. The dataset ``versions`` says which
+    model and supports the versions in the rows are, and since when they were used.
 
     Parameters
     ----------
@@ -51,8 +72,6 @@ class ResultsFile:
             self._file = h5py.File(path, "w", libver="latest")
         self._file.attrs["classes"] = list(facts.classes)
         self._file.attrs["support_classes"] = list(facts.support_classes)
-        self._file.attrs["support_version"] = facts.support_version
-        self._file.attrs["support_hash"] = facts.support_hash
         self._file.attrs["experiment"] = facts.experiment
         self._file.attrs["run"] = facts.run
         self._file.attrs["fields"] = json.dumps(FIELDS)
@@ -64,8 +83,22 @@ class ResultsFile:
             dtype=row_dtype(len(facts.support_classes)),
             chunks=(ROWS_PER_CHUNK,),
         )
+        self._versions = self._file.create_dataset(
+            VERSIONS,
+            shape=(0,),
+            maxshape=(None,),
+            dtype=VERSION_DTYPE,
+            chunks=(VERSIONS_PER_CHUNK,),
+        )
         self._file.swmr_mode = True
         self._waiting: list[Rows] = []
+
+    def use(self, version: Version) -> None:
+        """Write a version down; readers see it before they see its rows."""
+        with writing(self._path):
+            self._versions.resize(len(self._versions) + 1, axis=0)
+            self._versions[-1] = _record(version)
+            self._versions.flush()
 
     def write(self, report: Report) -> None:
         """Take rows; they reach the file at the next flush."""
@@ -88,6 +121,13 @@ class ResultsFile:
         self.flush()
         with writing(self._path):
             self._file.close()
+
+
+def _record(version: Version) -> npt.NDArray[Any]:
+    record = np.zeros((), VERSION_DTYPE)
+    for name, value in version.model_dump().items():
+        record[name] = value.encode() if isinstance(value, str) else value
+    return record
 
 
 class HitsFile:
@@ -120,6 +160,9 @@ class HitsFile:
         self._writer.add_column(INDEX, np.int64)
         self._writer.add_column(SCORE, np.float32)
         self._writer.let_others_read()
+
+    def use(self, version: Version) -> None:
+        """Frames do not depend on the version."""
 
     def write(self, report: Report) -> None:
         """Append the attached frames of a report."""

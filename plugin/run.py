@@ -16,16 +16,19 @@ from specklenn.plugin.arguments import add_config_arguments
 from specklenn.plugin.channel import Channel, in_memory_channels
 from specklenn.plugin.clock import Clock, Idler, SystemClock
 from specklenn.plugin.collector import Collector
+from specklenn.plugin.control_server import ControlServer
 from specklenn.plugin.launch import agree, on_signals, world
 from specklenn.plugin.lease import Distribution, FileDistribution, LiveDistribution
 from specklenn.plugin.outlets import Publisher
 from specklenn.plugin.packaged import find_config
-from specklenn.plugin.prepare import Prepared, make_source, prepare
+from specklenn.plugin.prepare import Prepared, make_source, prepare, read_weights
 from specklenn.plugin.progress import NoProgress, TerminalProgress, seen_on_terminal
 from specklenn.plugin.publish import NoPublisher, ZmqPublisher
 from specklenn.plugin.results import HITS, RESULTS, HitsFile, ResultsFile
 from specklenn.plugin.run_state import RunState
 from specklenn.plugin.summary import print_summary
+from specklenn.plugin.swap_builder import SwapBuilder
+from specklenn.plugin.swapping import NoOrders, Orders
 from specklenn.plugin.worker import Worker, WorkerOptions
 
 log = logging.getLogger(__name__)
@@ -45,6 +48,12 @@ def parser() -> argparse.ArgumentParser:
     )
     add_config_arguments(made)
     made.add_argument(
+        "--allow-control",
+        action="store_true",
+        help="let `specklenn swap` change model and supports while it runs; short for "
+        "--set control.enabled=true",
+    )
+    made.add_argument(
         "--quiet", action="store_true", help="no progress line, only the summary"
     )
     return made
@@ -59,7 +68,8 @@ def main(arguments: list[str]) -> int:
     job: _Job | None = None
     problem: SpecklennError | None = None
     try:
-        job = _Job(load_config(find_config(options.config), options.set), rank, size)
+        settings = [*options.set, *["control.enabled=true"] * options.allow_control]
+        job = _Job(load_config(find_config(options.config), settings), rank, size)
     except SpecklennError as error:
         problem = error
     code = agree(communicator, problem)
@@ -95,6 +105,8 @@ class _Job:
         if rank == 0:
             self.folder = make_output_folder(self.config, loaded)
             self.publisher = make_publisher(self.config, self.clock)
+            self.state = self._state()
+            self.orders = self._orders()
 
     def run_alone(self, quiet: bool) -> int:
         """Both roles in turn, in one process."""
@@ -150,16 +162,12 @@ class _Job:
         text = resolved_yaml(config)
         (self.folder / "config.yaml").write_text(text)
         log.info("resolved configuration:\n%s", text)
-        state = RunState(
-            facts=prepared.facts,
-            workers=self.workers,
-            examples_per_class=config.publish.examples_per_class,
-            now_s=self.clock.monotonic(),
-        )
+        for note in prepared.facts.notes:
+            log.warning("%s", note)
         return Collector(
             channel,
             self._distribution(),
-            state,
+            self.state,
             [
                 HitsFile(
                     self.folder / HITS,
@@ -174,7 +182,25 @@ class _Job:
             NoProgress() if quiet else TerminalProgress(sys.stdout),
             self.clock,
             1 / config.publish.rate_Hz,
+            self.orders,
         )
+
+    def _state(self) -> RunState:
+        return RunState(
+            facts=self.prepared.facts,
+            first=self.prepared.first,
+            workers=self.workers,
+            examples_per_class=self.config.publish.examples_per_class,
+            now_s=self.clock.monotonic(),
+        )
+
+    def _orders(self) -> Orders:
+        control, pipeline = self.config.control, self.prepared.pipeline
+        if not control.enabled:
+            return NoOrders()
+        weights = read_weights(self.loaded)
+        builder = SwapBuilder(pipeline, weights, self.config.preprocess)
+        return ControlServer(control.endpoint, builder, self.state, self.clock)
 
     def _distribution(self) -> Distribution:
         source = self.prepared.file_source

@@ -14,6 +14,7 @@ from specklenn.core.messages import Example, RankStatus, Snapshot
 from specklenn.core.rows import Rows
 from specklenn.core.tally import Tally
 from specklenn.plugin.report import Report
+from specklenn.plugin.versions import Version
 
 LATENCY_EDGES_MS: npt.NDArray[np.float64] = np.concatenate(
     [[0.0], np.geomspace(0.1, 100_000.0, 121)]
@@ -33,6 +34,8 @@ class RankState:
     rank : int
     heard_s : float
         When it last sent anything, monotonic seconds.
+    version : int
+        Number of the version that it said it uses.
     """
 
     rank: int
@@ -42,6 +45,7 @@ class RankState:
     ended: bool = False
     shots: int = 0
     missed: int = 0
+    version: int = 1
     failure: str = ""
 
 
@@ -57,19 +61,18 @@ class RunFacts:
         Every label there is.
     support_classes : tuple of str
         Those with supports, in the order of the distances.
-    support_version : int
-    support_hash : str
     expected_shots : int
         0 where nobody knows.
+    notes : tuple of str
+        What a person must know of the data before the start, sentences.
     """
 
     experiment: str
     run: int
     classes: tuple[str, ...]
     support_classes: tuple[str, ...]
-    support_version: int
-    support_hash: str
     expected_shots: int = 0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(kw_only=True, eq=False)
@@ -79,6 +82,8 @@ class RunState:
     Parameters
     ----------
     facts : RunFacts
+    first : Version
+        What judges the shots at the start.
     workers : sequence of int
         Ranks that work.
     examples_per_class : int
@@ -87,6 +92,7 @@ class RunState:
     """
 
     facts: RunFacts
+    first: Version
     workers: Sequence[int]
     examples_per_class: int
     now_s: float
@@ -98,6 +104,7 @@ class RunState:
     session: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def __post_init__(self) -> None:
+        self.versions = [self.first]
         self.tally = Tally(self.facts.classes)
         self.ranks = {
             rank: RankState(rank=rank, heard_s=self.now_s) for rank in self.workers
@@ -109,6 +116,11 @@ class RunState:
         self._history: deque[tuple[int, npt.NDArray[np.int64]]] = deque(
             maxlen=HISTORY_S
         )
+
+    @property
+    def in_use(self) -> Version:
+        """The newest version."""
+        return self.versions[-1]
 
     @property
     def missed(self) -> int:
@@ -156,7 +168,7 @@ class RunState:
     def snapshot(self, now_s: float, wall_ns: int) -> Snapshot:
         """Return the run as it stands, for windows."""
         self.sequence += 1
-        facts = self.facts
+        facts, version = self.facts, self.in_use
         return Snapshot(
             session=self.session,
             sequence=self.sequence,
@@ -173,14 +185,16 @@ class RunState:
             latency_edges_ms=LATENCY_EDGES_MS,
             latency_counts=self.latency.copy(),
             ranks=tuple(_status(rank, now_s) for rank in self.ranks.values()),
-            support_version=facts.support_version,
-            support_hash=facts.support_hash,
+            support_version=version.support_version,
+            support_hash=version.support_hash,
+            model_version=version.model_version,
+            model=version.model,
             history_s=np.array([second for second, _ in self._history], np.float64),
             history_counts=np.array(
                 [counts for _, counts in self._history], np.int64
             ).reshape(len(self._history), len(facts.classes)),
             examples=tuple(self._newest_examples()),
-            failures=tuple(self.failures),
+            failures=(*facts.notes, *self.failures),
         )
 
     def _newest_examples(self) -> list[Example]:

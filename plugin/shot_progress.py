@@ -21,12 +21,21 @@ from specklenn.plugin.progress import PLAIN_INTERVAL_S, RateMeter, seen_on_termi
 
 
 class RateColumn(ProgressColumn):
-    """Shots a second."""
+    """Shots, or whatever is counted, a second.
+
+    Parameters
+    ----------
+    unit : str
+    """
+
+    def __init__(self, unit: str = "shots") -> None:
+        super().__init__()
+        self._unit = unit
 
     def render(self, task: Task) -> Text:
         """Return the text for a task."""
         speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:.0f} shots/s")
+        return Text("" if speed is None else f"{speed:.0f} {self._unit}/s")
 
 
 class ShotProgress:
@@ -40,16 +49,21 @@ class ShotProgress:
         Shots.
     done : int
         Shots that were there before.
+    unit : str
+        What is counted, if it is not shots.
     """
 
-    def __init__(self, what: str, total: int, done: int = 0) -> None:
+    def __init__(
+        self, what: str, total: int, done: int = 0, unit: str = "shots"
+    ) -> None:
+        self._unit = unit
         self._what, self._total, self._done = what, total, done
         self._meter = RateMeter(window_s=10.0)
         self._meter.rate_hz(done, time.monotonic())
         self._next_plain_s = time.monotonic() + PLAIN_INTERVAL_S
         self._bar: Progress | None = None
         if seen_on_terminal(sys.stdout):
-            columns = (BarColumn(), MofNCompleteColumn(), RateColumn())
+            columns = (BarColumn(), MofNCompleteColumn(), RateColumn(unit))
             text = TextColumn("{task.description}")
             console = Console(force_terminal=True)
             self._bar = Progress(
@@ -79,4 +93,5 @@ class ShotProgress:
     def _line(self, now_s: float) -> str:
         rate = self._meter.rate_hz(self._done, now_s)
         left = f", {(self._total - self._done) / rate:.0f} s left" if rate else ""
-        return f"{self._what}: {self._done}/{self._total}, {rate:.0f} shots/s{left}"
+        count = f"{self._done}/{self._total}"
+        return f"{self._what}: {count}, {rate:.0f} {self._unit}/s{left}"

@@ -22,8 +22,8 @@ def print_summary(state: RunState, files: Sequence[Path], console: Console) -> N
     console.print(_numbers(state))
     for path in files:
         console.print(f"wrote {path}")
-    for failure in state.failures:
-        console.print(f"! {failure}")
+    for sentence in (*state.facts.notes, *state.failures):
+        console.print(f"! {sentence}")
 
 
 def _rates(tally: Tally) -> Table:

@@ -14,6 +14,7 @@ from specklenn.core.errors import EndOfRun, SpecklennError
 from specklenn.core.pipeline import Judged, Pipeline
 from specklenn.core.rows import empty_rows
 from specklenn.core.shots import LiveSource, Shots, ShotSource
+from specklenn.plugin.candidate import successor, unpack_candidate
 from specklenn.plugin.channel import COLLECTOR, Channel, Kind
 from specklenn.plugin.clock import Clock, Idler
 from specklenn.plugin.feed import ExampleBudget, Feed, LeaseFeed, LiveFeed
@@ -89,6 +90,7 @@ class Worker:
         self._clock = clock
         self._feed: Feed | None = None
         self._over = False
+        self._offered: tuple[int, Pipeline] | None = None
         self._budget = ExampleBudget(
             options.examples_per_class, options.example_interval_s, clock
         )
@@ -115,10 +117,12 @@ class Worker:
             return True
 
     def _step(self) -> bool:
-        worked = self._listen()
+        worked = False
+        while not self.stopped and self._listen():
+            worked = True
         if self._over or self._feed is None or self.stopped:
             return worked
-        if self._channel.unsent >= MOST_UNSENT:
+        if self._channel.unsent >= MOST_UNSENT or self._holds:
             return worked
         try:
             shots = self._feed.next()
@@ -131,6 +135,11 @@ class Worker:
             return worked
         self._send(self._report(shots, self._pipeline.judge(shots)))
         return True
+
+    @property
+    def _holds(self) -> bool:
+        """Whether to wait for the word to switch: shots of a live stream do not."""
+        return self._offered is not None and isinstance(self._feed, LeaseFeed)
 
     def _greet(self, open_source: Callable[[], ShotSource]) -> None:
         """Open the source and say that we are ready, or why not."""
@@ -148,6 +157,12 @@ class Worker:
             self._start(int(msgpack.unpackb(message.payload)))
         elif message.kind is Kind.LEASE and isinstance(self._feed, LeaseFeed):
             self._feed.add(*msgpack.unpackb(message.payload))
+        elif message.kind is Kind.OFFER:
+            self._build(*msgpack.unpackb(message.payload))
+        elif message.kind is Kind.SWITCH:
+            self._switch(int(msgpack.unpackb(message.payload)))
+        elif message.kind is Kind.DROP:
+            self._offered = None
         elif message.kind is Kind.STOP:
             self.stopped = True
             self._end()
@@ -161,6 +176,24 @@ class Worker:
             self._feed = LiveFeed(source, options.batch_shots, options.live_wait_s)
         elif source is not None:
             self._feed = LeaseFeed(source, self._channel, options.batch_shots)
+
+    def _build(self, number: int, payload: bytes) -> None:
+        """Build what may judge the shots to come, and say whether that went well."""
+        problem = ""
+        try:
+            built = successor(self._pipeline, unpack_candidate(payload))
+            self._offered = number, built
+        except Exception as error:
+            log.warning("version %d was refused:\n%s", number, traceback.format_exc())
+            problem = str(error) or repr(error)
+        self._channel.send(COLLECTOR, Kind.BUILT, msgpack.packb((number, problem)))
+
+    def _switch(self, number: int) -> None:
+        """Judge by what was offered from the next batch on."""
+        if self._offered is not None and self._offered[0] == number:
+            self._pipeline = self._offered[1]
+            self._offered = None
+            self._channel.send(COLLECTOR, Kind.IN_USE, msgpack.packb((number, "")))
 
     def _report(self, shots: Shots, judged: Judged) -> Report:
         labels = judged.rows["label"]

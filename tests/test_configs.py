@@ -18,7 +18,7 @@ from specklenn.core.yaml_lines import read_yaml
 from specklenn.plugin import packaged
 
 RUNS = ("demo", "cxi")
-TRAININGS = ("train_offline", "train_default", "train_default_2", "train_paper")
+TRAININGS = ("train_offline", "train_default", "train_paper")
 EXPERIMENTS = ("simulate", "simulate_virus", "simulate_modules")
 
 

@@ -101,6 +101,7 @@ class ComparisonReport:
             "classes": list(asked.classes),
             "draws": asked.draws,
             "seed": asked.seed,
+            "area": asked.area,
             "results": [
                 {"fluence": fluence, **asdict(row), "shots": by_shots}
                 for fluence, comparison in self.compared.items()

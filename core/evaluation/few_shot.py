@@ -53,6 +53,25 @@ class Score:
     confusion: Indices
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class JudgedDraw:
+    """One draw of supports of one sample, and what came of its queries.
+
+    Parameters
+    ----------
+    supports : (classes * shots,) int64
+        Rows, class after class.
+    distances : (Q, classes) float32
+        Of the queries.
+    codes : (Q,) int64
+        Their classes.
+    """
+
+    supports: Indices
+    distances: npt.NDArray[np.float32]
+    codes: Indices
+
+
 def evaluate(
     embeddings: Embeddings,
     labels: npt.NDArray[np.str_],
@@ -193,6 +212,28 @@ def _rows_of(
     return np.concatenate([part[:least] for part in parts])
 
 
+def judge_draws(
+    embeddings: Embeddings,
+    members: Sequence[Indices],
+    shots: int,
+    draws: int,
+    random: np.random.Generator,
+    rule: Rule = "mean",
+) -> list[JudgedDraw]:
+    """Judge the queries of several draws of supports of one sample.
+
+    Parameters
+    ----------
+    embeddings : (N, D) float32
+    members : sequence of (n,) int64
+        Rows of each class.
+    shots, draws : int
+    random : Generator
+    rule : {"mean", "nearest", "soft", "prototype"}
+    """
+    return [_judge_draw(embeddings, members, shots, random, rule) for _ in range(draws)]
+
+
 def _score_draw(
     embeddings: Embeddings,
     members: Sequence[Indices],
@@ -200,6 +241,19 @@ def _score_draw(
     random: np.random.Generator,
     rule: Rule,
 ) -> Score:
+    judged = _judge_draw(embeddings, members, shots, random, rule)
+    confusion = np.zeros((len(members), len(members)), np.int64)
+    np.add.at(confusion, (judged.codes, judged.distances.argmin(axis=1)), 1)
+    return score_confusion(confusion)
+
+
+def _judge_draw(
+    embeddings: Embeddings,
+    members: Sequence[Indices],
+    shots: int,
+    random: np.random.Generator,
+    rule: Rule,
+) -> JudgedDraw:
     mixed = [random.permutation(rows) for rows in members]
     queries_each = min(len(rows) for rows in mixed) - shots
     supports = np.concatenate([rows[:shots] for rows in mixed])
@@ -212,10 +266,11 @@ def _score_draw(
         number,
         rule,
     )
-    confusion = np.zeros((number, number), np.int64)
-    true = np.repeat(np.arange(number), queries_each)
-    np.add.at(confusion, (true, distances.argmin(axis=1)), 1)
-    return score_confusion(confusion)
+    return JudgedDraw(
+        supports=supports,
+        distances=distances,
+        codes=np.repeat(np.arange(number), queries_each),
+    )
 
 
 def score_confusion(confusion: Indices) -> Score:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from specklenn.core.evaluation.confidence import Confidence
 from specklenn.core.evaluation.measurement import Scores
 from specklenn.core.evaluation.sizes import Sizes
 from specklenn.core.evaluation.style import GREY, look, mark_chance, new_figure
@@ -28,6 +29,24 @@ SIZE_AXES = {
 SHORT_SPAN, LONG_SPAN = 3.0, 20.0
 """Largest over smallest size; which numbers stand on the axis."""
 SPREAD = 0.12
+
+
+def draw_reliability(confidence: Confidence) -> Figure:
+    """Draw how often labels are right over their scores."""
+    found = confidence.reliability
+    filled = found.shots > 0
+    share = found.shots[filled] / found.shots.sum()
+    with new_figure(3.6, 3.4) as figure:
+        axes = figure.subplots()
+        axes.plot([0, 1], [0, 1], color=GREY, linewidth=1)
+        axes.scatter(
+            found.score[filled], found.right[filled], 10 + 600 * share, alpha=0.7
+        )
+        axes.set_xlim(0, 1.03)
+        axes.set_ylim(0, 1.05)
+        axes.set_xlabel("score of the label")
+        axes.set_ylabel("share that is right")
+    return figure
 
 
 def draw_accuracy(scores: Scores, first_class: str) -> Figure:

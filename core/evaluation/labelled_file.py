@@ -23,6 +23,7 @@ from specklenn.core.files import (
     Texts,
     get_dataset,
     get_frames,
+    module_count,
     open_file,
     read_dataset,
     read_mask,
@@ -84,6 +85,7 @@ class LabelledFile:
         self.path = Path(path)
         with open_file(path) as file:
             data, self.shape = get_frames(file, DATA)
+            self.modules = module_count(data.shape)
             if LABEL not in file:
                 raise DataError(f"{path}: evaluation needs labels at {LABEL}")
             self.labels = read_texts(get_dataset(file, LABEL))
@@ -106,6 +108,10 @@ class LabelledFile:
     def bad(self) -> Mask:
         """The mask, (H, W) bool; all False where the file has none."""
         return np.zeros(self.shape, bool) if self.mask is None else self.mask
+
+    def leave_out(self, bad: Mask) -> None:
+        """Add pixels (H, W) to the mask, True where bad."""
+        self.mask = self.bad | bad
 
     def batches(self) -> list[Indices]:
         """Return the rows in portions that fit into memory."""

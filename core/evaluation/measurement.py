@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from specklenn.core.checkpoint import TEMPERATURE
 from specklenn.core.errors import ConfigError, DataError
+from specklenn.core.evaluation.confidence import Confidence, measure_confidence
 from specklenn.core.evaluation.few_shot import TWO_WAY, evaluate, group_rows
 from specklenn.core.evaluation.labelled_file import Embedded, LabelledFile
 from specklenn.core.scoring import Rule
@@ -30,6 +32,10 @@ class Conditions:
         The first is the one whose F1 is reported; names joined by + are one class.
     rule : Rule
         How the supports of a class give one distance.
+    area : str
+        What of the detector is used, in words.
+    temperature : float
+        Of the scores.
     """
 
     shots: tuple[int, ...] = (1, 5, 20)
@@ -37,6 +43,8 @@ class Conditions:
     seed: int = 0
     classes: tuple[str, ...] = TWO_WAY
     rule: Rule = "mean"
+    area: str = "whole"
+    temperature: float = TEMPERATURE
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,18 +61,20 @@ class Measured:
         How many could be judged.
     total : int
         How many could be judged, other classes included.
+    confidence : Confidence
+        At `main_shots`.
     """
 
     scores: Scores
     left_out: tuple[str, ...]
     patterns: dict[str, dict[str, int]]
     total: int
+    confidence: Confidence
 
     @property
     def main_shots(self) -> int:
         """The number of shots for what is shown once: the middle one."""
-        numbers = sorted(map(int, self.scores))
-        return numbers[len(numbers) // 2]
+        return _middle(self.scores)
 
     @property
     def main(self) -> dict[str, Any]:
@@ -104,6 +114,17 @@ def measure(embedded: Embedded, conditions: Conditions) -> Measured:
         left_out=tuple(left_out),
         patterns=_count(embedded, conditions.classes),
         total=len(embedded.labels),
+        confidence=measure_confidence(
+            embedded.embeddings,
+            embedded.labels,
+            embedded.names,
+            shots=_middle(scores),
+            draws=conditions.draws,
+            seed=conditions.seed,
+            classes=conditions.classes,
+            rule=conditions.rule,
+            temperature=conditions.temperature,
+        ),
     )
 
 
@@ -128,6 +149,11 @@ def check_classes(file: LabelledFile, classes: Sequence[str]) -> None:
             f"--classes: no pattern of {_listed(unknown)} in {file.path}; its labels "
             f"are {_listed(there)}"
         )
+
+
+def _middle(scores: Scores) -> int:
+    numbers = sorted(map(int, scores))
+    return numbers[len(numbers) // 2]
 
 
 def _count(embedded: Embedded, classes: Sequence[str]) -> dict[str, dict[str, int]]:

@@ -14,6 +14,8 @@ CAPTIONS = {
     "sample; the mean over samples has its 95 % interval over samples.",
     "confusion": "How often each true class (row) was taken for each class (column), "
     "all samples and draws together.",
+    "reliability": "How often a label is right, over its score; on the line, scores "
+    "are probabilities. Areas are as large as the number of queries.",
     "fluence": "Accuracy and F1 over fluence; bands are 95 % intervals over samples. "
     "The expected photons of the file, with jitter, photons and read noise drawn "
     "anew at every fluence.",
@@ -66,6 +68,8 @@ def as_page(study: Study, images: Mapping[str, bytes]) -> str:
     parts = [f"<h1>{html.escape(title)}</h1>", _facts(study), *_scores(study)]
     parts.append(_figure("accuracy", images))
     parts += ["<h2>Confusion</h2>", _confusion(study), _figure("confusion", images)]
+    parts += ["<h2>Confidence</h2>", _confidence(study)]
+    parts.append(_figure("reliability", images))
     if study.scan:
         parts += ["<h2>Fluence</h2>", _scan(study), _figure("fluence", images)]
     if "size" in images:
@@ -74,6 +78,22 @@ def as_page(study: Study, images: Mapping[str, bytes]) -> str:
         parts += ["<h2>Maps of samples</h2>", _figure("tsne", images)]
     parts += ["<h2>Samples</h2>", _samples(study)]
     return PAGE.format(title=html.escape(title), body="\n".join(parts))
+
+
+def _confidence(study: Study) -> str:
+    found = study.main.confidence
+    lines = [
+        f"Scores are the softmax of minus the distances at temperature "
+        f"{found.temperature:.3g}; {found.best_temperature:.3g} would fit these data "
+        f"best. Expected calibration error with {found.shots} supports: "
+        f"{found.reliability.error:.3f}."
+    ]
+    lines += [
+        f"A {label}, for which there were no supports, is farther from all classes "
+        f"than a query with probability {probability:.3f}."
+        for label, probability in found.strangers.items()
+    ]
+    return "".join(f"<p>{html.escape(line)}</p>" for line in lines)
 
 
 def _facts(study: Study) -> str:
@@ -85,6 +105,7 @@ def _facts(study: Study) -> str:
         ("classes", ", ".join(asked.classes)),
         ("rule for the distance to a class", asked.rule),
         ("draws of supports per sample, seed", f"{asked.draws}, {asked.seed}"),
+        ("detector area", asked.area),
         ("patterns judged", f"{study.main.total}{at}"),
     ]
     return _table((), facts, "facts")

@@ -14,6 +14,7 @@ from specklenn.core.evaluation.figures import (
     draw_accuracy,
     draw_confusion,
     draw_fluence,
+    draw_reliability,
     draw_sizes,
 )
 from specklenn.core.evaluation.map_figure import Pictures, draw_maps
@@ -117,6 +118,7 @@ def _draw(
     figures = {
         "accuracy": draw_accuracy(study.main.scores, classes[0]),
         "confusion": draw_confusion(study.main.scores),
+        "reliability": draw_reliability(study.main.confidence),
     }
     if study.scan:
         scan = {fluence: measured.scores for fluence, measured in study.scan.items()}

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from specklenn.core.model import store_channels_last
+from specklenn.core.training.augment import turn_and_mirror
 
 Inputs = npt.NDArray[np.float32]
 
@@ -162,22 +163,3 @@ def _new_network(input_side: int, seed: int) -> ShiNetwork:
 
 def _draw(rows: Tensor, generator: torch.Generator) -> Tensor:
     return rows[torch.randperm(len(rows), generator=generator)[:BATCH]]
-
-
-def turn_and_mirror(patterns: Tensor, generator: torch.Generator) -> Tensor:
-    """Turn each pattern by quarter turns and mirror it, at random.
-
-    Parameters
-    ----------
-    patterns : (B, 1, side, side) float32
-    generator : torch.Generator
-    """
-    turns = torch.randint(4, (len(patterns),), generator=generator)
-    mirrored = torch.randint(2, (len(patterns),), generator=generator).bool()
-    varied = torch.where(
-        mirrored[:, None, None, None], patterns.transpose(-1, -2), patterns
-    )
-    for turn in range(1, 4):
-        chosen = turns == turn
-        varied[chosen] = torch.rot90(varied[chosen], turn, (-2, -1))
-    return varied

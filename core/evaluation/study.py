@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from specklenn.core.evaluation.confidence import Confidence
 from specklenn.core.evaluation.measurement import Conditions, Measured
 from specklenn.core.evaluation.sizes import Sizes
 
@@ -64,6 +68,8 @@ class Study:
             "classes": list(asked.classes),
             "draws": asked.draws,
             "seed": asked.seed,
+            "area": asked.area,
+            "confidence": _plain(self.main.confidence),
         }
         if self.scan:
             found["fluence"] = self.fluence
@@ -120,6 +126,25 @@ class Study:
             return {"": self.main}
         chosen = dict.fromkeys((self.fluence, nearest(list(self.scan), BRIGHT)))
         return {f"fluence {fluence:g}": self.measured[fluence] for fluence in chosen}
+
+
+def _plain(confidence: Confidence) -> dict[str, Any]:
+    found = confidence.reliability
+    return {
+        "supports": confidence.shots,
+        "temperature": confidence.temperature,
+        "best_temperature": confidence.best_temperature,
+        "calibration_error": found.error,
+        "queries": found.shots.tolist(),
+        "mean_score": _numbers(found.score),
+        "share_right": _numbers(found.right),
+        "strangers": confidence.strangers,
+    }
+
+
+def _numbers(values: npt.NDArray[np.float64]) -> list[float | None]:
+    """Return numbers as JSON knows them, None for an empty bin."""
+    return [None if np.isnan(value) else float(value) for value in values]
 
 
 def nearest(fluences: list[float], wanted: float) -> float:

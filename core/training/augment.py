@@ -116,6 +116,32 @@ def random_patches(
     return (rows[..., :, None] & columns[..., None, :]).any(dim=1)
 
 
+def turn_and_mirror(patterns: Tensor, generator: torch.Generator) -> Tensor:
+    """Turn each pattern by quarter turns and mirror it, at random.
+
+    Shots keep their noise as it is, while turning by any angle would smooth it: these
+    are patterns of the same particle, or of its mirror image, in other orientations.
+
+    Parameters
+    ----------
+    patterns : (B, ..., side, side)
+        What is NaN moves along.
+    generator : torch.Generator
+
+    Returns
+    -------
+    (B, ..., side, side)
+    """
+    turns = torch.randint(4, (len(patterns),), generator=generator)
+    mirrored = torch.randint(2, (len(patterns),), generator=generator).bool()
+    varied = patterns.clone()
+    varied[mirrored] = patterns[mirrored].transpose(-1, -2)
+    for turn in range(1, 4):
+        chosen = turns == turn
+        varied[chosen] = torch.rot90(varied[chosen], turn, (-2, -1))
+    return varied
+
+
 def expose(
     expected: Tensor,
     fluence: Tensor,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from specklenn.core import checkpoint
-from specklenn.core.checkpoint import Card
+from specklenn.core.checkpoint import TEMPERATURE, Card
 from specklenn.core.networks import Network
 from specklenn.core.training.batches import draw_batches
 from specklenn.core.training.curves import draw_curves
@@ -147,8 +147,14 @@ class Course:
             commit=run.commit,
             scores={"step": self._trainer.steps_done} | _card_scores(run, verdict),
         )
-        preprocess = run.training.preprocess
-        checkpoint.save(run.output, network, preprocess, card, run.validation_rule)
+        checkpoint.save(
+            run.output,
+            network,
+            run.training.preprocess,
+            card,
+            run.validation_rule,
+            TEMPERATURE if verdict is None else verdict.temperature,
+        )
 
 
 def _scores(verdict: Verdict | None) -> Line:

@@ -21,7 +21,7 @@ from specklenn.core.training.data import bin_patterns
 from specklenn.core.training.losses import DEFAULT_MARGIN
 from specklenn.core.training.scenes import SceneSettings
 
-COMPACT = "compact-2"
+COMPACT = "compact-3"
 """The network that standardises patterns itself."""
 
 
@@ -69,14 +69,14 @@ class Training(Settings):
 
     Parameters
     ----------
-    network : {"specklenn-2023", "compact-2"}
+    network : {"specklenn-2023", "compact-3"}
         The paper's, or the small one of `specklenn.core.compact`.
     episodes : Episodes or None
         Few-shot training; by default the paper's triplets. Exposure's fluence and
         mask, augmentation and margin belong to the triplets; episodes draw theirs
         for every scene.
     preprocess : Preprocessing
-        Stored with the weights; compact-2 needs ``standardise: false``.
+        Stored with the weights; compact-3 needs ``standardise: false``.
     classes : tuple of str
     exposure : Exposure or None
         For noise-free patterns; None where the patterns are shots already.
@@ -105,7 +105,7 @@ class Training(Settings):
     seed : int
     """
 
-    network: Literal["specklenn-2023", "compact-2"] = "specklenn-2023"
+    network: Literal["specklenn-2023", "compact-3"] = "specklenn-2023"
     episodes: Episodes | None = None
     preprocess: Preprocessing = Preprocessing()
     classes: tuple[str, ...] = Field(

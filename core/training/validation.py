@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from specklenn.core.checkpoint import TEMPERATURE
 from specklenn.core.errors import DataError
 from specklenn.core.evaluation import few_shot
+from specklenn.core.evaluation.confidence import measure_confidence
 from specklenn.core.files import read_dataset
 from specklenn.core.networks import Network
 from specklenn.core.preprocess import Preprocessing, prepare
@@ -68,9 +70,26 @@ class ValidationSet:
     weight: float = 1.0
     rule: Rule = "mean"
 
-    def accuracies(self, encoder: Network) -> dict[int, float]:
+    def embed(self, encoder: Network) -> few_shot.Embeddings:
+        """Return the patterns as unit vectors, (N, D) float32."""
+        return few_shot.embed(encoder, self.inputs)
+
+    def temperature(self, vectors: few_shot.Embeddings) -> float:
+        """Return the temperature that fits five-shot distances best."""
+        return measure_confidence(
+            vectors,
+            self.labels,
+            self.names,
+            shots=DECIDING,
+            draws=DRAWS,
+            seed=0,
+            classes=self.classes,
+            rule=self.rule,
+            temperature=TEMPERATURE,
+        ).best_temperature
+
+    def accuracies(self, vectors: few_shot.Embeddings) -> dict[int, float]:
         """Return the accuracy for each number of supports that the patterns allow."""
-        vectors = few_shot.embed(encoder, self.inputs)
         found = {}
         for shots in SHOTS:
             try:
@@ -99,20 +118,27 @@ class Verdict:
         Weighted mean of the five-shot accuracies; it decides.
     accuracies : dict of name to dict of int to float
         By file and number of supports.
+    temperature : float
+        Of the scores: the weighted geometric mean of those that fit each file best.
     """
 
     score: float
     accuracies: dict[str, dict[int, float]]
+    temperature: float
 
 
 def judge(encoder: Network, sets: Sequence[ValidationSet]) -> Verdict:
     """Judge a network in evaluation mode on one or more validation sets."""
-    found = {one.name: one.accuracies(encoder) for one in sets}
-    score = np.average(
-        [found[one.name][DECIDING] for one in sets],
-        weights=[one.weight for one in sets],
+    weights = [one.weight for one in sets]
+    vectors = {one.name: one.embed(encoder) for one in sets}
+    found = {one.name: one.accuracies(vectors[one.name]) for one in sets}
+    score = np.average([found[one.name][DECIDING] for one in sets], weights=weights)
+    logs = [np.log(one.temperature(vectors[one.name])) for one in sets]
+    return Verdict(
+        score=float(score),
+        accuracies=found,
+        temperature=float(np.exp(np.average(logs, weights=weights))),
     )
-    return Verdict(score=float(score), accuracies=found)
 
 
 def load_validation(

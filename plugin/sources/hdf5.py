@@ -78,6 +78,8 @@ class Hdf5Source:
         self._parts = self._open(paths)
         self._ends = np.cumsum([len(part.data) for part in self._parts]).tolist()
         self.shape = self._parts[0].shape
+        self.modules = files.module_count(self._parts[0].data.shape)
+        self._stretches = [(0, self.modules)]
         self.dtype: np.dtype[Any] = self._parts[0].data.dtype
         self.first = first
         total = int(self._ends[-1])
@@ -126,6 +128,26 @@ class Hdf5Source:
             return None
         return files.read_mask(files.get_dataset(file, self._names.mask), self.shape)
 
+    def place(self, shot: int) -> tuple[Path, int]:
+        """Return the file of a shot, and its number in that file."""
+        part, event = self._locate(shot)
+        return Path(part.data.file.filename), event
+
+    @property
+    def growing(self) -> bool:
+        """Whether a file is being written, so that others may see more shots."""
+        return any(file.swmr_mode for file in self._files)
+
+    def read_only(self, needed: npt.NDArray[np.bool_]) -> None:
+        """Read some modules only; frames are 0 elsewhere.
+
+        Parameters
+        ----------
+        needed : (modules,) bool
+        """
+        edges = np.flatnonzero(np.diff(needed.astype(np.int8), prepend=0, append=0))
+        self._stretches = [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
     def read(self, start: int, stop: int) -> Shots:
         """Read shots number start to stop - 1; what cannot be read comes flagged."""
         number = stop - start
@@ -159,7 +181,7 @@ class Hdf5Source:
             shots.flags[place] |= Flag.WRONG_SHAPE.bits
             return
         try:
-            shots.frames[place] = _pictures(part.data, wanted)
+            self._read_frames(part.data, wanted, shots.frames[place])
         except OSError:
             self._fill_one_by_one(shots, place, part, offset)
 
@@ -170,19 +192,27 @@ class Hdf5Source:
         for position in range(place.start, place.stop):
             shot = offset + position - place.start
             try:
-                shots.frames[position] = _pictures(part.data, slice(shot, shot + 1))[0]
+                frames = shots.frames[position : position + 1]
+                self._read_frames(part.data, slice(shot, shot + 1), frames)
             except OSError as error:
                 log.warning("%s: shot %d: %s", part.data.file.filename, shot, error)
                 shots.flags[position] |= Flag.UNREADABLE.bits
+
+    def _read_frames(
+        self, data: h5py.Dataset, rows: slice, frames: npt.NDArray[Any]
+    ) -> None:
+        """Read the modules that are needed into frames (B, H, W)."""
+        if files.module_count(data.shape) != self.modules or data.ndim != 4:
+            frames[:] = files.as_pictures(np.asarray(data[rows]))
+            return
+        stacked = frames.reshape(len(frames), *data.shape[1:])
+        for first, last in self._stretches:
+            stacked[:, first:last] = data[rows, first:last]
 
     def close(self) -> None:
         """Close the files."""
         for file in self._files:
             file.close()
-
-
-def _pictures(data: h5py.Dataset, rows: slice) -> npt.NDArray[Any]:
-    return files.as_pictures(np.asarray(data[rows]))
 
 
 def _check_length(path: Path, name: str, found: int, expected: int) -> None:

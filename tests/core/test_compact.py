@@ -16,7 +16,7 @@ def test_embeddings_are_unit_vectors():
 
 def test_it_has_less_than_a_third_of_the_weights_of_the_papers_network():
     """Convolutions, batch normalisations (scale, shift), modulations, what follows."""
-    layers = [(2, 32, 5), (32, 48, 3), (48, 96, 3), (96, 48, 3)]
+    layers = [(4, 32, 5), (32, 48, 3), (48, 96, 3), (96, 48, 3)]
     filters = sum(a * b * side**2 + 2 * b for a, b, side in layers)
     first, of_32 = 2 * 32 + 32, 32 + 1
     modulations = sum(first + of_32 * 2 * b for _, b, _ in layers)
@@ -47,6 +47,21 @@ def test_the_level_is_split_off_over_the_good_pixels_only():
     standard = (good - good.mean(1, keepdims=True)) / good.std(1, keepdims=True)
     np.testing.assert_allclose(kept, standard, atol=1e-4)
     np.testing.assert_array_equal(pictures[:, 1].numpy(), ~np.isnan(roots))
+
+
+def test_every_pixel_comes_with_its_mate_across_the_beam():
+    random = np.random.default_rng(1)
+    roots = np.sqrt(random.poisson(3.0, (3, 16, 16)).astype(np.float32))
+    roots[:, 2:4] = np.nan
+
+    pictures, _ = split_level(torch.from_numpy(roots)[:, None])
+
+    own, mates = pictures[:, :2].numpy(), pictures[:, 2:].numpy()
+    for row, column in random.integers(16, size=(20, 2)):
+        across = 15 - row, 15 - column
+        np.testing.assert_array_equal(
+            mates[:, :, row, column], own[:, :, across[0], across[1]]
+        )
 
 
 def test_bad_pixels_say_nothing_and_empty_patterns_are_finite():
@@ -86,5 +101,5 @@ def test_networks_are_made_by_name(name):
 
 
 def test_an_unknown_network_is_refused_with_those_there_are():
-    with pytest.raises(ValueError, match="'resnet', one of specklenn-2023, compact-2"):
+    with pytest.raises(ValueError, match="'resnet', one of specklenn-2023, compact-3"):
         make_network("resnet", 48, 128)

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.signal import correlate2d
 
-from specklenn.core.model import Encoder
+from specklenn.core.model import Encoder, store_channels_last
 
 
 def by_hand(encoder, picture):
@@ -79,3 +79,14 @@ def test_weights_start_as_a_gaussian_of_the_papers_width():
 def test_an_input_too_small_for_the_convolutions_is_refused():
     with pytest.raises(ValueError, match="at least 16"):
         Encoder(15)
+
+
+def test_filters_that_lie_as_wanted_are_not_copied_again():
+    encoder = Encoder(48)
+    store_channels_last(encoder)
+    before = [parameter.data_ptr() for parameter in encoder.parameters()]
+
+    store_channels_last(encoder)
+
+    assert [parameter.data_ptr() for parameter in encoder.parameters()] == before
+    assert encoder.convolution_2.weight.stride() == (5 * 5 * 32, 1, 5 * 32, 32)

@@ -198,3 +198,56 @@ def test_values_beyond_single_precision_are_absurd_and_nothing_breaks():
     found = prepare(stack, None, Preprocessing())
 
     assert found.flags.tolist() == [0, Flag.NOT_FINITE, 0]
+
+
+MATES = Preprocessing(crop=64, bin=2, scale="linear", standardise=False)
+
+
+def test_bad_pixels_get_the_photons_of_their_mates_across_the_centre():
+    mask = np.zeros((120, 110), bool)
+    mask[:60, :55] = True  # upper left of the middle
+    symmetric = frames() + frames()[:, ::-1, ::-1]
+    filling = MATES.model_copy(update={"fill_mates": True})
+
+    found = prepare(symmetric, mask, filling).inputs
+
+    np.testing.assert_array_equal(found, prepare(symmetric, None, MATES).inputs)
+    assert np.isnan(prepare(symmetric, mask, MATES).inputs).sum() == 3 * 16 * 16
+
+
+def test_mates_lie_around_the_beam_wherever_it_is():
+    mask = np.zeros((120, 110), bool)
+    mask[45, 57] = True
+    frame = frames(1)
+    settings = Preprocessing(
+        crop=16, bin=1, scale="linear", centre=(50, 52), fill_mates=True
+    )
+
+    found = Cropper(
+        settings.model_copy(update={"standardise": False}), (120, 110), mask
+    )
+
+    inputs = found.normalise(found.crop(frame).photons)
+    assert inputs[0, 45 - 42, 57 - 44] == frame[0, 99 - 45, 103 - 57]
+
+
+def test_bad_pixels_whose_mates_are_bad_stay_bad():
+    mask = np.zeros((120, 110), bool)
+    mask[50:70, 45:65] = True  # the middle, symmetric
+    filling = MATES.model_copy(update={"fill_mates": True})
+
+    found = prepare(frames(), mask, filling).inputs
+
+    np.testing.assert_array_equal(found, prepare(frames(), mask, MATES).inputs)
+
+
+def test_mates_change_neither_the_photons_nor_the_flags():
+    mask = np.zeros((120, 110), bool)
+    mask[:60] = True
+    filling = Preprocessing(fill_mates=True)
+
+    found, plain = (prepare(frames(), mask, s) for s in (filling, Preprocessing()))
+
+    np.testing.assert_array_equal(found.photons, plain.photons)
+    np.testing.assert_array_equal(found.flags, plain.flags)
+    assert not np.array_equal(found.inputs, plain.inputs)

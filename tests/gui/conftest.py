@@ -89,6 +89,8 @@ def _snapshot(**changes) -> Snapshot:
         "ranks": (RankStatus(rank=1, host="node01", shots=5, silent_s=0.1),),
         "support_version": 7,
         "support_hash": "3f9a",
+        "model_version": 1,
+        "model": "default",
         "history_s": np.zeros(0),
         "history_counts": np.zeros((0, len(classes)), np.int64),
         "examples": (),

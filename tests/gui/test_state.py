@@ -110,6 +110,14 @@ def test_a_change_of_the_support_set_is_marked(make_snapshot, clock):
     assert state.view(Choices()).marks == ((START_S + 5, "support v8"),)
 
 
+def test_a_change_of_the_model_is_marked(make_snapshot, clock):
+    state = MonitorState(clock)
+    state.merge(make_snapshot())
+    state.merge(make_snapshot(sequence=2, now_s=START_S + 5, model_version=2))
+
+    assert state.view(Choices()).marks == ((START_S + 5, "model v2"),)
+
+
 def test_a_gap_is_nan_and_the_average_must_fill_again(make_snapshot, clock):
     seconds = np.concatenate([np.arange(0, 20), np.arange(50, 70)])
     counts = np.stack([seconds * 2, seconds * 0, seconds * 8], axis=1)

@@ -131,6 +131,8 @@ def test_strip_shows_run_shots_ranks_and_losses(watch, make_stream, make_snapsho
     assert strip.chip("ranks").full_text == "ranks 1/2"
     assert "OSError: x" in strip.chip("ranks").toolTip()
     assert strip.chip("support").full_text == "support v7"
+    assert strip.chip("model").full_text == "model v1"
+    assert "default" in strip.chip("model").toolTip()
 
 
 def test_the_letter_f_stands_upright_in_the_gallery(

@@ -209,13 +209,13 @@ def test_a_report_has_everything_in_one_folder(evaluate, folder, tmp_path, capsy
 
     assert evaluate("expected.h5", *words, "--report", tmp_path / "r") == 0
 
-    figures = ("accuracy", "confusion", "fluence", "size", "tsne")
+    figures = ("accuracy", "confusion", "reliability", "fluence", "size", "tsne")
     images = {f"{name}.{kind}" for name in figures for kind in ("png", "pdf")}
     tables = {"report.html", "samples.csv", "scores.json"}
     assert {path.name for path in (tmp_path / "r").iterdir()} == images | tables
     assert f"wrote {tmp_path / 'r' / 'report.html'}" in capsys.readouterr().out
     page = (tmp_path / "r/report.html").read_text()
-    assert page.count("data:image/png;base64,") == 5
+    assert page.count("data:image/png;base64,") == 6
     card = json.loads((folder / "w.card.json").read_text())
     assert card["sha256"] in page
     with (tmp_path / "r/samples.csv").open(newline="") as file:
@@ -358,5 +358,5 @@ def test_the_commands_of_the_docs_work_in_the_order_shown(tmp_path, monkeypatch)
     for name in ("report", "fluence", "size", "maps"):
         assert Path(name, "report.html").is_file()
     named = set(re.findall(r"^\| `([a-z]+\.[a-z]+)`", text, flags=re.MULTILINE))
-    images = {"accuracy.pdf", "confusion.pdf"}
+    images = {"accuracy.pdf", "confusion.pdf", "reliability.pdf"}
     assert {path.name for path in Path("report").iterdir()} == named | images

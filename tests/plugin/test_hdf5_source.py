@@ -120,3 +120,71 @@ def test_datasets_can_be_left_unused(run):
     assert shots.truth.tolist() == ["", "", ""]
     assert not shots.timestamp_ns.any()
     assert source.mask() is None
+
+
+@pytest.fixture
+def modules(tmp_path):
+    """Six shots of three modules, a chunk for each; those of module 1 are damaged."""
+    path = tmp_path / "modules.cxi"
+    frames = np.random.default_rng(0).poisson(3, (6, 3, 10, 20)).astype(np.uint16)
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset(
+            files.DATA, data=frames, chunks=(1, 1, 10, 20), compression="gzip"
+        )
+        chunks = [data.id.get_chunk_info(number) for number in range(18)]
+    content = bytearray(path.read_bytes())
+    for chunk in chunks:
+        if chunk.chunk_offset[1] == 1:
+            first = chunk.byte_offset
+            content[first : first + chunk.size] = bytes(chunk.size)
+    path.write_bytes(content)
+    return path, frames
+
+
+def test_modules_that_are_not_needed_are_not_read(modules):
+    path, frames = modules
+    source = Hdf5Source([path])
+
+    source.read_only(np.array([True, False, True]))
+
+    shots = source.read(1, 5)
+    expected = frames[1:5].copy()
+    expected[:, 1] = 0
+    assert source.modules == 3
+    assert not shots.flags.any()
+    np.testing.assert_array_equal(shots.frames, expected.reshape(4, 30, 20))
+
+
+def test_modules_that_are_needed_and_damaged_cost_their_shots(modules):
+    source = Hdf5Source([modules[0]])
+
+    source.read_only(np.array([False, True, True]))
+
+    assert (source.read(0, 6).flags == Flag.UNREADABLE).all()
+
+
+def test_without_a_module_to_read_frames_are_empty(modules):
+    source = Hdf5Source([modules[0]])
+
+    source.read_only(np.zeros(3, bool))
+
+    assert not source.read(0, 6).frames.any()
+
+
+def test_a_file_without_modules_among_others_is_read_whole(modules, tmp_path):
+    flat = np.ones((2, 30, 20), np.uint16)
+    write_dataset(tmp_path / "flat.cxi", flat, ["single-hit"] * 2)
+    source = Hdf5Source([modules[0], tmp_path / "flat.cxi"])
+
+    source.read_only(np.array([True, False, False]))
+
+    np.testing.assert_array_equal(source.read(6, 8).frames, flat)
+
+
+def test_only_a_file_that_is_being_written_grows(modules, tmp_path):
+    with h5py.File(tmp_path / "live.h5", "w", libver="latest") as writer:
+        writer[files.DATA] = np.zeros((2, 5, 5))
+        writer.swmr_mode = True
+
+        assert Hdf5Source([tmp_path / "live.h5"]).growing
+    assert not Hdf5Source([modules[0]]).growing

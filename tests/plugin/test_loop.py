@@ -4,110 +4,17 @@ import numpy as np
 import pytest
 
 from specklenn.core.errors import DataError, EndOfRun
-from specklenn.core.labels import all_classes
 from specklenn.core.shots import InMemorySource
 from specklenn.plugin.channel import COLLECTOR, Kind, in_memory_channels
-from specklenn.plugin.collector import Collector
 from specklenn.plugin.feed import ExampleBudget
 from specklenn.plugin.lease import FileDistribution, LiveDistribution
-from specklenn.plugin.progress import NoProgress
-from specklenn.plugin.run_state import RunFacts, RunState
-from specklenn.plugin.worker import Worker, WorkerOptions
-
-
-class Kept:
-    """A sink and a publisher that remember."""
-
-    def __init__(self):
-        self.reports, self.snapshots, self.closed = [], [], False
-
-    def write(self, report):
-        self.reports.append(report)
-
-    def flush(self):
-        pass
-
-    def publish(self, snapshot):
-        self.snapshots.append(snapshot)
-
-    def close(self):
-        self.closed = True
-
-    @property
-    def rows(self):
-        return np.concatenate([report.rows for report in self.reports])
-
-
-class Bench:
-    """A collector with its workers, stepped by hand."""
-
-    def __init__(self, clock, pipeline, sources, distribution):
-        ranks = list(range(1, len(sources) + 1))
-        self.ours, theirs = in_memory_channels(ranks)
-        self.kept, self.clock = Kept(), clock
-        facts = RunFacts(
-            experiment="test",
-            run=94,
-            classes=all_classes(pipeline.classifier.classes),
-            support_classes=pipeline.classifier.classes,
-            support_version=7,
-            support_hash="abc",
-            expected_shots=distribution.expected,
-        )
-        state = RunState(
-            facts=facts, workers=ranks, examples_per_class=3, now_s=clock.monotonic()
-        )
-        self.collector = Collector(
-            self.ours,
-            distribution,
-            state,
-            [self.kept],
-            self.kept,
-            NoProgress(),
-            clock,
-        )
-        options = WorkerOptions(
-            host="node", batch_shots=16, save_classes=("multi-hit",)
-        )
-        self.workers = [
-            Worker(theirs[rank], source, pipeline, options, clock)
-            for rank, source in zip(ranks, sources, strict=True)
-        ]
-
-    def run(self, steps=2000):
-        for _ in range(steps):
-            for worker in self.workers:
-                worker.step()
-            self.collector.step()
-            self.clock.sleep(0.01)
-            if self.collector.finished:
-                self.collector.close()
-                return
-        raise AssertionError("the run did not end")
-
-    @property
-    def state(self):
-        return self.collector.state
-
-
-@pytest.fixture
-def shots(draw_shots):
-    return draw_shots(203)
-
-
-def opener(shots, spoil=None):
-    source = InMemorySource(list(shots[0]), shots[1].tolist())
-    if spoil:
-        read = source.read
-        source.read = lambda start, stop: spoil(read, start, stop)
-    return lambda: source
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
 def test_rows_are_the_same_whatever_the_number_of_workers(
-    clock, pipeline, shots, workers
+    clock, pipeline, shots, workers, make_bench, opener
 ):
-    bench = Bench(
+    bench = make_bench(
         clock,
         pipeline,
         [opener(shots)] * workers,
@@ -128,12 +35,12 @@ def test_rows_are_the_same_whatever_the_number_of_workers(
 
 
 def test_a_failing_worker_is_named_and_its_shots_are_done_by_others(
-    clock, pipeline, shots
+    clock, pipeline, shots, make_bench, opener
 ):
     def broken(read, start, stop):
         raise DataError("the disk is gone")
 
-    bench = Bench(
+    bench = make_bench(
         clock,
         pipeline,
         [opener(shots, broken), opener(shots)],
@@ -149,11 +56,13 @@ def test_a_failing_worker_is_named_and_its_shots_are_done_by_others(
     assert all(worker.stopped or worker.step() for worker in bench.workers)
 
 
-def test_a_source_that_cannot_be_opened_fails_its_rank_only(clock, pipeline, shots):
+def test_a_source_that_cannot_be_opened_fails_its_rank_only(
+    clock, pipeline, shots, make_bench, opener
+):
     def unopened():
         raise DataError("no such run")
 
-    bench = Bench(
+    bench = make_bench(
         clock, pipeline, [unopened, opener(shots)], FileDistribution(203, 2, 32)
     )
 
@@ -163,11 +72,13 @@ def test_a_source_that_cannot_be_opened_fails_its_rank_only(clock, pipeline, sho
     assert bench.state.failures == ["rank 1 on node failed: no such run"]
 
 
-def test_a_run_whose_workers_all_failed_ends(clock, pipeline, shots):
+def test_a_run_whose_workers_all_failed_ends(
+    clock, pipeline, shots, make_bench, opener
+):
     def broken(read, start, stop):
         raise RuntimeError("no")
 
-    bench = Bench(
+    bench = make_bench(
         clock, pipeline, [opener(shots, broken)] * 2, FileDistribution(203, 2, 32)
     )
 
@@ -177,8 +88,10 @@ def test_a_run_whose_workers_all_failed_ends(clock, pipeline, shots):
     assert bench.state.state == "failed"
 
 
-def test_a_report_that_arrives_twice_counts_once(clock, pipeline, shots):
-    bench = Bench(clock, pipeline, [opener(shots)], FileDistribution(203, 1, 32))
+def test_a_report_that_arrives_twice_counts_once(
+    clock, pipeline, shots, make_bench, opener
+):
+    bench = make_bench(clock, pipeline, [opener(shots)], FileDistribution(203, 1, 32))
     inbox, doubled = bench.ours.receive, []
 
     def twice():
@@ -196,8 +109,10 @@ def test_a_report_that_arrives_twice_counts_once(clock, pipeline, shots):
     assert bench.state.tally.shots == 203
 
 
-def test_an_interrupted_run_keeps_what_was_under_way(clock, pipeline, shots):
-    bench = Bench(clock, pipeline, [opener(shots)], FileDistribution(203, 1, 64))
+def test_an_interrupted_run_keeps_what_was_under_way(
+    clock, pipeline, shots, make_bench, opener
+):
+    bench = make_bench(clock, pipeline, [opener(shots)], FileDistribution(203, 1, 64))
     for _ in range(6):
         bench.workers[0].step()
         bench.collector.step()
@@ -212,8 +127,10 @@ def test_an_interrupted_run_keeps_what_was_under_way(clock, pipeline, shots):
     assert bench.workers[0].stopped
 
 
-def test_a_full_disk_ends_the_run_with_a_sentence(clock, pipeline, shots):
-    bench = Bench(clock, pipeline, [opener(shots)], FileDistribution(203, 1, 64))
+def test_a_full_disk_ends_the_run_with_a_sentence(
+    clock, pipeline, shots, make_bench, opener
+):
+    bench = make_bench(clock, pipeline, [opener(shots)], FileDistribution(203, 1, 64))
 
     def full(report):
         raise DataError("results.h5: cannot be written: no space left on the device")
@@ -228,8 +145,12 @@ def test_a_full_disk_ends_the_run_with_a_sentence(clock, pipeline, shots):
     assert bench.workers[0].stopped or bench.workers[0].step()
 
 
-def test_frames_of_the_chosen_classes_travel_whole(clock, pipeline, shots):
-    bench = Bench(clock, pipeline, [opener(shots)] * 2, FileDistribution(203, 2, 32))
+def test_frames_of_the_chosen_classes_travel_whole(
+    clock, pipeline, shots, make_bench, opener
+):
+    bench = make_bench(
+        clock, pipeline, [opener(shots)] * 2, FileDistribution(203, 2, 32)
+    )
 
     bench.run()
 
@@ -243,8 +164,12 @@ def test_frames_of_the_chosen_classes_travel_whole(clock, pipeline, shots):
             )
 
 
-def test_the_last_snapshot_tells_the_whole_story(clock, pipeline, shots):
-    bench = Bench(clock, pipeline, [opener(shots)] * 2, FileDistribution(203, 2, 32))
+def test_the_last_snapshot_tells_the_whole_story(
+    clock, pipeline, shots, make_bench, opener
+):
+    bench = make_bench(
+        clock, pipeline, [opener(shots)] * 2, FileDistribution(203, 2, 32)
+    )
 
     bench.run()
 
@@ -277,15 +202,18 @@ class Stream:
             raise EndOfRun
         taken, self._mine = self._mine[:3], self._mine[3:]
         self.missed += 1
-        return opener(self._shots)().read(taken[0], taken[-1] + 1)
+        source = InMemorySource(list(self._shots[0]), self._shots[1].tolist())
+        return source.read(taken[0], taken[-1] + 1)
 
     def close(self):
         pass
 
 
-def test_a_stream_ends_when_its_workers_have_nothing_more(clock, pipeline, shots):
+def test_a_stream_ends_when_its_workers_have_nothing_more(
+    clock, pipeline, shots, make_bench
+):
     first, second = Stream(shots, range(30)), Stream(shots, range(30, 45))
-    bench = Bench(
+    bench = make_bench(
         clock, pipeline, [lambda: first, lambda: second], LiveDistribution({1, 2})
     )
 
@@ -297,8 +225,10 @@ def test_a_stream_ends_when_its_workers_have_nothing_more(clock, pipeline, shots
     assert bench.state.state == "finished"
 
 
-def test_a_quiet_worker_still_says_that_it_lives(clock, pipeline, shots):
-    bench = Bench(clock, pipeline, [opener(shots)], FileDistribution(0, 1, 32))
+def test_a_quiet_worker_still_says_that_it_lives(
+    clock, pipeline, shots, make_bench, opener
+):
+    bench = make_bench(clock, pipeline, [opener(shots)], FileDistribution(0, 1, 32))
     worker = bench.workers[0]
     worker.step()
     bench.collector.step()

@@ -9,6 +9,11 @@ from specklenn.plugin.progress import RateMeter, TerminalProgress, status_line
 from specklenn.plugin.report import Report
 from specklenn.plugin.run_state import RunFacts, RunState
 from specklenn.plugin.summary import print_summary
+from specklenn.plugin.versions import Version
+
+FIRST = Version(
+    model="default", weights_sha256="0a", support_version=3, support_hash="abc"
+)
 
 
 @pytest.fixture
@@ -18,11 +23,11 @@ def state():
         run=94,
         classes=("single-hit", "multi-hit", "no-hit", "unknown"),
         support_classes=("single-hit", "multi-hit"),
-        support_version=3,
-        support_hash="abc",
         expected_shots=400,
     )
-    made = RunState(facts=facts, workers=[1, 2], examples_per_class=2, now_s=0.0)
+    made = RunState(
+        facts=facts, first=FIRST, workers=[1, 2], examples_per_class=2, now_s=0.0
+    )
     made.state = "running"
     made.started_ns = 1_000_000_000
     rows = empty_rows(200, 2)

@@ -7,6 +7,11 @@ from specklenn.plugin.clock import SystemClock
 from specklenn.plugin.demo_command import free_port
 from specklenn.plugin.publish import ZmqPublisher
 from specklenn.plugin.run_state import RunFacts, RunState
+from specklenn.plugin.versions import Version
+
+FIRST = Version(
+    model="default", weights_sha256="0a", support_version=3, support_hash="abc"
+)
 
 
 def state():
@@ -15,10 +20,10 @@ def state():
         run=94,
         classes=("single-hit", "no-hit"),
         support_classes=("single-hit",),
-        support_version=1,
-        support_hash="a",
     )
-    return RunState(facts=facts, workers=[1], examples_per_class=6, now_s=0.0)
+    return RunState(
+        facts=facts, first=FIRST, workers=[1], examples_per_class=6, now_s=0.0
+    )
 
 
 def test_a_window_gets_snapshots_in_one_part():

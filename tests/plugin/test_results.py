@@ -12,14 +12,17 @@ from specklenn.core.rows import FIELDS, empty_rows
 from specklenn.plugin.report import Report, attach
 from specklenn.plugin.results import HitsFile, ResultsFile
 from specklenn.plugin.run_state import RunFacts
+from specklenn.plugin.versions import Version
+
+FIRST = Version(
+    model="default", weights_sha256="0a", support_version=3, support_hash="abc"
+)
 
 FACTS = RunFacts(
     experiment="amo",
     run=94,
     classes=("single-hit", "multi-hit", "no-hit", "unknown"),
     support_classes=("single-hit", "multi-hit"),
-    support_version=3,
-    support_hash="abc",
 )
 
 
@@ -67,6 +70,40 @@ def test_the_file_says_what_its_codes_and_fields_mean(tmp_path):
         assert file.attrs["config"] == "a: 1\n"
         assert set(json.loads(file.attrs["fields"])) == set(rows.dtype.names)
         assert set(FIELDS) == set(rows.dtype.names)
+
+
+def test_versions_can_be_read_by_another_process_before_their_rows(tmp_path):
+    path = tmp_path / "results.h5"
+    results = ResultsFile(path, FACTS, "a: 1\n")
+    results.use(FIRST)
+    results.write(report(0, 10))
+    results.flush()
+    results.use(
+        FIRST.model_copy(
+            update={
+                "number": 3,
+                "model": "ä" * 40,
+                "support_version": 4,
+                "time_ns": 5,
+                "asked_by": "ann@node",
+            }
+        )
+    )
+
+    code = (
+        "import h5py, sys\n"
+        "with h5py.File(sys.argv[1], 'r', swmr=True) as f:\n"
+        "    for item in f['versions'][()]: print(*item.tolist(), sep='|')"
+    )
+    read = [sys.executable, "-c", code, str(path)]
+    lines = subprocess.run(read, capture_output=True, text=True, check=True).stdout
+    results.close()
+
+    short = "ä" * 32
+    assert lines.splitlines() == [
+        "1|1|b'default'|b'0a'|3|b'abc'|0|b''",
+        f"3|1|{short.encode()}|b'0a'|4|b'abc'|5|b'ann@node'",
+    ]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.uint16])

@@ -4,21 +4,26 @@ import pytest
 from specklenn.core.rows import empty_rows
 from specklenn.plugin.report import Report, attach
 from specklenn.plugin.run_state import LATENCY_EDGES_MS, RunFacts, RunState
+from specklenn.plugin.versions import Version
+
+FIRST = Version(
+    model="default", weights_sha256="0a", support_version=3, support_hash="abc"
+)
 
 FACTS = RunFacts(
     experiment="amo",
     run=94,
     classes=("single-hit", "no-hit"),
     support_classes=("single-hit",),
-    support_version=3,
-    support_hash="abc",
 )
 SECOND = 1_000_000_000
 
 
 @pytest.fixture
 def state():
-    return RunState(facts=FACTS, workers=[1, 2], examples_per_class=2, now_s=0.0)
+    return RunState(
+        facts=FACTS, first=FIRST, workers=[1, 2], examples_per_class=2, now_s=0.0
+    )
 
 
 def report(waited_ms, first=0, missed=0, arrived_ns=SECOND):

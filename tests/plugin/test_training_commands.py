@@ -100,7 +100,7 @@ def test_a_finished_training_has_nothing_left_to_do(trained):
 
 
 FEW_SHOT = """
-  network: compact-2
+  network: compact-3
   preprocess: {crop: 32, bin: 2, standardise: false}
   episodes: {scenes: 1, patterns_per_class: 3}
 """
@@ -117,7 +117,7 @@ def test_a_compact_model_is_trained_on_scenes_and_evaluated(folder, tmp_path, ca
 
     assert "semi-hard" not in capsys.readouterr().out
     weights = str(tmp_path / "weights" / "tiny.safetensors")
-    assert checkpoint.load(weights).encoder.architecture == "compact-2"
+    assert checkpoint.load(weights).encoder.architecture == "compact-3"
     words = [str(folder / "run.h5"), "--weights", weights, "--shots", "5"]
     rest = ["--classes", "single-hit,multi-hit", "--rule", "prototype"]
     assert evaluate_command.main([*words, *rest]) == 0

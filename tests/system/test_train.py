@@ -24,7 +24,7 @@ validation: v.h5
 validate_every: 5
 output: {name}/m.safetensors
 training:
-  network: compact-2
+  network: compact-3
   preprocess: {{crop: 32, bin: 1, standardise: false}}
   episodes: {{scenes: 2, patterns_per_class: 4}}
   embedding_size: 16

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from specklenn.core.errors import ConfigError, DataError, MissingPackageError
+from specklenn.core.evaluation.calibration import reliability
+from specklenn.core.evaluation.confidence import Confidence
 from specklenn.core.evaluation.labelled_file import embed_file
 from specklenn.core.evaluation.measurement import Conditions, Measured, measure
 from specklenn.core.evaluation.neighbours import (
@@ -110,7 +112,17 @@ def test_examples_are_the_clearest_and_the_most_misleading_query_of_each_class()
 def measured_as(accuracies):
     per_sample = {name: {"accuracy": value} for name, value in accuracies.items()}
     return Measured(
-        scores={"5": {"per_sample": per_sample}}, left_out=(), patterns={}, total=0
+        scores={"5": {"per_sample": per_sample}},
+        left_out=(),
+        patterns={},
+        total=0,
+        confidence=Confidence(
+            shots=5,
+            temperature=0.1,
+            reliability=reliability(np.float32([[0, 1]]), np.array([0]), 0.1),
+            best_temperature=0.1,
+            strangers={},
+        ),
     )
 
 

@@ -69,10 +69,12 @@ def files(*names):
     return {f"{name}.{kind}" for name in names for kind in ("png", "pdf")} | TABLES
 
 
-def test_a_plain_evaluation_has_two_figures_and_three_tables(study, tmp_path):
+def test_a_plain_evaluation_has_three_figures_and_three_tables(study, tmp_path):
     written = write_report(tmp_path / "new/report", study)
 
-    assert {path.name for path in written} == files("accuracy", "confusion")
+    assert {path.name for path in written} == files(
+        "accuracy", "confusion", "reliability"
+    )
     assert set(written) == set((tmp_path / "new/report").iterdir())
 
 
@@ -85,10 +87,10 @@ def test_everything_that_was_asked_for_is_written(
 
     write_report(tmp_path, scanned, by_size=True, maps=[each], pictures=[pictures])
 
-    every = ("accuracy", "confusion", "fluence", "size", "tsne")
+    every = ("accuracy", "confusion", "reliability", "fluence", "size", "tsne")
     assert {path.name for path in tmp_path.iterdir()} == files(*every)
     page = Page((tmp_path / "report.html").read_text())
-    assert len(page.sources) == 5
+    assert len(page.sources) == 6
 
 
 def test_the_page_needs_nothing_else(study, tmp_path):
@@ -96,7 +98,7 @@ def test_the_page_needs_nothing_else(study, tmp_path):
 
     page = Page((tmp_path / "report.html").read_text())
 
-    assert len(page.sources) == 2
+    assert len(page.sources) == 3
     assert all(source.startswith("data:image/png;base64,") for source in page.sources)
     assert page.links == []
     assert page.open == []
@@ -137,7 +139,7 @@ def test_what_was_left_out_stands_on_the_page(embedded, study):
         **{**vars(study), "measured": {None: found}, "conditions": conditions}
     )
 
-    page = as_page(lacking, {"accuracy": b"", "confusion": b""})
+    page = as_page(lacking, {"accuracy": b"", "confusion": b"", "reliability": b""})
 
     assert "50 supports: no sample has 51 patterns of every class" in page
 

@@ -58,6 +58,8 @@ def test_without_a_scan_the_scores_are_of_the_patterns_as_they_are():
         "classes",
         "draws",
         "seed",
+        "area",
+        "confidence",
     }
 
 

@@ -17,7 +17,7 @@ BRIGHT = SceneSettings(fluence=(5.0, 20.0))
 @pytest.fixture(scope="session")
 def few_shot():
     return Training(
-        network="compact-2",
+        network="compact-3",
         episodes=Episodes(scenes=2, patterns_per_class=6, datasets=(BRIGHT, BRIGHT)),
         preprocess=Preprocessing(crop=32, bin=1, standardise=False),
         classes=CLASSES,

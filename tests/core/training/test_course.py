@@ -119,7 +119,9 @@ def test_the_weights_are_those_of_the_best_validation(finished, validation):
     assert model.card.scores["step"] == best
     assert model.card.scores["validation"]["five_shot_accuracy"] == max(scores)
     assert model.rule == "prototype"
-    found = validation.accuracies(model.encoder)[5]
+    found = validation.accuracies(validation.embed(model.encoder))[5]
+    temperature = validation.temperature(validation.embed(model.encoder))
+    assert model.temperature == pytest.approx(temperature, rel=0.06)
     assert found == pytest.approx(max(scores), abs=0.03)  # half precision
 
 

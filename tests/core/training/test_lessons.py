@@ -23,7 +23,7 @@ def test_few_shot_training_learns_and_the_model_can_be_saved(
     path = tmp_path / "m.safetensors"
     checkpoint.save(path, trainer.trained(), few_shot.preprocess, Card(name="m"))
     loaded = checkpoint.load(path)
-    assert loaded.encoder.architecture == "compact-2"
+    assert loaded.encoder.architecture == "compact-3"
     pictures = torch.randn(3, 1, 32, 32)
     with torch.inference_mode():
         difference = loaded.encoder(pictures) - trainer.trained()(pictures)

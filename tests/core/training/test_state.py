@@ -45,7 +45,7 @@ def test_a_resumed_training_is_the_same_training_bit_for_bit(
     [
         ({"margin": 0.5}, r"training.margin: 0.02 there, 0.5 here"),
         ({"embedding_size": 8}, r"training.embedding_size: 16 there, 8 here"),
-        ({"network": "compact-2"}, r"training.network: specklenn-2023 there, compact"),
+        ({"network": "compact-3"}, r"training.network: specklenn-2023 there, compact"),
     ],
 )
 def test_a_state_of_another_training_is_refused(

@@ -50,7 +50,8 @@ def load(file, patterns=40, rule="mean"):
 def test_accuracies_are_those_of_evaluation(tmp_path, encoder, rule):
     path = write(tmp_path / "v.h5", each=22)
 
-    found = load(ValidationFile(file=path), rule=rule).accuracies(encoder)
+    one = load(ValidationFile(file=path), rule=rule)
+    found = one.accuracies(one.embed(encoder))
 
     from specklenn.core.files import read_dataset
 
@@ -67,7 +68,22 @@ def test_numbers_of_supports_that_the_patterns_do_not_allow_are_left_out(
 ):
     file = ValidationFile(file=write(tmp_path / "v.h5", each=22))
 
-    assert set(load(file, patterns=8).accuracies(encoder)) == {1, 5}
+    few = load(file, patterns=8)
+    assert set(few.accuracies(few.embed(encoder))) == {1, 5}
+
+
+def test_the_temperature_is_the_weighted_geometric_mean_of_the_files(tmp_path, encoder):
+    files = [
+        ValidationFile(file=write(tmp_path / "v.h5", each=22), weight=3),
+        ValidationFile(file=write(tmp_path / "w.h5", each=8)),
+    ]
+    sets = load_validation(files, 40, PREPROCESS, "mean")
+
+    first, second = (one.temperature(one.embed(encoder)) for one in sets)
+
+    assert judge(encoder, sets).temperature == pytest.approx(
+        (first**3 * second) ** 0.25
+    )
 
 
 def test_classes_can_be_chosen_and_joined(tmp_path):
@@ -92,7 +108,13 @@ def test_other_classes_of_a_file_stand_in_for_single_and_multi(tmp_path):
 class Fixed(ValidationSet):
     """A set whose accuracies are known."""
 
-    def accuracies(self, encoder):
+    def embed(self, encoder):
+        return None
+
+    def temperature(self, vectors):
+        return 0.1
+
+    def accuracies(self, vectors):
         return self.inputs
 
 

@@ -1,0 +1,1 @@
+"""A model of one experiment, from a few dozen labels of its own shots."""

@@ -1,0 +1,1 @@
+"""Labels that people give: kept, suggested and turned into supports."""

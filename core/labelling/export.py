@@ -1,0 +1,157 @@
+"""Labels as what other commands read: a support set, a labelled dataset."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from specklenn.core.atomic import replacing
+from specklenn.core.dataset_writer import DatasetWriter, writing
+from specklenn.core.errors import ConfigError, DataError
+from specklenn.core.labels import NO_HIT, UNKNOWN
+from specklenn.core.preprocess import Cropper
+from specklenn.core.shots import IndexedSource
+from specklenn.core.support import SupportFile, SupportShots
+from specklenn.core.validation import validate
+from specklenn.core.yaml_lines import read_yaml
+
+Locate = Callable[[int], tuple[Path, int]]
+"""Gives the file of a shot, and its number in that file."""
+
+
+def by_class(
+    labels: Mapping[int, str], most: int | None = None
+) -> dict[str, list[int]]:
+    """Return the shots of each class, or the first so many of them.
+
+    No-hits are the hit finder's, and shots that nobody could judge are of no class:
+    both are left out.
+
+    Parameters
+    ----------
+    labels : dict of shot to class name
+        In the order of labelling.
+    most : int, optional
+        Shots per class.
+    """
+    shots: dict[str, list[int]] = {}
+    for shot, label in labels.items():
+        if label not in (NO_HIT, UNKNOWN):
+            shots.setdefault(label, []).append(shot)
+    return {name: own[:most] for name, own in shots.items()}
+
+
+def write_supports(
+    path: Path, shots: Mapping[str, list[int]], locate: Locate, dataset: str
+) -> SupportFile:
+    """Write a support set that points to labelled shots.
+
+    Its version is one above that of the file that it replaces.
+
+    Parameters
+    ----------
+    path : Path
+        YAML file.
+    shots : dict of class name to shots
+    locate : function
+    dataset : str
+        Of the frames in the files.
+
+    Raises
+    ------
+    DataError
+        If fewer than two classes have shots, or the file cannot be written.
+    """
+    if len(shots) < 2:
+        raise DataError(
+            f"{path}: not written: labels of {len(shots)} classes of hits found, at "
+            "least 2 expected"
+        )
+    settings = SupportFile(
+        version=_version_of(path) + 1,
+        classes={
+            name: _groups(own, locate, dataset, path.absolute().parent)
+            for name, own in shots.items()
+        },
+    )
+    values = {
+        "version": settings.version,
+        "classes": {
+            name: [group.model_dump(exclude_defaults=True) for group in groups]
+            for name, groups in settings.classes.items()
+        },
+    }
+    text = yaml.safe_dump(values, sort_keys=False, default_flow_style=None)
+    with replacing(path) as (part,):
+        part.write_text(text, encoding="utf-8")
+    return settings
+
+
+def write_training(
+    path: Path,
+    shots: Mapping[str, list[int]],
+    source: IndexedSource,
+    cropper: Cropper,
+    whole_photons: bool,
+) -> int:
+    """Write labelled shots as a labelled dataset; returns how many.
+
+    Parameters
+    ----------
+    path : Path
+        HDF5 file.
+    shots : dict of class name to shots
+    source : IndexedSource
+    cropper : Cropper
+        Whose mask and calibration are used; frames are not cut.
+    whole_photons : bool
+        Whether the photons are counts that uint16 holds.
+
+    Raises
+    ------
+    DataError
+        If there is no shot, or the file cannot be written.
+    """
+    labels = {shot: name for name, own in shots.items() for shot in own}
+    if not labels:
+        raise DataError(f"{path}: not written: no labels of hits found")
+    dtype: npt.DTypeLike = np.uint16 if whole_photons else np.float32
+    with replacing(path) as (part,), writing(path):
+        mask = cropper.mask if cropper.mask.any() else None
+        with DatasetWriter(part, source.shape, dtype, mask, names=False) as writer:
+            for shot in sorted(labels):
+                read = source.read(shot, shot + 1)
+                photons = cropper.calibrate(read.frames).astype(dtype)
+                writer.append(photons, [labels[shot]], None, read.timestamp_ns)
+    return len(labels)
+
+
+def _version_of(path: Path) -> int:
+    """Return the version of a support set, 0 where there is none to be read."""
+    try:
+        return validate(SupportFile, read_yaml(path)).version
+    except ConfigError:
+        return 0
+
+
+def _groups(
+    shots: list[int], locate: Locate, dataset: str, folder: Path
+) -> list[SupportShots]:
+    """Group shots by file, in the order of the shots."""
+    events: dict[Path, list[int]] = {}
+    for shot in shots:
+        path, event = locate(shot)
+        events.setdefault(path, []).append(event)
+    return [
+        SupportShots(
+            file=os.path.relpath(path.absolute(), folder),
+            dataset=dataset,
+            events=found,
+        )
+        for path, found in events.items()
+    ]

@@ -1,0 +1,67 @@
+"""Scores against frequencies; closed forms and draws from known probabilities."""
+
+import numpy as np
+import pytest
+
+from specklenn.core.evaluation.calibration import (
+    TEMPERATURES,
+    fit_temperature,
+    reliability,
+    surprise,
+)
+from specklenn.core.scoring import softmax_scores
+
+
+def drawn(temperature, number=20_000, classes=3):
+    """Distances, and right classes drawn with the scores at this temperature."""
+    random = np.random.default_rng(0)
+    distances = random.uniform(0.2, 1.2, (number, classes)).astype(np.float32)
+    scores = softmax_scores(distances, temperature)
+    reached = scores.cumsum(axis=1) < random.random(number)[:, None]
+    return distances, np.minimum(reached.sum(axis=1), classes - 1)
+
+
+@pytest.mark.parametrize("temperature", [0.05, 0.2, 0.8])
+def test_the_temperature_that_drew_the_classes_is_found(temperature):
+    assert fit_temperature(*drawn(temperature)) == pytest.approx(temperature, rel=0.06)
+
+
+def test_scores_at_the_right_temperature_are_probabilities():
+    distances, codes = drawn(0.2)
+
+    assert reliability(distances, codes, 0.2).error < 0.01
+    assert reliability(distances, codes, 0.02).error > 0.1
+
+
+def test_the_calibration_error_is_that_of_a_count_by_hand():
+    """Two bins: four shots at 0.92, two of them right, and one at 0.64 that is."""
+    high, low = -np.log(0.92 / 0.08), -np.log(0.64 / 0.36)
+    distances = np.array([[0, -high]] * 4 + [[0, -low]], np.float32)
+    codes = np.array([0, 0, 1, 1, 0])
+
+    found = reliability(distances, codes, 1.0)
+
+    assert found.shots.tolist() == [0, 0, 0, 0, 0, 0, 1, 0, 0, 4]
+    assert found.right[[6, 9]].tolist() == [1.0, 0.5]
+    np.testing.assert_allclose(found.score[[6, 9]], [0.64, 0.92], rtol=1e-6)
+    assert found.error == pytest.approx((4 * 0.42 + 1 * 0.36) / 5, rel=1e-6)
+
+
+def test_surprise_is_the_mean_logarithm_of_the_right_score():
+    distances, codes = drawn(0.3, number=50)
+    scores = softmax_scores(distances, 0.3)
+
+    expected = -np.log(scores[np.arange(50), codes]).mean()
+
+    assert surprise(distances, codes, 0.3) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_few_shots_without_an_error_do_not_make_scores_certain():
+    distances = np.array([[0.1, 1.0], [1.0, 0.1]] * 15, np.float32)
+    codes = np.array([0, 1] * 15)
+
+    temperature = fit_temperature(distances, codes)
+
+    score = softmax_scores(distances, temperature).max()
+    assert TEMPERATURES[0] < temperature < TEMPERATURES[-1]
+    assert score == pytest.approx(31 / 32, abs=0.003)

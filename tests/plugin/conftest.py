@@ -1,0 +1,145 @@
+"""Whole runs in one process, stepped by hand: a collector with its workers."""
+
+import numpy as np
+import pytest
+
+from specklenn.core.labels import all_classes
+from specklenn.core.shots import InMemorySource
+from specklenn.plugin.channel import in_memory_channels
+from specklenn.plugin.collector import Collector
+from specklenn.plugin.progress import NoProgress
+from specklenn.plugin.run_state import RunFacts, RunState
+from specklenn.plugin.versions import Version
+from specklenn.plugin.worker import Worker, WorkerOptions
+
+
+class Kept:
+    """A sink and a publisher that remember."""
+
+    def __init__(self):
+        self.reports, self.snapshots, self.closed = [], [], False
+        self.versions = []
+
+    def use(self, version):
+        self.versions.append(version)
+
+    def write(self, report):
+        self.reports.append(report)
+
+    def flush(self):
+        pass
+
+    def publish(self, snapshot):
+        self.snapshots.append(snapshot)
+
+    def close(self):
+        self.closed = True
+
+    @property
+    def rows(self):
+        return np.concatenate([report.rows for report in self.reports])
+
+
+class Asked:
+    """Orders that a test puts in."""
+
+    def __init__(self):
+        self.waiting, self.closed = [], False
+
+    def next(self):
+        return self.waiting.pop(0) if self.waiting else None
+
+    def close(self):
+        self.closed = True
+
+
+class Bench:
+    """A collector with its workers; ``pipelines`` is one, or one for each worker."""
+
+    def __init__(self, clock, pipelines, sources, distribution, batch_shots=16):
+        ranks = list(range(1, len(sources) + 1))
+        if not isinstance(pipelines, list):
+            pipelines = [pipelines] * len(ranks)
+        self.ours, theirs = in_memory_channels(ranks)
+        self.kept, self.clock, self.orders = Kept(), clock, Asked()
+        classifier = pipelines[0].classifier
+        facts = RunFacts(
+            experiment="test",
+            run=94,
+            classes=all_classes(classifier.classes),
+            support_classes=classifier.classes,
+            expected_shots=distribution.expected,
+        )
+        first = Version(
+            model=classifier.model.card.name,
+            weights_sha256=classifier.model.card.sha256,
+            support_version=classifier.supports.version,
+            support_hash=classifier.supports.content_hash,
+        )
+        state = RunState(
+            facts=facts,
+            first=first,
+            workers=ranks,
+            examples_per_class=3,
+            now_s=clock.monotonic(),
+        )
+        self.collector = Collector(
+            self.ours,
+            distribution,
+            state,
+            [self.kept],
+            self.kept,
+            NoProgress(),
+            clock,
+            orders=self.orders,
+        )
+        options = WorkerOptions(
+            host="node", batch_shots=batch_shots, save_classes=("multi-hit",)
+        )
+        self.workers = [
+            Worker(theirs[rank], source, pipeline, options, clock)
+            for rank, source, pipeline in zip(ranks, sources, pipelines, strict=True)
+        ]
+
+    def step(self, times=1):
+        for _ in range(times):
+            for worker in self.workers:
+                worker.step()
+            self.collector.step()
+            self.clock.sleep(0.01)
+
+    def run(self, steps=2000):
+        for _ in range(steps):
+            self.step()
+            if self.collector.finished:
+                self.collector.close()
+                return
+        raise AssertionError("the run did not end")
+
+    @property
+    def state(self):
+        return self.collector.state
+
+
+@pytest.fixture
+def make_bench():
+    return Bench
+
+
+def _opener(shots, spoil=None):
+    source = InMemorySource(list(shots[0]), shots[1].tolist())
+    if spoil:
+        read = source.read
+        source.read = lambda start, stop: spoil(read, start, stop)
+    return lambda: source
+
+
+@pytest.fixture
+def opener():
+    """Return a function that opens a source of given shots."""
+    return _opener
+
+
+@pytest.fixture
+def shots(draw_shots):
+    return draw_shots(203)
