@@ -2,7 +2,7 @@
 
 Run ``python benchmarks/swap.py``; ``--ranks 8`` and ``--swaps 12`` by default. A live
 stream of 120 shots a second is run without and with swaps (another model, other
-supports, both, and back), then a run from files, where what is lost is known exactly.
+supports, and back twice), then a run from files, where what is lost is known exactly.
 Times are those from the request at rank 0; a command line adds its start.
 """
 
@@ -65,11 +65,10 @@ def request(action: str, **wanted: str) -> Request:
 
 def requests(folder: Path, number: int) -> list[Request]:
     """Return swaps of every kind, in turn."""
-    fewer, demo = str(folder / "fewer.yaml"), str(SUPPORT / "demo.yaml")
     turn = [
         request("swap", weights="paper"),
-        request("swap", support=fewer),
-        request("swap", weights="default", support=demo),
+        request("swap", support=str(folder / "fewer.yaml")),
+        request("back"),
         request("back"),
     ]
     return [turn[index % len(turn)] for index in range(number)]
@@ -173,6 +172,7 @@ def main() -> None:
     parser.add_argument("--ranks", type=int, default=8)
     parser.add_argument("--swaps", type=int, default=12)
     parser.add_argument("--duration", type=float, default=60.0, help="seconds")
+    parser.add_argument("--rate", type=float, default=120.0, help="live shots a second")
     parser.add_argument("--repeats", type=int, default=100, help="400 shots each")
     parser.add_argument("--skip-live", action="store_true", help="only from files")
     options = parser.parse_args()
@@ -183,8 +183,11 @@ def main() -> None:
         folder = Path(name)
         (folder / "fewer.yaml").write_text(FEWER)
         if not options.skip_live:
-            live = [f"source.duration_s={options.duration}"]
-            expected = round(120 * options.duration)
+            live = [
+                f"source.duration_s={options.duration}",
+                f"source.rate_Hz={options.rate}",
+            ]
+            expected = round(options.rate * options.duration)
             without = run(folder, options.ranks, live, 0)
             show("live, no swap", without, expected)
             with_swaps = run(folder, options.ranks, live, options.swaps)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from specklenn.core import checkpoint
+from specklenn.core.adaptation.settings import Adaptation
 from specklenn.core.config import SimulatedSource, load_config
 from specklenn.core.simulation.beam import Beam
 from specklenn.core.simulation.debris import Debris
@@ -23,7 +24,7 @@ EXPERIMENTS = ("simulate", "simulate_virus", "simulate_modules")
 
 
 def test_no_packaged_configuration_is_left_out():
-    assert set(packaged.names()) == {*RUNS, *EXPERIMENTS, *TRAININGS}
+    assert set(packaged.names()) == {*RUNS, *EXPERIMENTS, *TRAININGS, "adapt"}
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -54,6 +55,10 @@ def test_the_commented_experiment_shows_every_key():
 @pytest.mark.parametrize("name", TRAININGS)
 def test_packaged_trainings_load(name):
     validate(TrainingRun, read_yaml(packaged.find_config(name)))
+
+
+def test_the_packaged_adaptation_loads():
+    validate(Adaptation, read_yaml(packaged.find_config("adapt")))
 
 
 def test_the_demos_supports_are_shots_of_its_own_experiment_behind_its_end():
