@@ -1,8 +1,8 @@
 """From labelled shots to a model of their experiment, and what it is worth.
 
-The network that was started from stays if the tuned one does not judge the held-out
-shots better: by the mean logarithm of the right class's score, which is finer than a
-count of errors among a few dozen shots.
+The network that was started from stays unless the tuned one judges the held-out shots
+better, by the mean logarithm of the right class's score and by more than its standard
+error: finer than a count of errors, and not fooled by a dozen shots.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from specklenn.core.evaluation.calibration import (
     Reliability,
     fit_temperature,
     reliability,
-    surprise,
+    surprises,
 )
 from specklenn.core.evaluation.few_shot import embed
 from specklenn.core.flags import is_skipped
@@ -33,8 +33,8 @@ from specklenn.core.preprocess import Cropper
 from specklenn.core.scoring import class_distances
 from specklenn.core.training.augment import normalise
 
-FEWEST_TO_CALIBRATE = 10
-"""Held-out shots below which the temperature stays what it was."""
+PRIOR_SHOTS = 30
+"""Held-out shots that the model's own temperature weighs as much as."""
 
 ACCEPTED = 0.95
 """Share of held-out shots that the suggested limit of distance lets pass."""
@@ -52,7 +52,7 @@ class Judgement:
     codes : (n,) int64
         The right classes.
     temperature : float
-        That fits the distances best.
+        Between the one that fits these distances best and the model's.
     """
 
     distances: npt.NDArray[np.float32]
@@ -65,9 +65,14 @@ class Judgement:
         return float((self.distances.argmin(axis=1) == self.codes).mean())
 
     @property
+    def surprises(self) -> npt.NDArray[np.float64]:
+        """Negative logarithm of the right class's score of each shot, nats."""
+        return surprises(self.distances, self.codes, self.temperature)
+
+    @property
     def surprise(self) -> float:
-        """Mean negative logarithm of the right class's score, nats."""
-        return surprise(self.distances, self.codes, self.temperature)
+        """Mean of the surprises, nats."""
+        return float(self.surprises.mean())
 
     @property
     def reliability(self) -> Reliability:
@@ -98,10 +103,11 @@ class Adapted:
 
     @property
     def tuned(self) -> bool:
-        """Whether the tuned network is better, or nobody can tell."""
+        """Whether the tuned network is better, or nothing was held out to tell."""
         if self.before is None or self.after is None:
             return True
-        return self.after.surprise <= self.before.surprise
+        gained = self.before.surprises - self.after.surprises
+        return bool(gained.mean() > gained.std() / np.sqrt(len(gained)))
 
     @property
     def judgement(self) -> Judgement | None:
@@ -201,11 +207,14 @@ class Adapting:
             len(self.shots.classes),
             self.model.rule,
         )
-        few = len(held) < FEWEST_TO_CALIBRATE
         return Judgement(
             distances=distances,
             codes=codes[held],
-            temperature=self.model.temperature
-            if few
-            else fit_temperature(distances, codes[held]),
+            temperature=self._temperature(distances, codes[held]),
         )
+
+    def _temperature(self, distances: npt.NDArray[np.float32], codes: Codes) -> float:
+        """Return what fits, drawn to the model's own by as much as it is uncertain."""
+        fitted, own = fit_temperature(distances, codes), self.model.temperature
+        share = len(codes) / (len(codes) + PRIOR_SHOTS)
+        return float(fitted**share * own ** (1 - share))
