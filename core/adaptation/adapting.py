@@ -1,8 +1,10 @@
 """From labelled shots to a model of their experiment, and what it is worth.
 
-The network that was started from stays unless the tuned one judges the held-out shots
-better, by the mean logarithm of the right class's score and by more than its standard
-error: finer than a count of errors, and not fooled by a dozen shots.
+The network that was started from stays if it makes no error on the held-out shots:
+nothing shows then that tuning is needed, and a few labels can spoil a good network
+while making it surer of itself. Otherwise the tuned one is kept if it judges these
+shots better, by the mean logarithm of the right class's score, which is finer than a
+count of errors.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from specklenn.core.evaluation.calibration import (
     Reliability,
     fit_temperature,
     reliability,
-    surprises,
+    surprise,
 )
 from specklenn.core.evaluation.few_shot import embed
 from specklenn.core.flags import is_skipped
@@ -65,14 +67,9 @@ class Judgement:
         return float((self.distances.argmin(axis=1) == self.codes).mean())
 
     @property
-    def surprises(self) -> npt.NDArray[np.float64]:
-        """Negative logarithm of the right class's score of each shot, nats."""
-        return surprises(self.distances, self.codes, self.temperature)
-
-    @property
     def surprise(self) -> float:
-        """Mean of the surprises, nats."""
-        return float(self.surprises.mean())
+        """Mean negative logarithm of the right class's score, nats."""
+        return surprise(self.distances, self.codes, self.temperature)
 
     @property
     def reliability(self) -> Reliability:
@@ -106,8 +103,7 @@ class Adapted:
         """Whether the tuned network is better, or nothing was held out to tell."""
         if self.before is None or self.after is None:
             return True
-        gained = self.before.surprises - self.after.surprises
-        return bool(gained.mean() > gained.std() / np.sqrt(len(gained)))
+        return self.before.accuracy < 1 and self.after.surprise < self.before.surprise
 
     @property
     def judgement(self) -> Judgement | None:

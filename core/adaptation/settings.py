@@ -78,8 +78,8 @@ class Adaptation(Settings):
     most_per_class : int or None
         Labels of each class that are used, drawn at random; all by default.
     held_out : float
-        Share of each class that is not trained on: it says whether the tuned network
-        is better than the one it started from, and calibrates the scores.
+        Share of each class that is not trained on: it says which network is better,
+        the tuned one or the one it started from, and calibrates the scores.
     calibration, preprocess, area
         As in the configuration of a run; use the same.
     tuning : Tuning

