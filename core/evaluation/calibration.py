@@ -102,8 +102,9 @@ def surprise(
 def fit_temperature(distances: Floats, codes: npt.NDArray[np.int64]) -> float:
     """Return the temperature that is the least surprised by the right classes.
 
-    As if one shot more had been of another class (Platt 1999): from a few dozen
-    shots without an error nobody may conclude that there will never be one.
+    As if half a shot in one more had been of another class (the prior of Jeffreys):
+    from a few dozen shots without an error nobody may conclude that there will never
+    be one.
 
     Parameters
     ----------
@@ -111,7 +112,7 @@ def fit_temperature(distances: Floats, codes: npt.NDArray[np.int64]) -> float:
     codes : (N,) int64
     """
     number, classes = distances.shape
-    doubt = 1.0 / (number + 2)
+    doubt = 0.5 / (number + 1)
     found = []
     for temperature in map(float, TEMPERATURES):
         right = surprise(distances, codes, temperature)
