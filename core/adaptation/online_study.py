@@ -9,7 +9,7 @@ by these as well.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -166,8 +166,3 @@ def _score(found: Codes, true: Codes) -> tuple[float, float, float]:
     knows_all = found.max() > 1 or true.max() < 2
     whole = float((found == true).mean()) if knows_all else float("nan")
     return float((said == right).mean()), f1, whole
-
-
-def with_area(shots: LabelledShots, bad: npt.NDArray[np.bool_]) -> LabelledShots:
-    """Return the same shots with more bad pixels, (H, W) bool."""
-    return replace(shots, mask=shots.mask | bad)

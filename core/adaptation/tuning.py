@@ -27,6 +27,7 @@ from specklenn.core.training.augment import (
     random_patches,
     turn_and_mirror,
 )
+from specklenn.core.training.episodes import distances_between
 
 WARM_UP = 20
 """Steps in which the learning rate rises."""
@@ -161,9 +162,7 @@ def episode_loss(vectors: Tensor, classes: int, sharpness: float) -> Tensor:
     """
     each = len(vectors) // classes
     own = torch.arange(classes).repeat_interleave(each)
-    squares = 2.0 - 2.0 * vectors @ vectors.T
-    # Bounded from below: the root has no slope at zero.
-    distances = squares.clamp_min(1e-6).sqrt() * (1.0 - torch.eye(len(vectors)))
+    distances = distances_between(vectors)
     others = torch.full((len(vectors), classes), float(each))
     others[torch.arange(len(vectors)), own] -= 1.0
     to_classes = distances.reshape(len(vectors), classes, each).sum(dim=2) / others

@@ -166,9 +166,8 @@ def score_sample(
     random : Generator
     rule : {"mean", "nearest", "soft", "prototype"}
     """
-    return mean_score(
-        [_score_draw(embeddings, members, shots, random, rule) for _ in range(draws)]
-    )
+    judged = judge_draws(embeddings, members, shots, draws, random, rule)
+    return mean_score([_score(draw) for draw in judged])
 
 
 def mean_score(scores: Sequence[Score]) -> Score:
@@ -234,16 +233,10 @@ def judge_draws(
     return [_judge_draw(embeddings, members, shots, random, rule) for _ in range(draws)]
 
 
-def _score_draw(
-    embeddings: Embeddings,
-    members: Sequence[Indices],
-    shots: int,
-    random: np.random.Generator,
-    rule: Rule,
-) -> Score:
-    judged = _judge_draw(embeddings, members, shots, random, rule)
-    confusion = np.zeros((len(members), len(members)), np.int64)
-    np.add.at(confusion, (judged.codes, judged.distances.argmin(axis=1)), 1)
+def _score(draw: JudgedDraw) -> Score:
+    number = draw.distances.shape[1]
+    confusion = np.zeros((number, number), np.int64)
+    np.add.at(confusion, (draw.codes, draw.distances.argmin(axis=1)), 1)
     return score_confusion(confusion)
 
 

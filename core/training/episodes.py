@@ -48,7 +48,7 @@ def episode_loss(
             f"{len(vectors)} vectors, {SAMPLES} samples of {classes} classes of "
             f"{patterns} patterns expected, 2 or more of each"
         )
-    distances = _distances(vectors)
+    distances = distances_between(vectors)
     rows = torch.arange(len(vectors)).reshape(SAMPLES, classes, patterns)
     losses = []
     for sample in range(SAMPLES):
@@ -83,8 +83,17 @@ def task_loss(
     return 0.5 * (sides[0] + sides[1])
 
 
-def _distances(vectors: Tensor) -> Tensor:
-    """Return Euclidean distances between unit vectors, exactly 0 to themselves."""
+def distances_between(vectors: Tensor) -> Tensor:
+    """Return Euclidean distances between unit vectors, exactly 0 to themselves.
+
+    Parameters
+    ----------
+    vectors : (B, D) float32, unit length
+
+    Returns
+    -------
+    (B, B) float32
+    """
     squares = 2.0 - 2.0 * vectors @ vectors.T
     # Bounded from below: the root has no slope at zero.
     return squares.clamp_min(1e-6).sqrt() * (1.0 - torch.eye(len(vectors)))

@@ -1,13 +1,13 @@
 """Recipes whose answers are known, and the real ones on particles they can learn."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from specklenn.core import checkpoint
 from specklenn.core.adaptation.labelled_shots import LabelledShots
-from specklenn.core.adaptation.online_study import OnlineStudy, with_area
+from specklenn.core.adaptation.online_study import OnlineStudy
 from specklenn.core.adaptation.recipes import (
     AdaptedModel,
     PaperOnline,
@@ -70,7 +70,7 @@ def test_accuracy_and_f1_are_those_of_single_hits(shots):
 
 def test_labels_are_never_queries_and_every_area_has_the_same(shots):
     recipe = Confused([])
-    quarter = with_area(shots, np.eye(4, dtype=bool))
+    quarter = replace(shots, mask=np.eye(4, dtype=bool))
 
     run({WHOLE: shots, QUARTER: quarter}, [recipe])
 
