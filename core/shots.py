@@ -102,12 +102,39 @@ class IndexedSource(Protocol):
 
 
 @runtime_checkable
+class DetectorRun(IndexedSource, Protocol):
+    """A run that also knows its detector, and need not read all of it."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Data type of the frames."""
+
+    @property
+    def modules(self) -> int:
+        """Modules that lie on top of each other in a frame."""
+
+    @property
+    def growing(self) -> bool:
+        """Whether it is being written, so that others may see more shots."""
+
+    def mask(self) -> npt.NDArray[np.bool_] | None:
+        """Return the mask (H, W), True where bad, if it has one."""
+
+    def read_only(self, needed: npt.NDArray[np.bool_]) -> None:
+        """Read some modules only, (modules,) bool; frames are 0 elsewhere."""
+
+
+@runtime_checkable
 class LiveSource(Protocol):
     """A stream, or one worker's share of it."""
 
     @property
     def missed(self) -> int:
         """Shots of this share that came and were lost before we took them."""
+
+    @property
+    def trouble(self) -> str:
+        """What keeps the stream from flowing, a sentence; empty where nothing does."""
 
     def start(self, start_ns: int) -> None:
         """Begin; the run's common start, Unix epoch, nanoseconds."""

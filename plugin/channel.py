@@ -17,7 +17,7 @@ COLLECTOR = 0
 
 
 class Kind(IntEnum):
-    """What a message says; workers send the first five and the last two."""
+    """What a message says; workers send the first five and the last three."""
 
     READY = 1
     REQUEST = 2
@@ -32,6 +32,7 @@ class Kind(IntEnum):
     DROP = 11
     BUILT = 12
     IN_USE = 13
+    TROUBLE = 14
 
 
 @dataclass(frozen=True)

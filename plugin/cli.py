@@ -24,6 +24,9 @@ class Command:
 
 COMMANDS = {
     "run": Command("specklenn.plugin.run", "classify a run, live or from files"),
+    "om": Command(
+        "specklenn.plugin.om_command", "classify inside OM, the online monitor of LCLS"
+    ),
     "monitor": Command("specklenn.gui.app", "the window that shows a run"),
     "label": Command(
         "specklenn.plugin.label_command", "label patterns, the most telling ones first"

@@ -14,7 +14,7 @@ from specklenn.plugin.clock import Clock, Idler
 from specklenn.plugin.lease import Distribution
 from specklenn.plugin.outlets import Progress, Publisher, Sink
 from specklenn.plugin.report import Report, unpack_report
-from specklenn.plugin.run_state import RunState
+from specklenn.plugin.run_state import RankState, RunState
 from specklenn.plugin.swapping import NoOrders, Orders, Swapping
 from specklenn.plugin.versions import Version
 
@@ -195,6 +195,8 @@ class Collector:
                 self._distribution.end(message.rank)
             case Kind.FAILED:
                 self._failed(message)
+            case Kind.TROUBLE:
+                self._note_trouble(rank, message.payload.decode())
             case Kind.BUILT | Kind.IN_USE:
                 self._swapping.heard(message)
             case _:
@@ -246,6 +248,13 @@ class Collector:
         )
         self._hungry = [other for other in self._hungry if other != rank.rank]
         self._distribution.end(rank.rank)
+
+    def _note_trouble(self, rank: RankState, trouble: str) -> None:
+        """Let the windows and the log know what a worker waits for."""
+        rank.trouble = trouble
+        log.warning(
+            "rank %d on %s: %s", rank.rank, rank.host, trouble or "shots come again"
+        )
 
     def _feed(self) -> None:
         """Give leases to those who asked, as far as there are any."""

@@ -19,6 +19,10 @@ class Feed(Protocol):
     def missed(self) -> int:
         """Shots lost since the start."""
 
+    @property
+    def trouble(self) -> str:
+        """What keeps shots from coming, a sentence; empty where nothing does."""
+
     def next(self) -> Shots | None:
         """Return shots, or None if there are none now; raises EndOfRun."""
 
@@ -34,6 +38,7 @@ class LeaseFeed:
     """
 
     missed = 0
+    trouble = ""
 
     def __init__(
         self, source: IndexedSource, channel: Channel, batch_shots: int
@@ -82,6 +87,11 @@ class LiveFeed:
     def missed(self) -> int:
         """Shots lost since the start."""
         return self._source.missed
+
+    @property
+    def trouble(self) -> str:
+        """What keeps the stream from flowing."""
+        return self._source.trouble
 
     def next(self) -> Shots | None:
         """Wait a little for shots."""

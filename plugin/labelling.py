@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from specklenn.core.config import (
-    Config,
     LoadedConfig,
+    check_config,
     load_config,
     overridden,
 )
-from specklenn.core.config import Hdf5Source as FileSettings
 from specklenn.core.errors import ConfigError
 from specklenn.core.labelling import psocake
 from specklenn.core.labelling.desk import UNLABELLED, Desk
@@ -24,10 +23,10 @@ from specklenn.core.labelling.label_book import LabelBook
 from specklenn.core.labelling.offer import Offer, Ranges, Viewer
 from specklenn.core.labelling.suggestion import Adviser
 from specklenn.core.preprocess import Cropper
-from specklenn.core.validation import validate
 from specklenn.core.yaml_lines import Document
-from specklenn.plugin.prepare import load_model, open_files, read_mask_file
+from specklenn.plugin.prepare import load_model, open_run, read_mask_file
 from specklenn.plugin.shot_progress import ShotProgress
+from specklenn.plugin.sources.hdf5 import Hdf5Settings, Hdf5Source
 from specklenn.plugin.used_area import use_area
 
 NO_SUPPORT = "support.yaml"
@@ -55,8 +54,8 @@ class Labelling:
         self._options = options
         self._loaded = _load(options)
         settings = self._loaded.settings
-        source = open_files(self._loaded)
-        if source is None:
+        source = open_run(self._loaded)
+        if not isinstance(source, Hdf5Source):
             raise ConfigError(
                 f"{options.run}: label reads runs from files (kind: hdf5)"
             )
@@ -168,9 +167,9 @@ class Labelling:
                 yield start, stop
                 progress.advance(stop - start)
 
-    def _file_settings(self) -> FileSettings:
+    def _file_settings(self) -> Hdf5Settings:
         settings = self._loaded.settings.source
-        assert isinstance(settings, FileSettings)
+        assert isinstance(settings, Hdf5Settings)
         return settings
 
     def _data_path(self) -> Path:
@@ -187,7 +186,7 @@ def _load(options: argparse.Namespace) -> LoadedConfig:
         "support": {"file": NO_SUPPORT},
     }
     document = overridden(Document(data, "the command line"), given)
-    return LoadedConfig(validate(Config, document), document, Path())
+    return check_config(document, Path())
 
 
 def _shortcuts(options: argparse.Namespace) -> list[str]:

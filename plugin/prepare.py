@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from specklenn.core import files
-from specklenn.core.config import Config, Hdf5Source, LoadedConfig, SimulatedSource
+from specklenn.core.config import Config, LoadedConfig
 from specklenn.core.errors import ConfigError, MissingPackageError, SpecklennError
 from specklenn.core.labels import all_classes
 from specklenn.core.pipeline import Pipeline
-from specklenn.core.shots import ShotSource
+from specklenn.core.shots import DetectorRun, IndexedSource, ShotSource
+from specklenn.core.sources import Share
 from specklenn.core.support import SupportSet, from_settings, load_supports
-from specklenn.plugin.clock import Clock
 from specklenn.plugin.run_state import RunFacts
-from specklenn.plugin.sources import hdf5
 from specklenn.plugin.used_area import use_area
 from specklenn.plugin.versions import Version
 
@@ -34,14 +32,14 @@ class Prepared:
     Parameters
     ----------
     pipeline : Pipeline
-    file_source : Hdf5Source or None
-        Open files, for runs from files.
+    source : IndexedSource or None
+        An open run; None for a stream.
     facts : RunFacts
     mask : (H, W) bool or None
     """
 
     pipeline: Pipeline
-    file_source: hdf5.Hdf5Source | None
+    source: IndexedSource | None
     facts: RunFacts
     mask: Mask | None
 
@@ -65,7 +63,8 @@ class Prepared:
     def photon_dtype(self) -> npt.DTypeLike:
         """Data type that holds the calibrated frames: uint16 for whole photons."""
         cropper = self.pipeline.classifier.cropper
-        whole = self.file_source is not None and self.file_source.dtype == np.uint16
+        source = self.source
+        whole = isinstance(source, DetectorRun) and source.dtype == np.uint16
         return np.uint16 if whole and cropper.calibrated else np.float32
 
 
@@ -101,9 +100,7 @@ def prepare(loaded: LoadedConfig, rank: int = 0) -> Prepared:
         With every problem found.
     """
     config, problems = loaded.settings, _Problems()
-    source = problems.attempt(
-        loaded.where("source", "path"), lambda: open_files(loaded)
-    )
+    source = problems.attempt(loaded.where("source", "path"), lambda: open_run(loaded))
     supports = problems.attempt("", lambda: _load_supports(loaded))
     model = problems.attempt("", lambda: load_model(loaded))
     extra_mask = problems.attempt(
@@ -119,53 +116,35 @@ def prepare(loaded: LoadedConfig, rank: int = 0) -> Prepared:
         )
     mask = _combined(
         supports,
-        [supports.mask, _source_mask(config, loaded.folder, source), extra_mask],
+        [supports.mask, _source_mask(loaded, source), extra_mask],
     )
     used = use_area(loaded, model.preprocessing, supports.shape, mask, source)
     pipeline = _bind(config, model, supports, used.mask, rank)
     return Prepared(
         pipeline=pipeline,
-        file_source=source,
+        source=source,
         facts=_facts(config, supports, len(source) if source else 0, used.notes),
         mask=used.mask,
     )
 
 
 def make_source(
-    loaded: LoadedConfig, prepared: Prepared, worker: int, workers: int, clock: Clock
+    loaded: LoadedConfig, prepared: Prepared, worker: int, workers: int
 ) -> ShotSource:
-    """Return one worker's source; simulated patterns are made here."""
-    if prepared.file_source is not None:
-        return prepared.file_source
+    """Return one worker's source: the open run, or its share of a stream."""
+    if prepared.source is not None:
+        return prepared.source
+    share = Share(worker=worker, workers=workers, place=loaded.place)
+    return loaded.settings.source.join(share)
+
+
+def open_run(loaded: LoadedConfig) -> IndexedSource | None:
+    """Open a run; None for a stream, of which only its settings are checked."""
     settings = loaded.settings.source
-    assert isinstance(settings, SimulatedSource)
-    from specklenn.core.simulation.pools import PooledFactory
-    from specklenn.plugin.sources.simulated import SimulatedStream
-
-    return SimulatedStream(
-        PooledFactory(settings.experiment.located(loaded.folder)),
-        shots=settings.shots,
-        rate_hz=settings.rate_Hz,
-        worker=worker,
-        workers=workers,
-        buffer_shots=settings.buffer_shots,
-        clock=clock,
-    )
-
-
-def open_files(loaded: LoadedConfig) -> hdf5.Hdf5Source | None:
-    """Open the files of a run; None where it is no run from files."""
-    settings = loaded.settings.source
-    if not isinstance(settings, Hdf5Source):
-        return None
-    names = hdf5.DatasetNames(
-        data=settings.dataset,
-        labels=settings.label_dataset,
-        timestamps=settings.timestamp_dataset,
-        mask=settings.mask_dataset,
-    )
-    paths = [loaded.path(name, "source", "path") for name in settings.paths]
-    return hdf5.Hdf5Source(paths, names, settings.first_shot, settings.last_shot)
+    source = settings.open(loaded.place)
+    if source is None:
+        settings.check(loaded.place)
+    return source
 
 
 def _load_supports(loaded: LoadedConfig) -> SupportSet:
@@ -205,15 +184,10 @@ def read_mask_file(loaded: LoadedConfig) -> Mask | None:
         return files.as_picture(np.asarray(data[()]).astype(bool))
 
 
-def _source_mask(
-    config: Config, folder: Path, source: hdf5.Hdf5Source | None
-) -> Mask | None:
-    if source is not None:
-        return source.mask()
-    if isinstance(config.source, SimulatedSource):
-        experiment = config.source.experiment.located(folder)
-        return files.as_picture(experiment.detector.mask())
-    return None
+def _source_mask(loaded: LoadedConfig, source: IndexedSource | None) -> Mask | None:
+    if source is None:
+        return loaded.settings.source.mask(loaded.place)
+    return source.mask() if isinstance(source, DetectorRun) else None
 
 
 def _combined(supports: SupportSet, found: Sequence[Mask | None]) -> Mask | None:
@@ -258,14 +232,11 @@ def _bind(
 def _facts(
     config: Config, supports: SupportSet, shots: int, notes: tuple[str, ...]
 ) -> RunFacts:
-    expected = shots
-    if isinstance(config.source, SimulatedSource):
-        expected = config.source.shots
     return RunFacts(
         experiment=config.run.experiment,
         run=config.run.number,
         classes=all_classes(supports.classes),
         support_classes=supports.classes,
-        expected_shots=expected,
+        expected_shots=shots or config.source.expected_shots,
         notes=notes,
     )

@@ -141,9 +141,7 @@ class _Job:
         config = self.config
         return Worker(
             channel,
-            lambda: make_source(
-                self.loaded, self.prepared, number, workers, self.clock
-            ),
+            lambda: make_source(self.loaded, self.prepared, number, workers),
             self.prepared.pipeline,
             WorkerOptions(
                 host=os.uname().nodename.split(".")[0],
@@ -203,7 +201,7 @@ class _Job:
         return ControlServer(control.endpoint, builder, self.state, self.clock)
 
     def _distribution(self) -> Distribution:
-        source = self.prepared.file_source
+        source = self.prepared.source
         if source is None:
             expected = self.prepared.facts.expected_shots
             return LiveDistribution(set(self.workers), expected)

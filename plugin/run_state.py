@@ -36,6 +36,8 @@ class RankState:
         When it last sent anything, monotonic seconds.
     version : int
         Number of the version that it said it uses.
+    trouble : str
+        What keeps shots from reaching it, empty where nothing does.
     """
 
     rank: int
@@ -47,6 +49,7 @@ class RankState:
     missed: int = 0
     version: int = 1
     failure: str = ""
+    trouble: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,8 +197,15 @@ class RunState:
                 [counts for _, counts in self._history], np.int64
             ).reshape(len(self._history), len(facts.classes)),
             examples=tuple(self._newest_examples()),
-            failures=(*facts.notes, *self.failures),
+            failures=(*facts.notes, *self.failures, *self._troubles()),
         )
+
+    def _troubles(self) -> list[str]:
+        return [
+            f"rank {rank.rank} on {rank.host}: {rank.trouble}"
+            for rank in self.alive
+            if rank.trouble and not rank.ended
+        ]
 
     def _newest_examples(self) -> list[Example]:
         kept = [example for shelf in self._examples.values() for example in shelf]

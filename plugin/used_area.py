@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from specklenn.core.area import Mask, area_mask, modules_with
-from specklenn.core.config import LoadedConfig, SimulatedSource
+from specklenn.core.config import LoadedConfig
 from specklenn.core.dead_area import DeadArea, Signals, find_dead
 from specklenn.core.errors import ConfigError
-from specklenn.core.files import module_count
 from specklenn.core.flags import is_skipped
 from specklenn.core.preprocess import Cropper, Preprocessing
-from specklenn.plugin.sources.hdf5 import Hdf5Source
+from specklenn.core.shots import DetectorRun, IndexedSource
 
 MOST_SHOTS, FEWEST_SHOTS = 64, 16
 """Looked at for dead area; a file with fewer says nothing."""
@@ -43,7 +42,7 @@ def use_area(
     own: Preprocessing,
     shape: tuple[int, int],
     mask: Mask | None,
-    source: Hdf5Source | None,
+    source: IndexedSource | None,
 ) -> UsedArea:
     """Settle the area of a run, and let the source read no module without need.
 
@@ -59,8 +58,8 @@ def use_area(
         Of the frames.
     mask : (H, W) bool or None
         What is bad before.
-    source : Hdf5Source or None
-        Files, for runs from files: they alone are searched for dead area.
+    source : IndexedSource or None
+        An open run: only runs are searched for dead area, no streams.
 
     Raises
     ------
@@ -80,7 +79,7 @@ def use_area(
     notes: tuple[str, ...] = ()
     if source is not None:
         _read_less(source, bad)
-        if config.area.find_dead and not source.growing:
+        if config.area.find_dead and not _growing(source):
             found = _find_dead(source, cropper, bad)
             bad, notes = bad | found.mask, found.words
             _read_less(source, bad)
@@ -108,20 +107,22 @@ def _outside(loaded: LoadedConfig, cropper: Cropper, modules: int) -> Mask:
     return bad | unread[:, None]
 
 
-def _modules(loaded: LoadedConfig, source: Hdf5Source | None) -> int:
-    if source is not None:
-        return source.modules
-    settings = loaded.settings.source
-    assert isinstance(settings, SimulatedSource)
-    shape = settings.experiment.located(loaded.folder).detector.shape
-    return module_count((0, *shape))
+def _modules(loaded: LoadedConfig, source: IndexedSource | None) -> int:
+    if source is None:
+        return loaded.settings.source.modules(loaded.place)
+    return source.modules if isinstance(source, DetectorRun) else 1
 
 
-def _read_less(source: Hdf5Source, bad: Mask) -> None:
-    source.read_only(modules_with(~bad, source.modules))
+def _growing(source: IndexedSource) -> bool:
+    return isinstance(source, DetectorRun) and source.growing
 
 
-def _find_dead(source: Hdf5Source, cropper: Cropper, bad: Mask) -> DeadArea:
+def _read_less(source: IndexedSource, bad: Mask) -> None:
+    if isinstance(source, DetectorRun):
+        source.read_only(modules_with(~bad, source.modules))
+
+
+def _find_dead(source: IndexedSource, cropper: Cropper, bad: Mask) -> DeadArea:
     """Search shots spread over the run, the same on every rank."""
     signals = Signals(cropper.shape)
     for shot in _spread(source):
@@ -130,11 +131,12 @@ def _find_dead(source: Hdf5Source, cropper: Cropper, bad: Mask) -> DeadArea:
             signals.add(cropper.calibrate(shots.frames)[0])
     if signals.shots < FEWEST_SHOTS:
         return DeadArea(mask=np.zeros(cropper.shape, bool), words=())
-    return find_dead(signals, bad, source.modules, cropper.settings.centre)
+    modules = source.modules if isinstance(source, DetectorRun) else 1
+    return find_dead(signals, bad, modules, cropper.settings.centre)
 
 
-def _spread(source: Hdf5Source) -> list[int]:
-    shot_bytes = source.dtype.itemsize * source.shape[0] * source.shape[1]
+def _spread(source: IndexedSource) -> list[int]:
+    shot_bytes = source.read(source.first, source.first + 1).frames.nbytes
     affordable = max(FEWEST_SHOTS, MOST_BYTES // shot_bytes)
     number = min(MOST_SHOTS, affordable, len(source))
     spread = np.linspace(0, len(source) - 1, number).astype(np.int64)

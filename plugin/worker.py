@@ -90,6 +90,7 @@ class Worker:
         self._clock = clock
         self._feed: Feed | None = None
         self._over = False
+        self._told_trouble = ""
         self._offered: tuple[int, Pipeline] | None = None
         self._budget = ExampleBudget(
             options.examples_per_class, options.example_interval_s, clock
@@ -129,6 +130,7 @@ class Worker:
         except EndOfRun:
             self._end()
             return True
+        self._tell_trouble(self._feed.trouble)
         if shots is None or len(shots) == 0:
             if self._clock.monotonic() - self._last_report > HEARTBEAT_S:
                 self._heartbeat()
@@ -222,6 +224,12 @@ class Worker:
             self._heartbeat()
             self._channel.send(COLLECTOR, Kind.END)
             self._over = True
+
+    def _tell_trouble(self, trouble: str) -> None:
+        """Say what is wrong with the stream, once, and that it is well again."""
+        if trouble != self._told_trouble:
+            self._told_trouble = trouble
+            self._channel.send(COLLECTOR, Kind.TROUBLE, trouble.encode())
 
     def _heartbeat(self) -> None:
         classes = len(self._pipeline.classifier.classes)

@@ -5,7 +5,7 @@ import pytest
 
 from specklenn.core import checkpoint
 from specklenn.core.adaptation.settings import Adaptation
-from specklenn.core.config import SimulatedSource, load_config
+from specklenn.core.config import load_config
 from specklenn.core.simulation.beam import Beam
 from specklenn.core.simulation.debris import Debris
 from specklenn.core.simulation.detector import Detector
@@ -17,6 +17,7 @@ from specklenn.core.training.run import TrainingRun
 from specklenn.core.validation import validate
 from specklenn.core.yaml_lines import read_yaml
 from specklenn.plugin import packaged
+from specklenn.plugin.sources.simulated import SimulatedSettings
 
 RUNS = ("demo", "cxi")
 TRAININGS = ("train_offline", "train_default", "train_paper")
@@ -64,7 +65,7 @@ def test_the_packaged_adaptation_loads():
 def test_the_demos_supports_are_shots_of_its_own_experiment_behind_its_end():
     """Drawn anew here; the file is rounded to 1/32 photon."""
     source = load_config(packaged.find_config("demo")).settings.source
-    assert isinstance(source, SimulatedSource)
+    assert isinstance(source, SimulatedSettings)
     supports = load_supports(packaged.folder() / "support/demo.yaml")
     factory = PooledFactory(source.experiment)
     drawn = factory.shots(np.arange(1_000_000, 1_000_400))
@@ -73,7 +74,7 @@ def test_the_demos_supports_are_shots_of_its_own_experiment_behind_its_end():
         mine = supports.frames[supports.labels == name]
         theirs = drawn.patterns[drawn.labels == name][: len(mine)]
         np.testing.assert_allclose(mine, theirs, atol=1 / 64 + 1e-3)
-    assert source.shots < 1_000_000
+    assert source.expected_shots < 1_000_000
     assert checkpoint.load("default").preprocessing.crop <= min(supports.shape)
 
 

@@ -184,7 +184,8 @@ def _entries(experiment: Experiment) -> Iterator[Entry]:
     made = experiment.procedural
     for index in range(made.count if made else 0):
         assert made is not None
-        maker = partial(make_particle, made.seed, index, made.atoms)
+        slender = index >= made.count - made.slender
+        maker = partial(make_particle, made.seed, index, made.atoms, slender)
         yield Entry(source=maker, checked=False)
     for body in experiment.bodies:
         yield Entry(source=body)

@@ -30,11 +30,14 @@ class Procedural(Settings):
         How many.
     seed : int
     atoms : (fewest, most)
+    slender : int
+        How many of them are long and thin, the last ones.
     """
 
     count: int = Field(default=2, ge=1, le=10_000)
     seed: int = Field(default=0, ge=0)
     atoms: CountRange = (10_000, 100_000)
+    slender: int = Field(default=0, ge=0)
 
 
 class StructureFile(Settings):

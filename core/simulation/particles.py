@@ -3,7 +3,8 @@
 They stand in for proteins where no structure file is at hand: in tests, in the
 demo, and beside real structures in training. A chain of touching balls is the
 asymmetric unit; a point group repeats it; the union is filled with atoms at
-the density of protein.
+the density of protein. Some are slender instead: one bent chain of many small balls,
+as solenoids and coiled coils are.
 """
 
 from __future__ import annotations
@@ -26,7 +27,16 @@ ELEMENT_SHARES = np.array([0.63, 0.17, 0.19, 0.01])
 JITTER_ANGSTROM = 0.5
 
 
-def make_particle(seed: int, index: int, atoms: tuple[int, int]) -> Structure:
+SLENDER_BALLS = (6, 24)
+"""Fewest and most balls of a slender particle's chain."""
+
+BEND = (0.05, 0.5)
+"""Least and greatest bend from ball to ball of a slender particle, radians about."""
+
+
+def make_particle(
+    seed: int, index: int, atoms: tuple[int, int], slender: bool = False
+) -> Structure:
     """Make one particle; the same arguments always give the same particle.
 
     Parameters
@@ -35,6 +45,8 @@ def make_particle(seed: int, index: int, atoms: tuple[int, int]) -> Structure:
         Which particle of which family of draws.
     atoms : (fewest, most)
         Range of the number of atoms, drawn evenly in its logarithm.
+    slender : bool
+        Whether it is one long bent chain.
 
     Returns
     -------
@@ -42,8 +54,11 @@ def make_particle(seed: int, index: int, atoms: tuple[int, int]) -> Structure:
     """
     random = np.random.default_rng([seed, index])
     number = round(float(np.exp(random.uniform(*np.log(atoms)))))
-    group = SYMMETRIES[random.integers(len(SYMMETRIES))]
-    centres, radii = make_body(random, group)
+    if slender:
+        centres, radii = make_chain(random)
+    else:
+        group = SYMMETRIES[random.integers(len(SYMMETRIES))]
+        centres, radii = make_body(random, group)
     positions = fill(random, centres, radii, number)
     elements = random.choice(ELEMENTS, size=number, p=ELEMENT_SHARES)
     return centred(positions, elements, f"procedural-{seed}-{index}")
@@ -77,6 +92,34 @@ def make_body(
     centres += random.uniform(0.4, 1.0) * spread * _direction(random)
     copies = np.einsum("gij,dj->gdi", rotations, centres).reshape(-1, 3)
     return copies, np.tile(radii, len(rotations))
+
+
+def make_chain(
+    random: np.random.Generator,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Draw the balls of one long bent chain, in arbitrary units.
+
+    Parameters
+    ----------
+    random : Generator
+
+    Returns
+    -------
+    centres : (K, 3) float64
+        Neighbours overlap.
+    radii : (K,) float64
+    """
+    fewest, most = SLENDER_BALLS
+    number = int(random.integers(fewest, most + 1))
+    radii = random.uniform(0.8, 1.2, number)
+    bend = random.uniform(*BEND)
+    heading = _direction(random)
+    centres = np.zeros((number, 3))
+    for ball in range(1, number):
+        heading = heading + bend * random.normal(size=3)
+        heading /= np.linalg.norm(heading)
+        centres[ball] = centres[ball - 1] + heading
+    return centres, radii
 
 
 def point_group(name: str) -> npt.NDArray[np.float64]:

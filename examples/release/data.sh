@@ -28,9 +28,10 @@ $plain"
 bodies="{count: ${BODIES:-128}, seed: 7, radius_angstrom: [28, 270], photons: 1.e+5}"
 { echo "seed: 1"; echo "$binned"; list train; } > proteins.yaml
 { echo "seed: 2"; echo "$binned"
-  echo "procedural: {count: 40, seed: 1, atoms: [8000, 80000]}"; } > procedural.yaml
+  echo "procedural: {count: 90, slender: 50, seed: 1, atoms: [8000, 80000]}"
+} > procedural.yaml
 { echo "seed: 3"; echo "$binned"; echo "random_bodies: $bodies"; } > bodies.yaml
-specklenn simulate proteins.yaml -o proteins.h5 --per-class "${PATTERNS:-80}"
+specklenn simulate proteins.yaml -o proteins.h5 --per-class "${PATTERNS:-120}"
 specklenn simulate procedural.yaml -o procedural.h5 --per-class "${PATTERNS:-80}"
 specklenn simulate bodies.yaml -o bodies.h5 --per-class "${PATTERNS:-60}"
 

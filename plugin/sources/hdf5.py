@@ -8,18 +8,66 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from specklenn.core import files
 from specklenn.core.errors import DataError
 from specklenn.core.flags import Flag
 from specklenn.core.shots import Shots
+from specklenn.core.sources import Place, SourceSettings
 
 log = logging.getLogger(__name__)
+
+
+class Hdf5Settings(SourceSettings):
+    """Shots in HDF5 or CXI files.
+
+    Parameters
+    ----------
+    kind : "hdf5"
+    path : str or list of str
+        One file or several that follow each other as one run.
+    dataset : str
+        Frames, (N, H, W) or (N, modules, H, W).
+    label_dataset : str or None
+        Labels, for the confusion table; unused where it does not exist.
+    timestamp_dataset : str or None
+        Unix epoch, nanoseconds; unused where it does not exist.
+    mask_dataset : str or None
+        Bad pixels, 0 = good; unused where it does not exist.
+    first_shot, last_shot : int or None
+        Use only a part: first shot, and the one behind the last.
+    """
+
+    kind: Literal["hdf5"]
+    path: str | list[str]
+    dataset: str = files.DATA
+    label_dataset: str | None = files.LABEL
+    timestamp_dataset: str | None = files.TIMESTAMP
+    mask_dataset: str | None = files.MASK
+    first_shot: int = Field(default=0, ge=0)
+    last_shot: int | None = Field(default=None, ge=1)
+
+    @property
+    def paths(self) -> list[str]:
+        """The files, in order."""
+        return [self.path] if isinstance(self.path, str) else list(self.path)
+
+    def open(self, place: Place) -> Hdf5Source:
+        """Open the files."""
+        names = DatasetNames(
+            data=self.dataset,
+            labels=self.label_dataset,
+            timestamps=self.timestamp_dataset,
+            mask=self.mask_dataset,
+        )
+        paths = [place.path(name) for name in self.paths]
+        return Hdf5Source(paths, names, self.first_shot, self.last_shot)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,15 +2,88 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from specklenn.core.errors import EndOfRun
-from specklenn.core.files import as_pictures
+from specklenn.core.files import as_picture, as_pictures, module_count
 from specklenn.core.shots import Shots
-from specklenn.plugin.clock import Clock
+from specklenn.core.simulation.experiment import Experiment
+from specklenn.core.sources import Place, Share, SourceSettings
+from specklenn.core.validation import validate
+from specklenn.core.yaml_lines import read_yaml
+from specklenn.plugin.clock import Clock, SystemClock
+
+
+class SimulatedSettings(SourceSettings):
+    """A live stream of simulated shots.
+
+    Parameters
+    ----------
+    kind : "simulated"
+    rate_Hz : float
+        Shots a second, dealt out to the workers in turn.
+    duration_s : float
+        Length of the run.
+    buffer_shots : int
+        A worker that is further behind loses the oldest shots, as at a beamline.
+    experiment : Experiment
+        Particles, detector, beam and noise; in YAML also the name of a file that
+        describes it, the same that ``specklenn simulate`` takes.
+    """
+
+    kind: Literal["simulated"]
+    rate_Hz: float = Field(default=120.0, gt=0, le=1e6)
+    duration_s: float = Field(default=60.0, gt=0)
+    buffer_shots: int = Field(default=240, ge=1)
+    experiment: Experiment
+
+    @classmethod
+    def complete(cls, written: dict[str, Any], place: Place) -> dict[str, Any]:
+        """Return what was written with the experiment read from the file it names.
+
+        Raises
+        ------
+        ConfigError
+            If the file is missing or is no experiment.
+        """
+        name = written.get("experiment")
+        if not isinstance(name, str):
+            return written
+        path = place.path(name, "experiment")
+        experiment = validate(Experiment, read_yaml(path))
+        located = experiment.located(path.parent.resolve())
+        return {**written, "experiment": located.model_dump(mode="json")}
+
+    @property
+    def expected_shots(self) -> int:
+        """Shots in the whole run."""
+        return max(1, round(self.rate_Hz * self.duration_s))
+
+    def mask(self, place: Place) -> npt.NDArray[np.bool_]:
+        """Return the bad pixels of the simulated detector."""
+        return as_picture(self.experiment.located(place.folder).detector.mask())
+
+    def modules(self, place: Place) -> int:
+        """Return how many modules the simulated detector has."""
+        return module_count((0, *self.experiment.located(place.folder).detector.shape))
+
+    def join(self, share: Share) -> SimulatedStream:
+        """Make the particles' patterns, and a stream of them."""
+        from specklenn.core.simulation.pools import PooledFactory
+
+        return SimulatedStream(
+            PooledFactory(self.experiment.located(share.place.folder)),
+            shots=self.expected_shots,
+            rate_hz=self.rate_Hz,
+            worker=share.worker,
+            workers=share.workers,
+            buffer_shots=self.buffer_shots,
+            clock=SystemClock(),
+        )
 
 
 class SimulatedFrames(Protocol):
@@ -50,6 +123,8 @@ class SimulatedStream:
     buffer_shots : int
     clock : Clock
     """
+
+    trouble = ""
 
     def __init__(
         self,

@@ -190,6 +190,8 @@ def test_the_last_snapshot_tells_the_whole_story(
 class Stream:
     """A live source of some shots."""
 
+    trouble = ""
+
     def __init__(self, shots, mine):
         self.missed, self._shots, self._mine = 0, shots, list(mine)
         self.started_ns = 0
@@ -223,6 +225,24 @@ def test_a_stream_ends_when_its_workers_have_nothing_more(
     assert bench.state.missed == 15
     assert first.started_ns == second.started_ns > 0
     assert bench.state.state == "finished"
+
+
+def test_trouble_with_a_stream_is_shown_until_shots_come_again(
+    clock, pipeline, shots, make_bench
+):
+    stream = Stream(shots, range(200))
+    bench = make_bench(clock, pipeline, [lambda: stream], LiveDistribution({1}))
+    words = "rank 1 on node: the server is gone"
+
+    stream.trouble = "the server is gone"
+    bench.step(20)
+    while_gone = bench.kept.snapshots[-1]
+    stream.trouble = ""
+    bench.step(20)
+    after = bench.kept.snapshots[-1]
+
+    assert words in while_gone.failures
+    assert words not in after.failures
 
 
 def test_a_quiet_worker_still_says_that_it_lives(
