@@ -15,14 +15,16 @@ from specklenn.core.errors import DataError
 from specklenn.core.model import Encoder, store_channels_last
 from specklenn.core.networks import Network, make_network
 from specklenn.core.training.data import TrainingData
-from specklenn.core.training.lessons import Batch, Judged, make_lesson
+from specklenn.core.training.lessons import Batch, Judged, Lesson
 from specklenn.core.training.optimiser import (
     learning_rate,
     make_optimiser,
     move_average,
 )
 from specklenn.core.training.ranks import ALONE, Ranks
+from specklenn.core.training.scene_lessons import Scenes
 from specklenn.core.training.settings import Training
+from specklenn.core.training.triplets import Triplets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +94,7 @@ class Trainer:
         self.settings = settings
         self.data = data
         self.ranks = ranks
-        self.lesson = make_lesson(settings, data)
+        self.lesson = _make_lesson(settings, data)
         self.parts = ranks.share(self.lesson.parts)
         if min(data.patterns.shape[1:]) < side:
             raise DataError(
@@ -264,6 +266,13 @@ class Trainer:
             f"{self.data.describe(batch.rows)}; nothing was saved after the last "
             "validation; a lower learning_rate or a warm_up may help"
         )
+
+
+def _make_lesson(settings: Training, data: TrainingData) -> Lesson:
+    """Return the lesson that the settings ask for."""
+    if settings.episodes is not None:
+        return Scenes(settings, settings.episodes, data)
+    return Triplets(settings, data)
 
 
 def _make_encoder(settings: Training) -> Network:
