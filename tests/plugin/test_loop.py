@@ -227,6 +227,26 @@ def test_a_stream_ends_when_its_workers_have_nothing_more(
     assert bench.state.state == "finished"
 
 
+@pytest.mark.parametrize(
+    ("expected", "failures", "state"),
+    [(0, [], "finished"), (200, ["interrupted before the end of the run"], "failed")],
+)
+def test_only_a_stream_of_known_length_can_be_interrupted_too_early(
+    clock, pipeline, shots, make_bench, expected, failures, state
+):
+    stream = Stream(shots, range(200))
+    distribution = LiveDistribution({1}, expected)
+    bench = make_bench(clock, pipeline, [lambda: stream], distribution)
+
+    bench.step(5)
+    bench.collector.interrupt()
+    bench.run()
+
+    assert 0 < bench.state.tally.shots < 200
+    assert bench.state.failures == failures
+    assert bench.state.state == state
+
+
 def test_trouble_with_a_stream_is_shown_until_shots_come_again(
     clock, pipeline, shots, make_bench
 ):
