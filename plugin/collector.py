@@ -146,10 +146,11 @@ class Collector:
         self._swapping.close()
         self._with_sinks(lambda sink: sink.close())
         # A stream of unknown length ends when somebody stops it.
-        early = self._distribution.expected > 0 and not self._distribution.finished
-        if self.interrupted and early:
+        endless = self._distribution.expected == 0
+        unfinished = not endless and not self._distribution.finished
+        if self.interrupted and not endless:
             self.state.failures.append("interrupted before the end of the run")
-        self.state.state = "failed" if early or self.state.failures else "finished"
+        self.state.state = "failed" if unfinished or self.state.failures else "finished"
         now, wall = self._clock.monotonic(), self._clock.wall_ns()
         self._publisher.publish(self.state.snapshot(now, wall))
         self._progress.update(self.state, now)
