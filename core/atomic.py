@@ -31,6 +31,8 @@ def replacing(*targets: Path) -> Iterator[list[Path]]:
         for part, target in zip(parts, targets, strict=True):
             part.chmod(0o644)  # safetensors leaves its own unreadable for the group
             part.replace(target)
+    except DataError:
+        raise
     except (OSError, SafetensorError) as error:
         raise DataError(f"{targets[0]}: cannot be written: {reason(error)}") from error
     finally:

@@ -181,12 +181,15 @@ class Output(Settings):
         ``{experiment}`` and ``{run}`` are replaced.
     save_classes : list of str
         Shots of these classes are written to hits.cxi.
+    emc : bool
+        Make hits.emc when the run ends: the single hits, as Dragonfly reads them.
     overwrite : bool
         Replace the results of an earlier run in this folder.
     """
 
     folder: str = "output/{experiment}-r{run:04d}"
     save_classes: list[ClassName] = Field(default_factory=lambda: [SINGLE_HIT])
+    emc: bool = False
     overwrite: bool = False
 
     @field_validator("folder")
@@ -199,6 +202,12 @@ class Output(Settings):
                 "a folder name in which only {experiment} and {run} are replaced"
             ) from error
         return value
+
+    @model_validator(mode="after")
+    def _hits_for_emc(self) -> Output:
+        if self.emc and SINGLE_HIT not in self.save_classes:
+            raise ValueError(f"{SINGLE_HIT} in save_classes, or emc: false")
+        return self
 
 
 class Publish(Settings):
@@ -254,6 +263,37 @@ class Control(Settings):
         return self
 
 
+class Metrics(Settings):
+    """Numbers of a run for Prometheus, over HTTP.
+
+    Parameters
+    ----------
+    enabled : bool
+    host : str
+        Interface that answers; this machine only by default.
+    port : int
+    allow_remote : bool
+        Needed for anything but the loopback interface: whoever reaches the port can
+        read the numbers.
+    last_scrape_s : float
+        How long a run that has finished waits for one more scrape, so that the last
+        numbers are not lost. Only if it was scraped before.
+    """
+
+    enabled: bool = False
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(default=9464, ge=1, le=65535)
+    allow_remote: bool = False
+    last_scrape_s: float = Field(default=20.0, ge=0, le=120)
+
+    @model_validator(mode="after")
+    def _loopback(self) -> Metrics:
+        loopback = [name.strip("[]") for name in LOOPBACK]
+        if not self.allow_remote and self.host not in loopback:
+            raise ValueError(f"a host of {', '.join(loopback)}, or allow_remote: true")
+        return self
+
+
 def _check_reach(endpoint: str, allow_remote: bool) -> None:
     host = endpoint.removeprefix("tcp://").rpartition(":")[0]
     if endpoint.startswith("tcp") and not allow_remote and host not in LOOPBACK:
@@ -276,6 +316,7 @@ class Config(Settings):
     output: Output = Output()
     publish: Publish = Publish()
     control: Control = Control()
+    metrics: Metrics = Metrics()
 
     @property
     def output_folder(self) -> Path:

@@ -48,6 +48,9 @@ COMMANDS = {
     "swap": Command(
         "specklenn.plugin.swap_command", "give a running job a model or supports"
     ),
+    "emc": Command(
+        "specklenn.plugin.emc_command", "the hits of a run as Dragonfly reads them"
+    ),
     "table1": Command(
         "specklenn.plugin.table1_command",
         "few labels, whole detector and a quarter, against the paper's methods",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from specklenn.core.errors import MissingPackageError, SpecklennError
+from specklenn.core.errors import ConfigError, MissingPackageError, SpecklennError
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -30,6 +30,8 @@ def world() -> MPI.Intracomm | None:
     ------
     MissingPackageError
         If a launcher started us and mpi4py or the MPI library is missing.
+    ConfigError
+        If the launcher started several tasks and each believes that it is alone.
     """
     if not any(name in os.environ for name in LAUNCHER_VARIABLES):
         return None
@@ -40,6 +42,13 @@ def world() -> MPI.Intracomm | None:
             "this job was started by an MPI launcher, but mpi4py cannot be used "
             f'({error}); pip install "specklenn[mpi]"'
         ) from error
+    tasks = int(os.environ.get("PMI_SIZE", "1"))
+    if tasks > 1 and MPI.COMM_WORLD.Get_size() == 1:
+        raise ConfigError(
+            f"{tasks} tasks were started and each is an MPI job of one, one job "
+            "expected: this MPI library does not speak the launcher's PMI; under "
+            "Slurm start with srun --mpi=pmix"
+        )
     return MPI.COMM_WORLD
 
 

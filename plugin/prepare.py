@@ -123,7 +123,12 @@ def prepare(loaded: LoadedConfig, rank: int = 0) -> Prepared:
     return Prepared(
         pipeline=pipeline,
         source=source,
-        facts=_facts(config, supports, len(source) if source else 0, used.notes),
+        facts=_facts(
+            config,
+            supports,
+            len(source) if source else 0,
+            (*_notes(source), *used.notes),
+        ),
         mask=used.mask,
     )
 
@@ -188,6 +193,11 @@ def _source_mask(loaded: LoadedConfig, source: IndexedSource | None) -> Mask | N
     if source is None:
         return loaded.settings.source.mask(loaded.place)
     return source.mask() if isinstance(source, DetectorRun) else None
+
+
+def _notes(source: IndexedSource | None) -> tuple[str, ...]:
+    """Return what a person must know of a run, from a source that says it."""
+    return tuple(getattr(source, "notes", ()))
 
 
 def _combined(supports: SupportSet, found: Sequence[Mask | None]) -> Mask | None:

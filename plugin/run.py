@@ -6,12 +6,15 @@ import argparse
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
 
 from specklenn.core.config import Config, LoadedConfig, load_config, resolved_yaml
+from specklenn.core.emc_hits import hits_to_emc
 from specklenn.core.errors import ConfigError, DataError, SpecklennError
+from specklenn.core.shots import ShotSource
 from specklenn.plugin.arguments import add_config_arguments
 from specklenn.plugin.channel import Channel, in_memory_channels
 from specklenn.plugin.clock import Clock, Idler, SystemClock
@@ -19,11 +22,13 @@ from specklenn.plugin.collector import Collector
 from specklenn.plugin.control_server import ControlServer
 from specklenn.plugin.launch import agree, on_signals, world
 from specklenn.plugin.lease import Distribution, FileDistribution, LiveDistribution
-from specklenn.plugin.outlets import Publisher
+from specklenn.plugin.metrics import MetricsServer
+from specklenn.plugin.outlets import Publisher, Sink
 from specklenn.plugin.packaged import find_config
 from specklenn.plugin.prepare import Prepared, make_source, prepare, read_weights
 from specklenn.plugin.progress import NoProgress, TerminalProgress, seen_on_terminal
 from specklenn.plugin.publish import NoPublisher, ZmqPublisher
+from specklenn.plugin.publishers import Publishers
 from specklenn.plugin.results import HITS, RESULTS, HitsFile, ResultsFile
 from specklenn.plugin.run_state import RunState
 from specklenn.plugin.summary import print_summary
@@ -34,6 +39,7 @@ from specklenn.plugin.worker import Worker, WorkerOptions
 log = logging.getLogger(__name__)
 
 INTERRUPTED = 130
+EMC = "hits.emc"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -65,11 +71,11 @@ def main(arguments: list[str]) -> int:
     communicator = world()
     rank = communicator.Get_rank() if communicator else 0
     size = communicator.Get_size() if communicator else 1
-    job: _Job | None = None
+    job: Job | None = None
     problem: SpecklennError | None = None
     try:
         settings = [*options.set, *["control.enabled=true"] * options.allow_control]
-        job = _Job(load_config(find_config(options.config), settings), rank, size)
+        job = Job(load_config(find_config(options.config), settings), rank, size)
     except SpecklennError as error:
         problem = error
     code = agree(communicator, problem)
@@ -85,8 +91,8 @@ def main(arguments: list[str]) -> int:
     return job.run_worker(channel)
 
 
-class _Job:
-    """One rank's view of a prepared run.
+class Job:
+    """One rank's view of a prepared run, whoever steps its loop.
 
     Parameters
     ----------
@@ -111,8 +117,8 @@ class _Job:
     def run_alone(self, quiet: bool) -> int:
         """Both roles in turn, in one process."""
         ours, theirs = in_memory_channels([0])
-        collector = self._collector(ours, quiet)
-        worker = self._worker(theirs[0], 0, 1)
+        collector = self.collector(ours, quiet)
+        worker = self.worker(theirs[0], self._opener(0))
         idler = Idler(self.clock)
         with on_signals(collector.interrupt):
             try:
@@ -121,27 +127,33 @@ class _Job:
                     idler.after(collector.step() or worked)
             finally:
                 collector.close()
-        return self._finish(collector)
+                worker.close()
+        return self.finish(collector)
 
     def run_collector(self, channel: Channel, quiet: bool) -> int:
         """Rank 0 of many."""
-        collector = self._collector(channel, quiet)
+        collector = self.collector(channel, quiet)
         with on_signals(collector.interrupt):
             collector.run()
-        return self._finish(collector)
+        return self.finish(collector)
 
     def run_worker(self, channel: Channel) -> int:
         """Any other rank; the collector decides when it ends."""
         logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
         with on_signals(lambda: None):
-            worker = self._worker(channel, self.rank - 1, len(self.workers))
+            worker = self.worker(channel, self._opener(self.rank - 1))
             return worker.run()
 
-    def _worker(self, channel: Channel, number: int, workers: int) -> Worker:
+    def _opener(self, number: int) -> Callable[[], ShotSource]:
+        workers = len(self.workers)
+        return lambda: make_source(self.loaded, self.prepared, number, workers)
+
+    def worker(self, channel: Channel, open_source: Callable[[], ShotSource]) -> Worker:
+        """Return a worker that takes its shots from a source."""
         config = self.config
         return Worker(
             channel,
-            lambda: make_source(self.loaded, self.prepared, number, workers),
+            open_source,
             self.prepared.pipeline,
             WorkerOptions(
                 host=os.uname().nodename.split(".")[0],
@@ -154,7 +166,8 @@ class _Job:
             self.clock,
         )
 
-    def _collector(self, channel: Channel, quiet: bool) -> Collector:
+    def collector(self, channel: Channel, quiet: bool, *more: Sink) -> Collector:
+        """Return the collector with its files, and open the log."""
         config, prepared = self.config, self.prepared
         _log_to(self.folder / "run.log")
         text = resolved_yaml(config)
@@ -175,6 +188,7 @@ class _Job:
                     prepared.photon_dtype,
                 ),
                 ResultsFile(self.folder / RESULTS, prepared.facts, text),
+                *more,
             ],
             self.publisher,
             NoProgress() if quiet else TerminalProgress(sys.stdout),
@@ -210,8 +224,10 @@ class _Job:
             len(source), len(self.workers), lease, first=source.first
         )
 
-    def _finish(self, collector: Collector) -> int:
-        files = [self.folder / name for name in (RESULTS, HITS, "run.log")]
+    def finish(self, collector: Collector) -> int:
+        """Print the summary of a run that has ended; returns the exit code."""
+        names = [RESULTS, HITS, *self._emc(collector), "run.log"]
+        files = [self.folder / name for name in names]
         console = Console(
             soft_wrap=True,
             highlight=False,
@@ -225,6 +241,18 @@ class _Job:
         if collector.interrupted:
             return INTERRUPTED
         return 1 if collector.state.failures else 0
+
+    def _emc(self, collector: Collector) -> list[str]:
+        """Make hits.emc of hits.cxi where it is asked for; returns its name."""
+        if not self.config.output.emc or collector.cannot_write:
+            return []
+        try:
+            made = hits_to_emc(self.folder / HITS, self.folder / EMC)
+        except DataError as error:
+            log.error("%s", error)
+            collector.state.failures.append(str(error))
+            return []
+        return [EMC] if made.frames else []
 
 
 def make_output_folder(config: Config, loaded: LoadedConfig) -> Path:
@@ -251,14 +279,18 @@ def make_output_folder(config: Config, loaded: LoadedConfig) -> Path:
             f"{where}: {folder} holds results already; choose another folder or "
             "--set output.overwrite=true"
         )
+    (folder / EMC).unlink(missing_ok=True)  # an earlier run's
     return folder
 
 
 def make_publisher(config: Config, clock: Clock) -> Publisher:
-    """Return the publisher that the configuration asks for."""
-    if not config.publish.enabled:
-        return NoPublisher()
-    return ZmqPublisher(config.publish.endpoint, clock)
+    """Return the publishers that the configuration asks for, as one."""
+    made: list[Publisher] = []
+    if config.publish.enabled:
+        made.append(ZmqPublisher(config.publish.endpoint, clock))
+    if config.metrics.enabled:
+        made.append(MetricsServer(config.metrics, clock))
+    return Publishers(made)
 
 
 def _log_to(path: Path) -> None:

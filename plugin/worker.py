@@ -107,7 +107,13 @@ class Worker:
         while not self.stopped:
             idler.after(self.step())
         self._channel.flush()
+        self.close()
         return 1 if self.failed else 0
+
+    def close(self) -> None:
+        """Let go of the source."""
+        if self._source is not None:
+            self._source.close()
 
     def step(self) -> bool:
         """Do one batch; returns whether there was anything to do."""

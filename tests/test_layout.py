@@ -18,7 +18,11 @@ FORBIDDEN = {
         "PySide6",
         "pyqtgraph",
         "psana",
-        "lclstreamer",
+        "om",
+        "karabo_bridge",
+        "extra_data",
+        "extra_geom",
+        "prometheus_client",
     ),
     "plugin": ("specklenn.gui", "PySide6", "pyqtgraph"),
     "gui": (

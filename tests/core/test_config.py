@@ -66,13 +66,22 @@ loop: {lease_shots: 0}
     [
         (
             "source: {kind: nosuch}\nsupport: {file: s}",
-            "source.kind: 'nosuch' found, expected 'hdf5'",
+            "source.kind: 'nosuch' found, expected .*'hdf5'",
         ),
         ("source: {path: a}\nsupport: {file: s}", "source.kind: missing"),
         (SMALLEST + "model: {device: tpu}", "model.device: 'tpu' found"),
         (SMALLEST + "output: {folder: 'x{y}'}", "only {experiment} and {run}"),
         (SMALLEST + "classify: {temperature: 0}", "greater than 0"),
         (SMALLEST + "run: {number: -1}", "run.number: -1 found"),
+        (SMALLEST + "metrics: {port: 0}", "metrics.port: 0 found"),
+        (
+            SMALLEST + "metrics: {host: 0.0.0.0}",
+            r"host of 127\.0\.0\.1, localhost, ::1, or allow_remote: true",
+        ),
+        (
+            SMALLEST + "output: {emc: true, save_classes: [multi-hit]}",
+            "expected single-hit in save_classes, or emc: false",
+        ),
         ("- 1", "the file: \\[1\\] found, expected a group of keys"),
         ("", "source: missing"),
         ("a: [", "c.yaml:1: not YAML"),
@@ -114,6 +123,15 @@ def test_files_named_in_the_file_start_there_and_by_hand_here(tmp_path):
 )
 def test_a_wrong_override_is_named(tmp_path, override, words):
     assert any(words in line for line in problems(tmp_path, SMALLEST, override))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "'::1'"])
+def test_numbers_are_shown_on_this_machine_only_unless_asked_for(tmp_path, host):
+    near = load(tmp_path, SMALLEST + f"metrics: {{host: {host}}}").settings
+    far = "metrics: {enabled: true, host: 0.0.0.0, allow_remote: true}"
+
+    assert not near.metrics.enabled
+    assert load(tmp_path, SMALLEST + far).settings.metrics.host == "0.0.0.0"
 
 
 def test_numbers_written_with_an_exponent_are_numbers(tmp_path):

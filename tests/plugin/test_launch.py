@@ -36,3 +36,16 @@ def test_signals_are_handled_as_before_when_the_work_is_over():
         assert signal.getsignal(signal.SIGTERM) != before
 
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.mpi
+def test_tasks_that_do_not_find_each_other_are_refused(run_folder, command, tmp_path):
+    environment = {**os.environ, "PMI_RANK": "0", "PMI_SIZE": "3"}
+
+    done = command(
+        "run", run_folder.config, "--set", f"output.folder={tmp_path}", env=environment
+    )
+
+    assert done.returncode == 2
+    assert "3 tasks were started and each is an MPI job of one" in done.stderr
+    assert list(tmp_path.iterdir()) == []

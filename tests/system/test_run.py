@@ -98,7 +98,7 @@ def bad_config(folder, tmp_path, **changes):
         (["output.folder=/proc/none"], "/proc/none cannot be written"),
         (["calibration.mask_file=missing.h5"], "missing.h5: no such file"),
         (["source.first_shot=600"], "the run has 600"),
-        (["source.kind=nosuch"], "source.kind: 'nosuch' found, expected 'hdf5'"),
+        (["source.kind=nosuch"], "source.kind: 'nosuch' found, expected "),
         (["model.device=cuda:7"], "PyTorch sees no GPU"),
     ],
 )

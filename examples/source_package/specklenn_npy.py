@@ -1,0 +1,24 @@
+"""Stacks of frames in NumPy files as a source: ``source.kind: npy``."""
+
+from typing import Literal
+
+import numpy as np
+
+from specklenn.core.errors import DataError
+from specklenn.core.shots import InMemorySource
+from specklenn.core.sources import Place, SourceSettings
+
+
+class NpySettings(SourceSettings):
+    """A file ``path`` with a stack (N, H, W)."""
+
+    kind: Literal["npy"]
+    path: str
+
+    def open(self, place: Place) -> InMemorySource:
+        """Open the stack; frames are read from disk when they are asked for."""
+        path = place.path(self.path)
+        try:
+            return InMemorySource(np.load(path, mmap_mode="r"))
+        except (OSError, ValueError, IndexError) as error:
+            raise DataError(f"{path}: no stack of frames: {error}") from error
