@@ -19,8 +19,17 @@ from specklenn.core.yaml_lines import read_yaml
 from specklenn.plugin import packaged
 from specklenn.plugin.sources.simulated import SimulatedSettings
 
-RUNS = ("demo", "cxi")
-TRAININGS = ("train_offline", "train_default", "train_paper")
+RUNS = (
+    "demo",
+    "cxi",
+    "om",
+    "lcls2",
+    "lcls2_shmem",
+    "euxfel",
+    "euxfel_run",
+    "lclstreamer",
+)
+TRAININGS = ("train_offline", "train_default", "train_default_2", "train_paper")
 EXPERIMENTS = ("simulate", "simulate_virus", "simulate_modules")
 
 

@@ -15,8 +15,12 @@ from specklenn.core.flags import Flag
 from specklenn.core.sources import Share
 from specklenn.plugin import packaged
 from specklenn.plugin.sources.event_times import unix_ns
-from specklenn.plugin.sources.hdf5_message import MOST_SHOTS, Layout, Message
-from specklenn.plugin.sources.lclstreamer import LclstreamerSettings
+from specklenn.plugin.sources.lclstreamer.hdf5_message import (
+    MOST_SHOTS,
+    Layout,
+    Message,
+)
+from specklenn.plugin.sources.lclstreamer.stream import LclstreamerSettings
 
 PATIENCE_S = 30
 LAYOUT = Layout(

@@ -16,7 +16,7 @@ from specklenn.core.shots import Shots
 from specklenn.core.sources import Place, Share, SourceSettings
 from specklenn.plugin.clock import Clock, SystemClock
 from specklenn.plugin.sources.event_times import TimestampFormat
-from specklenn.plugin.sources.hdf5_message import Layout, Message
+from specklenn.plugin.sources.lclstreamer.hdf5_message import Layout, Message
 from specklenn.plugin.sources.stream_watch import StreamWatch
 
 

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from specklenn.core import files
 from specklenn.core.flags import Flag
 from specklenn.core.shots import Shots
-from specklenn.plugin.sources.bitshuffle_chunks import damage
 from specklenn.plugin.sources.event_times import TimestampFormat, unix_ns
+from specklenn.plugin.sources.lclstreamer.bitshuffle_chunks import damage
 
 MOST_SHOTS = 65536
 """In a message; a file of a few bytes can claim any number."""

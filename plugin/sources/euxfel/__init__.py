@@ -1,0 +1,1 @@
+"""European XFEL: Karabo bridges, live, and recorded runs with EXtra-data."""

@@ -1,0 +1,1 @@
+"""LCLS: the HDF5 messages of lclstreamer."""
