@@ -117,6 +117,10 @@ class DetectorRun(IndexedSource, Protocol):
     def growing(self) -> bool:
         """Whether it is being written, so that others may see more shots."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person must know of it before the start, sentences."""
+
     def mask(self) -> npt.NDArray[np.bool_] | None:
         """Return the mask (H, W), True where bad, if it has one."""
 

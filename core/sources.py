@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib.metadata
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -75,6 +75,9 @@ class SourceSettings(Settings):
     """
 
     kind: str
+
+    command: ClassVar[str] = "run"
+    """The ``specklenn`` command that runs it."""
 
     @classmethod
     def complete(cls, written: dict[str, Any], place: Place) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class Command:
 COMMANDS = {
     "run": Command("specklenn.plugin.run", "classify a run, live or from files"),
     "om": Command(
-        "specklenn.plugin.om_command", "classify inside OM, the online monitor of LCLS"
+        "specklenn.plugin.om.command", "classify inside OM, the online monitor of LCLS"
     ),
     "monitor": Command("specklenn.gui.app", "the window that shows a run"),
     "label": Command(

@@ -196,8 +196,8 @@ def _source_mask(loaded: LoadedConfig, source: IndexedSource | None) -> Mask | N
 
 
 def _notes(source: IndexedSource | None) -> tuple[str, ...]:
-    """Return what a person must know of a run, from a source that says it."""
-    return tuple(getattr(source, "notes", ()))
+    """Return what a person must know of a run."""
+    return source.notes if isinstance(source, DetectorRun) else ()
 
 
 def _combined(supports: SupportSet, found: Sequence[Mask | None]) -> Mask | None:

@@ -75,7 +75,9 @@ def main(arguments: list[str]) -> int:
     problem: SpecklennError | None = None
     try:
         settings = [*options.set, *["control.enabled=true"] * options.allow_control]
-        job = Job(load_config(find_config(options.config), settings), rank, size)
+        loaded = load_config(find_config(options.config), settings)
+        check_command(loaded, "run")
+        job = Job(loaded, rank, size)
     except SpecklennError as error:
         problem = error
     code = agree(communicator, problem)
@@ -89,6 +91,22 @@ def main(arguments: list[str]) -> int:
     if rank == 0:
         return job.run_collector(channel, options.quiet)
     return job.run_worker(channel)
+
+
+def check_command(loaded: LoadedConfig, name: str) -> None:
+    """Refuse a configuration whose source another command runs.
+
+    Raises
+    ------
+    ConfigError
+    """
+    source = loaded.settings.source
+    if source.command != name:
+        where = loaded.where("source", "kind")
+        raise ConfigError(
+            f"{where}: {source.kind!r} found, which `specklenn {source.command}` runs, "
+            f"not `specklenn {name}`"
+        )
 
 
 class Job:

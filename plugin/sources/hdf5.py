@@ -114,6 +114,8 @@ class Hdf5Source:
         If a file or its dataset of frames cannot be opened; all are tried.
     """
 
+    notes: tuple[str, ...] = ()
+
     def __init__(
         self,
         paths: Sequence[Path],

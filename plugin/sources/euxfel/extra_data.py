@@ -140,6 +140,7 @@ class ExtraDataSource:
 
     first = 0
     growing = False
+    notes: tuple[str, ...] = ()
 
     def __init__(
         self,

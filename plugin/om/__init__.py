@@ -1,0 +1,1 @@
+"""Inside OM, the online monitor of LCLS: our classifier as its processing layer."""

@@ -1,0 +1,1 @@
+"""LCLS-II with psana: recorded and growing runs, shared memory."""

@@ -1,0 +1,164 @@
+"""Runs in xtc2 files, read by psana in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from specklenn.core.errors import DataError
+from specklenn.core.flags import Flag
+from specklenn.core.shots import Shots
+from specklenn.plugin.sources.event_times import unix_ns
+from specklenn.plugin.sources.psana.job import Job
+from specklenn.plugin.sources.psana.losses import Losses
+from specklenn.plugin.sources.psana.messages import Kind, Message
+from specklenn.plugin.sources.psana.process import PsanaProcess, failure
+
+MOST_DEATHS = 8
+"""Ends of psana's process during a run; each costs the event that it read."""
+
+
+class PsanaRun:
+    """A run of which any range of events can be read.
+
+    Every event of the index is a shot. What cannot be read comes flagged; an event
+    that ends psana's process is one of these, and the process is started again.
+
+    Parameters
+    ----------
+    job : Job
+    show_messages : bool
+        Let through to the terminal what psana prints.
+    timeout_s : float
+        Longest wait for psana.
+
+    Raises
+    ------
+    DataError
+        If it cannot be opened.
+    MissingPackageError
+        If psana cannot be imported.
+    """
+
+    first = 0
+
+    def __init__(self, job: Job, show_messages: bool, timeout_s: float) -> None:
+        self._job = job
+        self._show_messages = show_messages
+        self._timeout_s = timeout_s
+        self._mask: npt.NDArray[np.bool_] | None = None
+        self._deaths = 0
+        facts = self._start()
+        rows, columns = facts["shape"]
+        self.shape: tuple[int, int] = (rows, columns)
+        self.dtype: np.dtype[Any] = np.dtype(facts["dtype"])
+        self.modules = int(facts["modules"])
+        self.growing = bool(facts["growing"])
+        self.notes: tuple[str, ...] = tuple(facts["notes"])
+        self._shots = int(facts["shots"])
+        self._rows = np.ones(rows, bool)
+
+    def _start(self) -> dict[str, Any]:
+        """Start psana and let it open the run; returns what it says of it."""
+        self._psana = PsanaProcess(self._job, self._show_messages, self._timeout_s)
+        return self._introduction()
+
+    def _introduction(self) -> dict[str, Any]:
+        while (message := self._receive()) is not None:
+            if message.kind is Kind.OPENED:
+                facts: dict[str, Any] = json.loads(message.text)
+                return facts
+            if message.kind is Kind.MASK and message.frame is not None:
+                self._mask = message.frame.astype(bool)
+        fate = self._psana.fate()
+        self.close()
+        raise DataError(
+            f"{self._job.where}: {fate} when it was opened; its beginning may be "
+            "damaged"
+        )
+
+    def __len__(self) -> int:
+        return self._shots
+
+    def mask(self) -> npt.NDArray[np.bool_] | None:
+        """Return psana's mask (H, W), True where bad, if it was asked for."""
+        return self._mask
+
+    def read_only(self, needed: npt.NDArray[np.bool_]) -> None:
+        """Use some modules only, (modules,) bool; frames are 0 elsewhere."""
+        self._rows = np.repeat(needed, self.shape[0] // self.modules)
+
+    def read(self, start: int, stop: int) -> Shots:
+        """Read shots number start to stop - 1; what cannot be read comes flagged."""
+        number = stop - start
+        stamps = np.zeros(number, np.uint64)
+        frames = np.zeros((number, *self.shape), self.dtype)
+        flags = np.zeros(number, np.uint16)
+        losses = Losses(self._job.where)
+        for position, message in enumerate(self._messages(start, stop)):
+            stamps[position] = message.stamp
+            flags[position] = self._take(message, frames[position])
+            if message.kind is Kind.LOST:
+                losses.add(start + position, message.text)
+        losses.tell()
+        return Shots(
+            index=np.arange(start, stop),
+            timestamp_ns=unix_ns(stamps, "psana"),
+            arrived_ns=np.full(number, time.time_ns(), np.uint64),
+            frames=frames,
+            flags=flags,
+            truth=np.full(number, ""),
+        )
+
+    def _take(self, message: Message, frame: npt.NDArray[Any]) -> np.uint16:
+        """Copy the modules that are needed into a frame; returns the flags."""
+        if message.frame is None:
+            return Flag.UNREADABLE.bits
+        if message.frame.shape != frame.shape:
+            return Flag.WRONG_SHAPE.bits
+        frame[self._rows] = message.frame[self._rows]
+        return np.uint16(0)
+
+    def _messages(self, start: int, stop: int) -> Iterator[Message]:
+        """Return one message for every event, whatever becomes of psana."""
+        while start < stop:
+            self._psana.ask(start, stop)
+            while start < stop and (message := self._receive()) is not None:
+                yield message
+                start += 1
+            if start < stop:
+                yield Message(kind=Kind.LOST, text=self._bury())
+                start += 1
+
+    def _bury(self) -> str:
+        """Start psana again that has ended; returns how it ended."""
+        fate = self._psana.fate()
+        self.close()
+        self._deaths += 1
+        if self._deaths > MOST_DEATHS:
+            raise DataError(f"{self._job.where}: {fate}, {self._deaths} times by now")
+        self._start()
+        return fate
+
+    def _receive(self) -> Message | None:
+        """Return psana's next message; None if it is gone."""
+        try:
+            message = self._psana.receive()
+        except TimeoutError as error:
+            self.close()
+            raise DataError(
+                f"{self._job.where}: psana did not answer within {self._timeout_s:g} s"
+            ) from error
+        if message is None or message.kind not in (Kind.FAILED, Kind.MISSING):
+            return message
+        self.close()
+        raise failure(message)
+
+    def close(self) -> None:
+        """End psana's process."""
+        self._psana.kill()

@@ -1,0 +1,275 @@
+"""Streams of events, read by psana in a process of its own."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from specklenn.core.errors import DataError, EndOfRun
+from specklenn.core.shots import Shot, Shots, gather
+from specklenn.plugin.clock import Clock
+from specklenn.plugin.sources.event_times import unix_ns
+from specklenn.plugin.sources.psana.inbox import EVENTS, Inbox
+from specklenn.plugin.sources.psana.losses import Losses
+from specklenn.plugin.sources.psana.messages import Kind, Message
+from specklenn.plugin.sources.psana.process import failure
+from specklenn.plugin.sources.stream_watch import StreamWatch
+
+log = logging.getLogger(__name__)
+
+REMEMBERED = 4096
+"""Timestamps by which an event that comes twice is known."""
+
+LONGEST_PATIENCE_S = 160.0
+"""Between two starts of psana in a long silence."""
+
+MOST_DEATHS = 8
+"""Ends of psana's process in a row, without an event between them."""
+
+
+class Psana(Protocol):
+    """psana's process, as a stream sees it."""
+
+    def receive(self) -> Message | None:
+        """Wait for a message; None if it is gone."""
+
+    def fate(self) -> str:
+        """Say how it ended."""
+
+    def kill(self) -> None:
+        """End it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamOptions:
+    """How a stream behaves.
+
+    Parameters
+    ----------
+    where : str
+        What is read, for people.
+    worker, workers : int
+    restartable : bool
+        Shared memory: psana can be started again, and what is not taken in time is
+        lost. Otherwise a run that must be read without a gap.
+    end_with_run : bool
+        End when psana says that a run is over.
+    buffer_shots : int
+    trouble_after_s, restart_after_s : float
+        Silence that is told, and after which psana is started again.
+    start_timeout_s : float
+        For psana to be imported.
+    idle_end_s : float or None
+        Silence that is taken for the end.
+    """
+
+    where: str
+    worker: int = 0
+    workers: int = 1
+    restartable: bool = True
+    end_with_run: bool = False
+    buffer_shots: int = 64
+    trouble_after_s: float = 4.0
+    restart_after_s: float = 20.0
+    start_timeout_s: float = 120.0
+    idle_end_s: float | None = None
+
+
+class PsanaStream:
+    """One worker's share of a stream.
+
+    The k-th event that worker w of n takes has the number w + k n. Events that come
+    twice are dropped.
+
+    Parameters
+    ----------
+    start_psana : function returning a Psana
+    options : StreamOptions
+    clock : Clock
+    """
+
+    def __init__(
+        self, start_psana: Callable[[], Psana], options: StreamOptions, clock: Clock
+    ) -> None:
+        self._start_psana = start_psana
+        self._options = options
+        self._clock = clock
+        self._watch = StreamWatch(options.where, options.trouble_after_s, clock)
+        self._unseen = Unseen(REMEMBERED)
+        self._losses = Losses(options.where)
+        self._waiting: deque[Message] = deque()
+        self._taken = 0
+        self._lost = 0
+        self._deaths = 0
+        self._shape = (1, 1)
+        self._patience_s = options.restart_after_s
+        self._join()
+
+    @property
+    def missed(self) -> int:
+        """Events that came faster than they were taken."""
+        return self._lost + self._inbox.lost
+
+    @property
+    def trouble(self) -> str:
+        """What keeps events from coming."""
+        return self._watch.trouble
+
+    def start(self, start_ns: int) -> None:
+        """Begin; events that are here already are taken too."""
+        self._watch.restart()
+
+    def receive(self, most: int, timeout_s: float) -> Shots | None:
+        """Return up to `most` shots with frames of one shape, or None.
+
+        Raises
+        ------
+        EndOfRun
+            If the run is over, or the silence is taken for it.
+        DataError, MissingPackageError
+            If psana cannot go on.
+        """
+        if not self._waiting:
+            self._waiting.extend(self._inbox.take(most, timeout_s))
+        shots: list[Shot] = []
+        self._losses = Losses(self._options.where)
+        while self._waiting and len(shots) < most:
+            message = self._waiting[0]
+            if message.kind in EVENTS and not self._fits(message, shots):
+                break
+            if message.kind not in EVENTS and shots:
+                break
+            self._waiting.popleft()
+            self._handle(message, shots)
+        self._losses.tell()
+        if shots:
+            return gather(shots, self._shape)
+        if not self._waiting:
+            self._mind_silence()
+        return None
+
+    def close(self) -> None:
+        """End psana's process."""
+        self._psana.kill()
+        self._inbox.close()
+
+    def _join(self) -> None:
+        self._psana = self._start_psana()
+        self._inbox = Inbox(
+            self._psana.receive,
+            self._options.buffer_shots,
+            lossless=not self._options.restartable,
+        )
+        self._started = False
+        self._restart_s = self._clock.monotonic() + self._options.start_timeout_s
+
+    def _fits(self, message: Message, shots: list[Shot]) -> bool:
+        """Whether a frame has the shape of those before it; without them any fits."""
+        if message.frame is None:
+            return True
+        if not any(shot.frame is not None for shot in shots):
+            rows, columns = message.frame.shape
+            self._shape = (rows, columns)
+        return message.frame.shape == self._shape
+
+    def _handle(self, message: Message, shots: list[Shot]) -> None:
+        if message.kind in EVENTS:
+            self._take(message, shots)
+        elif message.kind is Kind.STARTED:
+            self._started = True
+            self._be_patient()
+        elif message.kind is Kind.RUN:
+            self._unseen.forget()
+        elif message.kind is Kind.OVER and self._options.end_with_run:
+            raise EndOfRun
+        elif message.kind in (Kind.FAILED, Kind.MISSING):
+            raise failure(message)
+
+    def _take(self, message: Message, shots: list[Shot]) -> None:
+        self._watch.heard(1)
+        self._deaths = 0
+        self._patience_s = self._options.restart_after_s
+        self._be_patient()
+        if not self._unseen.is_new(message.stamp):
+            return
+        options = self._options
+        shot = Shot(
+            index=options.worker + options.workers * self._taken,
+            timestamp_ns=int(unix_ns(np.array([message.stamp], np.uint64), "psana")[0]),
+            frame=message.frame,
+        )
+        self._taken += 1
+        if message.kind is Kind.LOST:
+            self._losses.add(shot.index, message.text)
+        shots.append(shot)
+
+    def _be_patient(self) -> None:
+        self._restart_s = self._clock.monotonic() + self._patience_s
+
+    def _mind_silence(self) -> None:
+        """Start psana again that is gone or silent for too long, or end."""
+        longest = self._options.idle_end_s
+        if longest is not None and self._watch.silent_s > longest:
+            raise EndOfRun
+        if self._inbox.ended:
+            self._bury(self._psana.fate())
+        elif self._clock.monotonic() > self._restart_s:
+            self._start_again()
+
+    def _bury(self, fate: str) -> None:
+        self._deaths += 1
+        if not self._options.restartable or self._deaths > MOST_DEATHS:
+            raise DataError(f"{self._options.where}: {fate}")
+        log.warning("%s: %s; it is started again", self._options.where, fate)
+        self._renew()
+
+    def _start_again(self) -> None:
+        """Psana connects again by itself, unless it waits for what is gone for good."""
+        if not self._started:
+            raise DataError(
+                f"{self._options.where}: psana could not be imported within "
+                f"{self._options.start_timeout_s:g} s"
+            )
+        if not self._options.restartable:
+            return
+        self._patience_s = min(2 * self._patience_s, LONGEST_PATIENCE_S)
+        self._renew()
+
+    def _renew(self) -> None:
+        self._psana.kill()
+        self._inbox.close()
+        self._lost += self._inbox.lost
+        self._waiting.extend(self._inbox.take(self._options.buffer_shots, 0.0))
+        self._join()
+
+
+class Unseen:
+    """Knows the last timestamps, so that none is taken twice.
+
+    Parameters
+    ----------
+    most : int
+        How many.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: dict[int, None] = {}
+
+    def is_new(self, stamp: int) -> bool:
+        """Whether a timestamp is not among the last ones; it is from now on."""
+        if stamp in self._known:
+            return False
+        self._known[stamp] = None
+        if len(self._known) > self._most:
+            del self._known[next(iter(self._known))]
+        return True
+
+    def forget(self) -> None:
+        """Take any timestamp for new: another run begins."""
+        self._known.clear()
