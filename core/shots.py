@@ -17,6 +17,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from specklenn.core.files import LONGEST_TEXT
 from specklenn.core.flags import Flag
 
 
@@ -157,6 +158,30 @@ class LiveSource(Protocol):
 
 
 ShotSource = IndexedSource | LiveSource
+
+
+def blank_shots(
+    start: int, stop: int, shape: tuple[int, int], dtype: npt.DTypeLike
+) -> Shots:
+    """Return shots number start to stop - 1 to be filled in: frames and times are 0.
+
+    Parameters
+    ----------
+    start, stop : int
+    shape : (H, W)
+        Of the frames.
+    dtype : data type
+        Of the frames.
+    """
+    number = stop - start
+    return Shots(
+        index=np.arange(start, stop),
+        timestamp_ns=np.zeros(number, np.uint64),
+        arrived_ns=np.full(number, time.time_ns(), np.uint64),
+        frames=np.zeros((number, *shape), dtype),
+        flags=np.zeros(number, np.uint16),
+        truth=np.full(number, "", f"<U{LONGEST_TEXT}"),
+    )
 
 
 def gather(shots: Sequence[Shot], shape: tuple[int, int]) -> Shots:

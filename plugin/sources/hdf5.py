@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from pydantic import Field
 from specklenn.core import files
 from specklenn.core.errors import DataError
 from specklenn.core.flags import Flag
-from specklenn.core.shots import Shots
+from specklenn.core.shots import Shots, blank_shots
 from specklenn.core.sources import Place, SourceSettings
 
 log = logging.getLogger(__name__)
@@ -201,14 +200,7 @@ class Hdf5Source:
     def read(self, start: int, stop: int) -> Shots:
         """Read shots number start to stop - 1; what cannot be read comes flagged."""
         number = stop - start
-        shots = Shots(
-            index=np.arange(start, stop),
-            timestamp_ns=np.zeros(number, np.uint64),
-            arrived_ns=np.full(number, time.time_ns(), np.uint64),
-            frames=np.zeros((number, *self.shape), self.dtype),
-            flags=np.zeros(number, np.uint16),
-            truth=np.full(number, "", f"<U{files.LONGEST_TEXT}"),
-        )
+        shots = blank_shots(start, stop, self.shape, self.dtype)
         position = 0
         while position < number:
             part, offset = self._locate(start + position)

@@ -69,13 +69,6 @@ def rows_of(folder):
         return np.sort(file["rows"][()], order="index")
 
 
-def count_rows(folder):
-    try:
-        return len(rows_of(folder))
-    except (OSError, KeyError):
-        return 0
-
-
 def free_endpoint():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -215,7 +208,7 @@ def log_of(folder):
 
 @pytest.mark.parametrize("ranks", [None, 3])
 def test_a_late_bridge_is_told_flows_and_an_interrupted_run_keeps_its_rows(
-    run_folder, command, serve, frames, tmp_path, ranks
+    run_folder, command, serve, frames, tmp_path, ranks, count_rows
 ):
     endpoint, folder = free_endpoint(), tmp_path / "o"
     path = config(run_folder, tmp_path, bridge_source(endpoint, "REQ", None))
@@ -224,7 +217,11 @@ def test_a_late_bridge_is_told_flows_and_an_interrupted_run_keeps_its_rows(
         said = f"{endpoint}: no bridge answers"
         wait_until(lambda: said in log_of(folder), process, "no trouble is told")
         serve(endpoint, "REQ", trains_of(frames))
-        wait_until(lambda: count_rows(folder) == SHOTS, process, "shots are missing")
+        wait_until(
+            lambda: count_rows(folder / "results.h5") == SHOTS,
+            process,
+            "shots are missing",
+        )
         wait_until(
             lambda: "shots come again" in log_of(folder), process, "trouble stays"
         )

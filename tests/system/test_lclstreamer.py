@@ -118,13 +118,6 @@ def rows_by_time(folder):
         return np.sort(file["rows"][()], order="timestamp_ns", kind="stable")
 
 
-def count_rows(folder):
-    try:
-        return len(rows_by_time(folder))
-    except (OSError, KeyError):
-        return 0
-
-
 def wait_until(condition, process):
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
@@ -147,12 +140,12 @@ def check_labels(rows, expected):
 
 
 def test_all_shots_of_a_stream_get_the_labels_of_the_same_run_in_a_file(
-    expected, send, receive, tmp_path
+    expected, send, receive, tmp_path, count_rows
 ):
     send("bitshuffle")
 
     with receive() as process:
-        wait_until(lambda: count_rows(tmp_path) >= SHOTS, process)
+        wait_until(lambda: count_rows(tmp_path / "results.h5") >= SHOTS, process)
         stop(process)
 
     rows = rows_by_time(tmp_path)
@@ -176,13 +169,15 @@ def test_a_run_ends_well_behind_the_silence_that_it_is_told_to_wait_for(
 
 
 def test_messages_that_cannot_be_used_are_counted_and_all_others_classified(
-    expected, send, receive, tmp_path
+    expected, send, receive, tmp_path, count_rows
 ):
     send("plain", hostile=1)
     skipped = 8 * 10
 
     with receive() as process:
-        wait_until(lambda: count_rows(tmp_path) >= SHOTS + skipped, process)
+        wait_until(
+            lambda: count_rows(tmp_path / "results.h5") >= SHOTS + skipped, process
+        )
         _, errors = stop(process)
 
     rows = rows_by_time(tmp_path)
@@ -194,18 +189,18 @@ def test_messages_that_cannot_be_used_are_counted_and_all_others_classified(
 
 
 def test_a_sender_that_is_gone_is_told_and_the_stream_flows_when_it_is_back(
-    expected, send, receive, tmp_path
+    expected, send, receive, tmp_path, count_rows
 ):
     log = tmp_path / "run.log"
     half = SHOTS // 2
     send("plain", last=half)
 
     with receive("source.trouble_after_s=1") as process:
-        wait_until(lambda: count_rows(tmp_path) >= half, process)
+        wait_until(lambda: count_rows(tmp_path / "results.h5") >= half, process)
         wait_until(lambda: log.read_text().count(": no message since ") >= 2, process)
         again = log.read_text().count("shots come again")
         send("plain", first=half)
-        wait_until(lambda: count_rows(tmp_path) >= SHOTS, process)
+        wait_until(lambda: count_rows(tmp_path / "results.h5") >= SHOTS, process)
         wait_until(
             lambda: log.read_text().count("shots come again") >= again + 2, process
         )

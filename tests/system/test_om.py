@@ -138,21 +138,6 @@ def free_endpoints():
         return [f"tcp://127.0.0.1:{one.getsockname()[1]}" for one in (first, second)]
 
 
-def wait_for_rows(path, number):
-    deadline = time.monotonic() + PATIENCE_S
-    while count_rows(path) < number:
-        assert time.monotonic() < deadline, "no rows came"
-        time.sleep(0.2)
-
-
-def count_rows(path):
-    try:
-        with h5py.File(path, "r", swmr=True) as file:
-            return len(file["rows"])
-    except (OSError, KeyError):
-        return 0
-
-
 @pytest.mark.parametrize("ranks", [2, 3])
 def test_every_shot_is_judged_inside_om_as_in_a_run_of_ours(
     beamtime, om, expected, tmp_path, ranks
@@ -333,7 +318,7 @@ def test_an_error_nobody_foresaw_ends_all_ranks_and_names_it(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_ends_though_a_node_waits_for_its_data(
-    beamtime, om, tmp_path, number
+    beamtime, om, tmp_path, number, wait_for_rows
 ):
     os.mkfifo(tmp_path / "never.npy")
     names = [beamtime.path(i % SHOTS) for i in range(50 * SHOTS)]

@@ -483,14 +483,6 @@ def wait_for(true, what):
         time.sleep(0.1)
 
 
-def count_rows(folder):
-    try:
-        with h5py.File(folder / "results.h5", "r", swmr=True) as file:
-            return len(file["rows"])
-    except (OSError, KeyError):
-        return 0
-
-
 def log_text(folder):
     path = folder / "run.log"
     return path.read_text() if path.exists() else ""
@@ -521,7 +513,7 @@ def test_two_workers_share_a_memory_at_120_hz_without_losing_any(
 @pytest.mark.mpi
 @pytest.mark.parametrize(("ranks", "restart_s"), [(None, 5), (3, 60)])
 def test_a_server_that_dies_is_seen_and_shots_come_again_by_themselves(
-    played, configured, command, tmp_path, tag, ranks, restart_s
+    played, configured, command, tmp_path, tag, ranks, restart_s, count_rows
 ):
     """Whether psana is started again in between, or connects again by itself."""
     out, clients = tmp_path / "o", (ranks or 2) - 1
@@ -529,11 +521,14 @@ def test_a_server_that_dies_is_seen_and_shots_come_again_by_themselves(
 
     with running(command, config, ranks) as process:
         with served(tag, played, clients):
-            wait_for(lambda: count_rows(out) > 30, "no rows came")
+            wait_for(lambda: count_rows(out / "results.h5") > 30, "no rows came")
         wait_for(lambda: "no message since" in log_text(out), "nobody saw it")
-        before = count_rows(out)
+        before = count_rows(out / "results.h5")
         with served(tag, played, clients):
-            wait_for(lambda: count_rows(out) > before + 30, "no rows came again")
+            wait_for(
+                lambda: count_rows(out / "results.h5") > before + 30,
+                "no rows came again",
+            )
             wait_for(lambda: "shots come again" in log_text(out), "trouble stayed")
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=PATIENCE_S)

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 
 import h5py
 import numpy as np
@@ -270,18 +269,11 @@ def live_config(run_folder):
     )
 
 
-def wait_for_rows(path, number, patience_s=60):
-    deadline = time.monotonic() + patience_s
-    while count_rows(path) < number:
-        assert time.monotonic() < deadline, "no rows came"
-        time.sleep(0.2)
-
-
 @pytest.mark.mpi
 @pytest.mark.parametrize("ranks", [None, 3])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_keeps_every_row_it_counted(
-    run_folder, command, tmp_path, ranks, number
+    run_folder, command, tmp_path, ranks, number, wait_for_rows
 ):
     (tmp_path / "live.yaml").write_text(live_config(run_folder))
     process = command(
@@ -307,17 +299,9 @@ def test_an_interrupted_run_keeps_every_row_it_counted(
         assert process.returncode == 130
 
 
-def count_rows(path):
-    try:
-        with h5py.File(path, "r", swmr=True) as file:
-            return len(file["rows"])
-    except (OSError, KeyError):
-        return 0
-
-
 @pytest.mark.mpi
 def test_a_killed_worker_ends_the_job_and_leaves_readable_results(
-    run_folder, command, tmp_path
+    run_folder, command, tmp_path, wait_for_rows
 ):
     (tmp_path / "live.yaml").write_text(live_config(run_folder))
     process = command(

@@ -176,7 +176,9 @@ def test_every_run_of_the_daq_is_one_of_ours(daq, run_folder):
 
 
 @pytest.mark.slow
-def test_a_live_run_ends_with_its_number_and_with_the_script(daq, run_folder):
+def test_a_live_run_ends_with_its_number_and_with_the_script(
+    daq, run_folder, count_rows
+):
     (daq.folder / "live.yaml").write_text(
         LIVE.format(
             support=packaged.folder() / "support",
@@ -200,14 +202,6 @@ def test_a_live_run_ends_with_its_number_and_with_the_script(daq, run_folder):
         assert len(np.unique(index)) == len(index) > 20
     with pytest.raises(ProcessLookupError):
         os.kill(int(daq.said.split("stops process ")[-1].split()[0]), 0)
-
-
-def count_rows(path):
-    try:
-        with h5py.File(path, "r", swmr=True) as file:
-            return len(file["rows"])
-    except (OSError, KeyError):
-        return 0
 
 
 def test_what_fails_is_started_again_after_ever_longer_pauses(daq):

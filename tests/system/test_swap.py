@@ -1,7 +1,6 @@
 """``specklenn swap`` as a user gives it, to a run on real MPI ranks."""
 
 import signal
-import time
 
 import h5py
 import numpy as np
@@ -55,23 +54,8 @@ def folder(run_folder, tmp_path_factory):
     return made, f"tcp://127.0.0.1:{port}", weights
 
 
-def wait_for_rows(path, number):
-    deadline = time.monotonic() + 120
-    while count_rows(path) < number:
-        assert time.monotonic() < deadline, "no rows came"
-        time.sleep(0.2)
-
-
-def count_rows(path):
-    try:
-        with h5py.File(path, "r", swmr=True) as file:
-            return len(file["rows"])
-    except (OSError, KeyError):
-        return 0
-
-
 @pytest.fixture(scope="module")
-def swapped(folder, run_folder, command):
+def swapped(folder, run_folder, command, count_rows, wait_for_rows):
     """A live run that was given supports, a model, and both back."""
     made, endpoint, _ = folder
     results = made / "o/results.h5"

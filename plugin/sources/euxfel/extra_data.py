@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +11,7 @@ from pydantic import Field, model_validator
 
 from specklenn.core.errors import DataError, MissingPackageError
 from specklenn.core.flags import Flag
-from specklenn.core.shots import Shots
+from specklenn.core.shots import Shots, blank_shots
 from specklenn.core.sources import Place
 from specklenn.plugin.sources.euxfel.assembly import Assembled
 from specklenn.plugin.sources.euxfel.pulses import (
@@ -197,21 +196,13 @@ class ExtraDataSource:
 
     def read(self, start: int, stop: int) -> Shots:
         """Read shots number start to stop - 1; what cannot be read comes flagged."""
-        number = stop - start
-        shots = Shots(
-            index=np.arange(start, stop),
-            timestamp_ns=np.zeros(number, np.uint64),
-            arrived_ns=np.full(number, time.time_ns(), np.uint64),
-            frames=np.zeros((number, *self.shape), self.dtype),
-            flags=np.zeros(number, np.uint16),
-            truth=np.full(number, ""),
-        )
+        shots = blank_shots(start, stop, self.shape, self.dtype)
         self._trains.expect(self._train_of(start), self._train_of(stop - 1) + 1)
         position = 0
-        while position < number:
+        while position < len(shots):
             shot = start + position
             train = self._train_of(shot)
-            length = min(number - position, int(self._ends[train]) - shot)
+            length = min(len(shots) - position, int(self._ends[train]) - shot)
             self._fill(shots.part(position, position + length), train)
             position += length
         return shots
