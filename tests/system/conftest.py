@@ -18,12 +18,12 @@ def rows_in(path):
         return 0
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def count_rows():
     return rows_in
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def wait_for_rows():
     def wait(path, number):
         deadline = time.monotonic() + PATIENCE_S
