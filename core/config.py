@@ -235,7 +235,7 @@ class Publish(Settings):
 
     @model_validator(mode="after")
     def _loopback(self) -> Publish:
-        _check_reach(self.endpoint, self.allow_remote)
+        check_reach(self.endpoint, self.allow_remote)
         return self
 
 
@@ -259,7 +259,7 @@ class Control(Settings):
 
     @model_validator(mode="after")
     def _loopback(self) -> Control:
-        _check_reach(self.endpoint, self.allow_remote)
+        check_reach(self.endpoint, self.allow_remote)
         return self
 
 
@@ -294,9 +294,21 @@ class Metrics(Settings):
         return self
 
 
-def _check_reach(endpoint: str, allow_remote: bool) -> None:
+def on_loopback(endpoint: str) -> bool:
+    """Return whether only this machine reaches an endpoint."""
     host = endpoint.removeprefix("tcp://").rpartition(":")[0]
-    if endpoint.startswith("tcp") and not allow_remote and host not in LOOPBACK:
+    return not endpoint.startswith("tcp") or host in LOOPBACK
+
+
+def check_reach(endpoint: str, allow_remote: bool) -> None:
+    """Refuse an endpoint that others reach unless that is allowed.
+
+    Raises
+    ------
+    ValueError
+        What is allowed, for a settings model to pass on.
+    """
+    if not allow_remote and not on_loopback(endpoint):
         raise ValueError(f"an endpoint on {', '.join(LOOPBACK)}, or allow_remote: true")
 
 

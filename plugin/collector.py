@@ -155,8 +155,9 @@ class Collector:
         self._publisher.publish(self.state.snapshot(now, wall))
         self._progress.update(self.state, now)
         self._progress.close()
-        self._publisher.close()
+        # Before the publisher, which may wait for somebody who reads the last numbers.
         self._channel.flush()
+        self._publisher.close()
 
     def _with_sinks(self, do: Callable[[Sink], None]) -> None:
         """Do something with every sink; the run ends when one cannot write."""

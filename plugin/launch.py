@@ -52,6 +52,11 @@ def world() -> MPI.Intracomm | None:
     return MPI.COMM_WORLD
 
 
+def machine() -> str:
+    """Return the short name of this machine."""
+    return os.uname().nodename.split(".")[0]
+
+
 def agree(communicator: MPI.Intracomm | None, problem: SpecklennError | None) -> int:
     """Let rank 0 print what went wrong anywhere; every rank returns the same code.
 

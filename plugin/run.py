@@ -20,7 +20,7 @@ from specklenn.plugin.channel import Channel, in_memory_channels
 from specklenn.plugin.clock import Clock, Idler, SystemClock
 from specklenn.plugin.collector import Collector
 from specklenn.plugin.control_server import ControlServer
-from specklenn.plugin.launch import agree, on_signals, world
+from specklenn.plugin.launch import agree, machine, on_signals, world
 from specklenn.plugin.lease import Distribution, FileDistribution, LiveDistribution
 from specklenn.plugin.metrics import MetricsServer
 from specklenn.plugin.outlets import Publisher, Sink
@@ -174,7 +174,7 @@ class Job:
             open_source,
             self.prepared.pipeline,
             WorkerOptions(
-                host=os.uname().nodename.split(".")[0],
+                host=machine(),
                 batch_shots=config.loop.batch_shots,
                 live_wait_s=config.loop.live_wait_ms / 1000,
                 save_classes=tuple(config.output.save_classes),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 from specklenn.core.config import LoadedConfig, load_config
 from specklenn.core.errors import ConfigError, SpecklennError
 from specklenn.plugin.arguments import add_config_arguments
-from specklenn.plugin.launch import agree, on_signals, world
+from specklenn.plugin.launch import agree, machine, on_signals, world
 from specklenn.plugin.om import host
 from specklenn.plugin.om.collecting import CollectingNode, RunEndedError
 from specklenn.plugin.om.events import CarefulRetrieval, sentence
@@ -70,11 +69,6 @@ def main(arguments: list[str]) -> int:
         traceback.print_exc()
         who = f"rank {communicator.Get_rank()} on {machine()}"
         return _end_all(communicator, 1, [f"{who} failed: {sentence(error)}"])
-
-
-def machine() -> str:
-    """Return the short name of this machine."""
-    return os.uname().nodename.split(".")[0]
 
 
 def _end_all(communicator: MPI.Intracomm, code: int, sentences: Sequence[str]) -> int:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from specklenn.core.config import LOOPBACK, Endpoint
+from specklenn.core.config import Endpoint, check_reach
 from specklenn.core.settings import Settings
 from specklenn.core.sources import Place, SourceSettings
 from specklenn.plugin.om import host
@@ -71,12 +71,7 @@ class OmViewer(Settings):
 
     @model_validator(mode="after")
     def _loopback(self) -> OmViewer:
-        host = self.endpoint.removeprefix("tcp://").rpartition(":")[0]
-        local = not self.endpoint.startswith("tcp") or host in LOOPBACK
-        if not (local or self.allow_remote):
-            raise ValueError(
-                f"an endpoint on {', '.join(LOOPBACK)}, or allow_remote: true"
-            )
+        check_reach(self.endpoint, self.allow_remote)
         return self
 
 

@@ -489,7 +489,7 @@ def log_text(folder):
 
 
 @pytest.mark.mpi
-def test_two_workers_share_a_memory_at_120_hz_without_losing_any(
+def test_two_workers_share_a_memory_at_120_hz_and_miss_nothing_that_reaches_them(
     played, configured, command, tmp_path, tag
 ):
     """On a busy machine the server itself drops some events, and tells nobody."""

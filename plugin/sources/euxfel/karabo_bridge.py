@@ -8,6 +8,7 @@ bridge's own package.
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections import deque
 from collections.abc import Sequence
@@ -82,7 +83,7 @@ class KaraboBridgeSettings(TrainSettings):
     def check(self, place: Place) -> None:
         """Find a missing package or a geometry that cannot be used."""
         try:
-            import karabo_bridge  # noqa: F401
+            importlib.import_module("karabo_bridge")
         except ImportError as error:
             raise MissingPackageError(
                 "source.kind: karabo-bridge needs the package karabo-bridge, which "

@@ -35,9 +35,7 @@ def import_psana() -> None:
         If psana or what it needs is missing.
     """
     alone = ModuleType(MPI)
-    alone.COMM_WORLD = SimpleNamespace(  # type: ignore[attr-defined]
-        Get_rank=lambda: 0, Get_size=lambda: 1
-    )
+    vars(alone)["COMM_WORLD"] = SimpleNamespace(Get_rank=lambda: 0, Get_size=lambda: 1)
     sys.modules[MPI] = alone
     try:
         importlib.import_module("psana")
