@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import zmq
 
@@ -102,20 +103,39 @@ def ask(endpoint: str, request: Request, timeout_s: float) -> Answer:
     DataError
         If no run listens there, or none answers in time.
     """
-    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.setsockopt(zmq.IMMEDIATE, 1)
-        socket.setsockopt(zmq.SNDTIMEO, round(1000 * CONNECT_S))
-        socket.setsockopt(zmq.MAXMSGSIZE, LARGEST_MESSAGE_BYTES)
+    with zmq.Context() as context, connected(context, endpoint) as socket:
+        socket.send(encode(request))
+        return _answer(socket, request, timeout_s)
+
+
+def connected(context: zmq.Context[Any], endpoint: str) -> zmq.Socket[bytes]:
+    """Return a socket that a run has accepted.
+
+    The socket is watched until it is; ``zmq.IMMEDIATE`` would tell as well, but it
+    throws away an answer that was not yet read when the run ends.
+
+    Raises
+    ------
+    DataError
+        If no run listens there.
+    """
+    socket = context.socket(zmq.DEALER)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.MAXMSGSIZE, LARGEST_MESSAGE_BYTES)
+    with socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED) as watch:
         try:
             socket.connect(endpoint)
-            socket.send(encode(request))
+            why = "" if watch.poll(round(1000 * CONNECT_S)) else "nobody answers"
         except zmq.ZMQError as error:
-            raise DataError(
-                f"no run takes orders at {endpoint} ({error.strerror}); was it started "
-                "with --allow-control?"
-            ) from error
-        return _answer(socket, request, timeout_s)
+            why = str(error.strerror)
+        socket.disable_monitor()
+    if why:
+        socket.close()
+        raise DataError(
+            f"no run takes orders at {endpoint} ({why}); was it started with "
+            "--allow-control?"
+        )
+    return socket
 
 
 def _answer(socket: zmq.Socket[bytes], request: Request, timeout_s: float) -> Answer:

@@ -171,6 +171,20 @@ def test_an_order_that_nobody_takes_is_answered_when_the_run_ends(server, endpoi
     assert not found[0].done
 
 
+def test_an_answer_outlives_the_run_that_gave_it(server, endpoint):
+    with zmq.Context() as context, swap_command.connected(context, endpoint) as socket:
+        socket.send(encode(request("status")))
+        watch = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED, "inproc://end")
+        with watch:
+            assert socket.poll(10_000)
+            server.close()
+            assert watch.poll(10_000)
+            socket.disable_monitor()
+
+        assert socket.poll(10_000)
+        assert decode(Answer, socket.recv()).now == FIRST
+
+
 def test_an_endpoint_in_use_is_refused_in_one_sentence(server, endpoint, state):
     with pytest.raises(ConfigError, match="does another run take orders there"):
         ControlServer(endpoint, Builder(), state, SystemClock())
