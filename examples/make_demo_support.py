@@ -12,10 +12,11 @@ import h5py
 import numpy as np
 
 from specklenn.core import files
-from specklenn.core.config import SimulatedSource, load_config
+from specklenn.core.config_file import load_config
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
 from specklenn.core.simulation.pools import PooledFactory
 from specklenn.plugin.packaged import find_config
+from specklenn.plugin.sources.simulated import SimulatedSettings
 
 FIRST_SHOT = 1_000_000
 PER_CLASS = 5
@@ -26,7 +27,7 @@ STEP_PHOTONS = 1 / 32
 def main(target: Path) -> None:
     """Write the support file."""
     source = load_config(find_config("demo")).settings.source
-    assert isinstance(source, SimulatedSource)
+    assert isinstance(source, SimulatedSettings)
     factory = PooledFactory(source.experiment)
     drawn = factory.shots(np.arange(FIRST_SHOT, FIRST_SHOT + 400))
     chosen = np.concatenate(

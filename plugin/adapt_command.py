@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
 def _read(options: argparse.Namespace) -> Adaptation:
     """Return what is to be done; files given by ``--set`` are taken from here."""
     from specklenn.core.adaptation.settings import Adaptation
-    from specklenn.core.config import overridden
+    from specklenn.core.config_file import overridden
     from specklenn.core.validation import validate
     from specklenn.core.yaml_lines import read_yaml
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from specklenn.core.config import load_config, overridden, resolved_yaml
+from specklenn.core.config_file import load_config, overridden, resolved_yaml
 from specklenn.core.settings import Settings
 from specklenn.core.simulation.experiment import Experiment
 from specklenn.core.validation import validate

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from specklenn.core.config import (
+from specklenn.core.config_file import (
     LoadedConfig,
     check_config,
     load_config,

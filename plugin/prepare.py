@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core import files
-from specklenn.core.config import Config, LoadedConfig
+from specklenn.core.config import Config
+from specklenn.core.config_file import LoadedConfig
 from specklenn.core.errors import ConfigError, MissingPackageError, SpecklennError
 from specklenn.core.labels import all_classes
 from specklenn.core.pipeline import Pipeline

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from specklenn.core.config import Config, LoadedConfig, load_config, resolved_yaml
+from specklenn.core.config import Config
+from specklenn.core.config_file import LoadedConfig, load_config, resolved_yaml
 from specklenn.core.emc_hits import hits_to_emc
 from specklenn.core.errors import ConfigError, DataError, SpecklennError
 from specklenn.core.shots import ShotSource

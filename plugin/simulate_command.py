@@ -114,7 +114,7 @@ def read_task(options: argparse.Namespace) -> Task:
     ConfigError
         With every problem of the configuration.
     """
-    from specklenn.core.config import overridden
+    from specklenn.core.config_file import overridden
     from specklenn.core.simulation.catalogue import count_samples
     from specklenn.core.simulation.experiment import Experiment
     from specklenn.core.simulation.task import Task

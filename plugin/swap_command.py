@@ -9,7 +9,6 @@ import sys
 import time
 import uuid
 from pathlib import Path
-from typing import Any
 
 import zmq
 
@@ -108,7 +107,9 @@ def ask(endpoint: str, request: Request, timeout_s: float) -> Answer:
         return _answer(socket, request, timeout_s)
 
 
-def connected(context: zmq.Context[Any], endpoint: str) -> zmq.Socket[bytes]:
+def connected(
+    context: zmq.Context[zmq.Socket[bytes]], endpoint: str
+) -> zmq.Socket[bytes]:
     """Return a socket that a run has accepted.
 
     The socket is watched until it is; ``zmq.IMMEDIATE`` would tell as well, but it

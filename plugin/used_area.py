@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from specklenn.core.area import Mask, area_mask, modules_with
-from specklenn.core.config import LoadedConfig
+from specklenn.core.config_file import LoadedConfig
 from specklenn.core.dead_area import DeadArea, Signals, find_dead
 from specklenn.core.errors import ConfigError
 from specklenn.core.flags import is_skipped

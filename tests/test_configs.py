@@ -5,7 +5,7 @@ import pytest
 
 from specklenn.core import checkpoint
 from specklenn.core.adaptation.settings import Adaptation
-from specklenn.core.config import load_config
+from specklenn.core.config_file import load_config
 from specklenn.core.simulation.beam import Beam
 from specklenn.core.simulation.debris import Debris
 from specklenn.core.simulation.detector import Detector

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from specklenn.core import files
-from specklenn.core.config import load_config
+from specklenn.core.config_file import load_config
 from specklenn.core.simulation.particles import make_particle
 from specklenn.core.support import load_supports
 

@@ -112,7 +112,7 @@ def test_no_pickle_crosses_a_boundary():
         ("import specklenn.plugin.cli", ("numpy", "torch", "pydantic", "rich")),
         ("import specklenn.core.messages", ("torch", "pydantic", "h5py", "yaml")),
         ("import specklenn.gui.app", ("torch", "PySide6", "pyqtgraph", "h5py")),
-        ("import specklenn.core.config", ("torch", "finufft", "scipy", "mpi4py")),
+        ("import specklenn.core.config_file", ("torch", "finufft", "scipy", "mpi4py")),
     ],
 )
 def test_light_modules_stay_light(code, heavy):

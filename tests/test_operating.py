@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from specklenn.core.config import load_config
+from specklenn.core.config_file import load_config
 from specklenn.core.emc import open_emc
 
 ROOT = Path(__file__).parent.parent

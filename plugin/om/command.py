@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from specklenn.core.config import LoadedConfig, load_config
+from specklenn.core.config_file import LoadedConfig, load_config
 from specklenn.core.errors import ConfigError, SpecklennError
 from specklenn.plugin.arguments import add_config_arguments
 from specklenn.plugin.launch import agree, machine, on_signals, world

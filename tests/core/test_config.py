@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from specklenn.core.config import load_config, resolved_yaml
+from specklenn.core.config_file import load_config, resolved_yaml
 from specklenn.core.errors import ConfigError
 
 SMALLEST = "source: {kind: hdf5, path: a.h5}\nsupport: {file: s.yaml}\n"

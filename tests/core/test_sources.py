@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from specklenn.core import sources
-from specklenn.core.config import load_config
+from specklenn.core.config_file import load_config
 from specklenn.core.errors import ConfigError
 from specklenn.core.sources import Place, SourceSettings, find_kind, kinds
 

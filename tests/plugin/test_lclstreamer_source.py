@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import zmq
 
-from specklenn.core.config import load_config
+from specklenn.core.config_file import load_config
 from specklenn.core.errors import ConfigError, DataError, EndOfRun
 from specklenn.core.flags import Flag
 from specklenn.core.sources import Share

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from specklenn.core.config import load_config, resolved_yaml
+from specklenn.core.config_file import load_config, resolved_yaml
 from specklenn.core.errors import ConfigError, MissingPackageError
 from specklenn.plugin.om import command, host
 from specklenn.plugin.om.settings import OmSettings

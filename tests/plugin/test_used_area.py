@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from specklenn.core import files
-from specklenn.core.config import load_config
+from specklenn.core.config_file import load_config
 from specklenn.core.errors import ConfigError
 from specklenn.core.preprocess import Preprocessing
 from specklenn.plugin.sources.hdf5 import Hdf5Source

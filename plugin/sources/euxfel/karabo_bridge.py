@@ -19,7 +19,7 @@ import numpy.typing as npt
 import zmq
 from pydantic import Field, field_validator
 
-from specklenn.core.config import Endpoint
+from specklenn.core.endpoints import Endpoint
 from specklenn.core.errors import EndOfRun, MissingPackageError
 from specklenn.core.shots import Shots
 from specklenn.core.sources import Place, Share

@@ -10,7 +10,7 @@ import numpy as np
 import zmq
 from pydantic import Field, model_validator
 
-from specklenn.core.config import LOOPBACK, Endpoint
+from specklenn.core.endpoints import LOOPBACK, Endpoint, on_loopback
 from specklenn.core.errors import DataError, EndOfRun
 from specklenn.core.shots import Shots
 from specklenn.core.sources import Place, Share, SourceSettings
@@ -80,10 +80,10 @@ class LclstreamerSettings(SourceSettings):
         return self
 
     def _check(self, endpoint: str) -> None:
-        host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
+        port = endpoint.rpartition(":")[2]
         if not (port.isdecimal() and 0 < int(port) < 2**16):
             raise ValueError(f"{endpoint} to end in a port, as tcp://127.0.0.1:12321")
-        if not self.allow_remote and host not in LOOPBACK:
+        if not self.allow_remote and not on_loopback(endpoint):
             raise ValueError(
                 f"{endpoint} to be on {', '.join(LOOPBACK)}, or allow_remote: true "
                 "(whoever reaches the port can feed shots)"

@@ -1,0 +1,143 @@
+"""The scripts under examples/ do what their first lines say."""
+
+import itertools
+import runpy
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from specklenn.core import checkpoint, dataset_writer, files
+from specklenn.core.model import Encoder
+from specklenn.core.simulation.structures import read_structure
+
+ROOT = Path(__file__).parent.parent
+CONTACT = 3.0
+
+
+def script(name):
+    return runpy.run_path(str(ROOT / "examples" / name))
+
+
+def run(monkeypatch, name, *arguments):
+    monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+    runpy.run_path(str(ROOT / "examples" / name), run_name="__main__")
+
+
+@pytest.mark.slow
+def test_the_demos_supports_can_be_made_again(tmp_path, monkeypatch):
+    run(monkeypatch, "make_demo_support.py", tmp_path / "demo.h5")
+
+    with (
+        h5py.File(tmp_path / "demo.h5") as made,
+        h5py.File(ROOT / "configs/support/demo.h5") as packaged,
+    ):
+        for dataset in (files.DATA, files.MASK, files.LABEL):
+            np.testing.assert_array_equal(made[dataset][()], packaged[dataset][()])
+
+
+@pytest.fixture
+def two_models(tmp_path, model):
+    """Files of two networks with other weights."""
+    for number in (1, 2):
+        torch.manual_seed(number)
+        network = Encoder(48).eval()
+        path = tmp_path / f"model_{number}.safetensors"
+        checkpoint.save(path, network, model.preprocessing, model.card)
+    return tmp_path
+
+
+def weights(path):
+    return checkpoint.load(path).encoder.state_dict()
+
+
+@pytest.mark.parametrize("share", [0.25, 1])
+def test_a_blend_lies_on_the_line_between_two_networks(
+    two_models, draw_shots, monkeypatch, share
+):
+    frames, labels = draw_shots(120)
+    names = np.full(120, "rings")
+    dataset_writer.write_dataset(two_models / "shots.h5", frames, labels, names=names)
+    (two_models / "training.yaml").write_text(
+        "name: blended\ndata: [unused.h5]\noutput: unused.safetensors\n"
+        "validation: [{file: shots.h5}]\n"
+        "validation_patterns: 8\ntraining: {preprocess: {crop: 96}}\n"
+    )
+    first, second, out = (
+        two_models / f"{name}.safetensors" for name in ("model_1", "model_2", "out")
+    )
+
+    given = (two_models / "training.yaml", first, second, out)
+    run(monkeypatch, "release/blend.py", *given, "--shares", share)
+
+    ours, theirs, blended = weights(first), weights(second), weights(out)
+    for name, found in blended.items():
+        expected = (1 - share) * ours[name].double() + share * theirs[name].double()
+        # Files hold half precision.
+        torch.testing.assert_close(found.double(), expected, rtol=2e-3, atol=1e-3)
+    assert checkpoint.load(out).card.scores["blended"] == share
+
+
+@pytest.fixture
+def blob(tmp_path):
+    """A long box of atoms in a file, as examples/release/data.sh expects it."""
+    places = np.random.default_rng(0).uniform(-1, 1, (3000, 3)) * [20, 30, 60]
+    path = tmp_path / "blob.npz"
+    numbers = np.full(3000, 6, np.uint8)
+    np.savez(path, xyz_centi_angstrom=np.rint(100 * places).astype(np.int32), z=numbers)
+    return path
+
+
+@pytest.fixture
+def atoms(blob):
+    with np.load(blob) as stored:
+        return stored["xyz_centi_angstrom"] / 100, stored["z"]
+
+
+def test_a_half_lies_on_one_side_of_a_plane(atoms):
+    kept, numbers = script("release/relatives.py")["half"](
+        atoms, np.random.default_rng(1)
+    )
+
+    left = {tuple(place) for place in atoms[0]} - {tuple(place) for place in kept}
+    assert 0.3 < len(kept) / 3000 < 0.7
+    assert len(numbers) == len(kept)
+    assert np.linalg.norm(kept.mean(axis=0) - np.mean(list(left), axis=0)) > 15
+
+
+def test_a_rod_is_as_long_and_thinner(atoms):
+    kept, _ = script("release/relatives.py")["rod"](atoms, np.random.default_rng(1))
+
+    assert np.ptp(kept[:, 2]) > 115
+    assert np.hypot(*kept[:, :2].T).max() < 0.8 * np.hypot(*atoms[0][:, :2].T).max()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_chain_is_of_copies_that_touch_in_a_row(atoms, seed):
+    places, numbers = script("release/relatives.py")["chain"](
+        atoms, np.random.default_rng(seed)
+    )
+
+    copies = places.reshape(-1, 3000, 3)
+    spread = [np.linalg.norm(copy - copy.mean(axis=0), axis=1).std() for copy in copies]
+    ends = [(copy[:, 2].min(), copy[:, 2].max()) for copy in copies]
+    assert 2 <= len(copies) <= 4
+    assert len(numbers) == len(places)
+    np.testing.assert_allclose(spread, spread[0])
+    for (_, top), (bottom, _) in itertools.pairwise(ends):
+        assert top - bottom == pytest.approx(CONTACT)
+    assert ends[-1][1] <= 400
+
+
+def test_relatives_are_the_same_every_time_and_readable(blob, tmp_path, monkeypatch):
+    for folder in ("a", "b"):
+        run(monkeypatch, "release/relatives.py", tmp_path, tmp_path / folder, "blob")
+
+    (first,), (second,) = (list((tmp_path / name).iterdir()) for name in "ab")
+    assert first.name == second.name
+    assert np.array_equal(
+        read_structure(first).positions, read_structure(second).positions
+    )
