@@ -12,10 +12,11 @@ import hashlib
 import importlib.resources
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import torch
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError
@@ -26,8 +27,11 @@ from specklenn.core.atomic import replacing
 from specklenn.core.errors import WeightsError
 from specklenn.core.networks import Network, make_network
 from specklenn.core.preprocess import Preprocessing
-from specklenn.core.scoring import Rule
+from specklenn.core.scoring import NO_ANCHORS, Anchors, Rule
 from specklenn.core.settings import Settings
+
+ANCHOR = "anchor:"
+"""Begins the names of the tensors that are anchors of classes, not weights."""
 
 TEMPERATURE = 0.1
 """Of scores where nobody has calibrated them."""
@@ -91,10 +95,12 @@ class Checkpoint:
         In evaluation mode.
     preprocessing : Preprocessing
     card : Card
-    rule : {"mean", "nearest", "soft", "prototype"}
+    rule : {"mean", "nearest", "soft", "prototype", "anchored"}
         By which its training chose the best weights, and the one to classify by.
     temperature : float
         That makes scores probabilities as well as it can.
+    anchors : dict of str to (D,) float32
+        Typical shots of classes, for the last rule.
     """
 
     encoder: Network
@@ -102,6 +108,7 @@ class Checkpoint:
     card: Card
     rule: Rule = "mean"
     temperature: float = TEMPERATURE
+    anchors: Anchors = field(default_factory=dict)
 
 
 def save(
@@ -111,6 +118,7 @@ def save(
     card: Card,
     rule: Rule = "mean",
     temperature: float = TEMPERATURE,
+    anchors: Anchors = NO_ANCHORS,
 ) -> Card:
     """Write weights as float16 and their card; returns the card with the hash.
 
@@ -121,8 +129,9 @@ def save(
     encoder : network
     preprocessing : Preprocessing
     card : Card
-    rule : {"mean", "nearest", "soft", "prototype"}
+    rule : {"mean", "nearest", "soft", "prototype", "anchored"}
     temperature : float
+    anchors : dict of str to (D,) float32
         See `Checkpoint`.
 
     Raises
@@ -134,6 +143,10 @@ def save(
     tensors = {
         name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
         for name, tensor in encoder.state_dict().items()
+    }
+    tensors |= {
+        ANCHOR + name: torch.from_numpy(np.asarray(vector, np.float32))
+        for name, vector in anchors.items()
     }
     header = {
         "architecture": encoder.architecture,
@@ -199,6 +212,7 @@ def decode(weights: Weights) -> Checkpoint:
     try:
         tensors = tensors_of.load(weights.content)
         header = _header(weights.content)
+        anchors = _taken_anchors(tensors, int(header["embedding_size"]))
         encoder = _encoder(header, tensors)
         preprocessing = Preprocessing.model_validate_json(header["preprocessing"])
         rule = _rule(header)
@@ -213,6 +227,7 @@ def decode(weights: Weights) -> Checkpoint:
         card=card,
         rule=rule,
         temperature=temperature,
+        anchors=anchors,
     )
 
 
@@ -255,6 +270,16 @@ def _encoder(header: dict[str, str], tensors: dict[str, torch.Tensor]) -> Networ
     widened = {name: _widened(tensor) for name, tensor in tensors.items()}
     encoder.load_state_dict(widened)
     return encoder
+
+
+def _taken_anchors(tensors: dict[str, torch.Tensor], size: int) -> Anchors:
+    """Take the anchors, vectors of this size, out of the tensors of a file."""
+    names = [name for name in tensors if name.startswith(ANCHOR)]
+    taken = {name: tensors.pop(name).float().numpy() for name in names}
+    for name, vector in taken.items():
+        if vector.shape != (size,) or not np.isfinite(vector).all():
+            raise ValueError(f"{name}: {size} finite numbers expected")
+    return {name.removeprefix(ANCHOR): vector for name, vector in taken.items()}
 
 
 def _rule(header: dict[str, str]) -> Rule:

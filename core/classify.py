@@ -22,7 +22,12 @@ from specklenn.core.flags import is_skipped
 from specklenn.core.labels import UNKNOWN
 from specklenn.core.model import store_channels_last
 from specklenn.core.preprocess import Cropper
-from specklenn.core.scoring import Classification, class_distances, softmax_scores
+from specklenn.core.scoring import (
+    Classification,
+    anchors_of,
+    class_distances,
+    softmax_scores,
+)
 from specklenn.core.support import SupportSet, load_supports
 
 Embeddings = npt.NDArray[np.float32]
@@ -89,6 +94,7 @@ class Classifier:
         self.supports = supports
         self.cropper = cropper
         self.classes = supports.classes
+        self._anchors = anchors_of(self.classes, model.anchors)
         self.device = device
         self._device = torch.device(device)
         self._encoder = model.encoder.to(self._device).eval()
@@ -173,8 +179,14 @@ class Classifier:
 
     def distances(self, vectors: Embeddings) -> npt.NDArray[np.float32]:
         """Return the distance of vectors (B, D) to each class (B, classes)."""
-        number = len(self.classes)
-        return class_distances(vectors, self._vectors, self._codes, number, self.rule)
+        return class_distances(
+            vectors,
+            self._vectors,
+            self._codes,
+            len(self.classes),
+            self.rule,
+            self._anchors,
+        )
 
     def rejected(self, distances: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
         """Return which of (B, classes) distances are too far from every class."""

@@ -27,7 +27,13 @@ from specklenn.core.evaluation.few_shot import (
     judge_draws,
     sample_stream,
 )
-from specklenn.core.scoring import Rule, class_distances
+from specklenn.core.scoring import (
+    NO_ANCHORS,
+    Anchors,
+    Rule,
+    anchors_of,
+    class_distances,
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,6 +73,7 @@ def measure_confidence(
     classes: Sequence[str],
     rule: Rule,
     temperature: float,
+    anchors: Anchors = NO_ANCHORS,
 ) -> Confidence:
     """Measure what scores and distances are worth.
 
@@ -76,9 +83,11 @@ def measure_confidence(
     labels, names : (N,) str
     shots, draws, seed : int
     classes : sequence of str
-    rule : {"mean", "nearest", "soft", "prototype"}
+    rule : {"mean", "nearest", "soft", "prototype", "anchored"}
         As in `specklenn.core.evaluation.few_shot.evaluate`.
     temperature : float
+    anchors : dict of str to (D,) float32
+        The model's, for the last rule.
 
     Raises
     ------
@@ -87,6 +96,7 @@ def measure_confidence(
     """
     known = {part for name in classes for part in name.split("+")}
     strange = sorted({*labels.tolist()} - known)
+    ours = anchors_of(classes, anchors)
     judged: list[JudgedDraw] = []
     apart: dict[str, list[float]] = {label: [] for label in strange}
     for number, (name, members) in enumerate(
@@ -95,12 +105,13 @@ def measure_confidence(
         if min(map(len, members)) <= shots:
             continue
         random = sample_stream(seed, shots, number)
-        for draw in judge_draws(embeddings, members, shots, draws, random, rule):
+        drawn = judge_draws(embeddings, members, shots, draws, random, rule, ours)
+        for draw in drawn:
             judged.append(draw)
             for label in strange:
                 rows = np.flatnonzero((names == name) & (labels == label))
                 if len(rows):
-                    far = _nearest(embeddings[rows], embeddings, draw, rule)
+                    far = _nearest(embeddings[rows], embeddings, draw, rule, ours)
                     near = draw.distances.min(axis=1)
                     apart[label].append(probability_of_order(near, far))
     distances = np.concatenate([draw.distances for draw in judged])
@@ -132,13 +143,17 @@ def probability_of_order(
 
 
 def _nearest(
-    vectors: Embeddings, embeddings: Embeddings, draw: JudgedDraw, rule: Rule
+    vectors: Embeddings,
+    embeddings: Embeddings,
+    draw: JudgedDraw,
+    rule: Rule,
+    anchors: Embeddings | None,
 ) -> npt.NDArray[np.float32]:
     """Return the distance of vectors to the nearest class of a draw."""
     number = draw.distances.shape[1]
     each = len(draw.supports) // number
     codes: Indices = np.repeat(np.arange(number), each)
     nearest: npt.NDArray[np.float32] = class_distances(
-        vectors, embeddings[draw.supports], codes, number, rule
+        vectors, embeddings[draw.supports], codes, number, rule, anchors
     ).min(axis=1)
     return nearest

@@ -19,7 +19,13 @@ import torch
 from specklenn.core.errors import DataError
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
 from specklenn.core.networks import Network
-from specklenn.core.scoring import Rule, class_distances
+from specklenn.core.scoring import (
+    NO_ANCHORS,
+    Anchors,
+    Rule,
+    anchors_of,
+    class_distances,
+)
 
 Embeddings = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -82,6 +88,7 @@ def evaluate(
     seed: int = 0,
     classes: Sequence[str] = TWO_WAY,
     rule: Rule = "mean",
+    anchors: Anchors = NO_ANCHORS,
 ) -> dict[str, Any]:
     """Measure few-shot accuracy for several numbers of supports.
 
@@ -98,8 +105,10 @@ def evaluate(
     classes : sequence of str
         The first is the one whose F1 is reported. Names joined by + are one class,
         as in ``multi-hit+non-sample-hit``, with as many patterns of each.
-    rule : {"mean", "nearest", "soft", "prototype"}
+    rule : {"mean", "nearest", "soft", "prototype", "anchored"}
         How the supports of a class give one distance.
+    anchors : dict of str to (D,) float32
+        The model's, for the last rule.
 
     Returns
     -------
@@ -116,9 +125,10 @@ def evaluate(
         If no sample has enough patterns of every class.
     """
     groups = group_rows(labels, names, classes)
+    ours = anchors_of(classes, anchors)
     found = {}
     for number in shots:
-        scores = _score_samples(embeddings, groups, number, draws, seed, rule)
+        scores = _score_samples(embeddings, groups, number, draws, seed, rule, ours)
         found[str(number)] = summarise(scores, classes)
     return found
 
@@ -154,6 +164,7 @@ def score_sample(
     draws: int,
     random: np.random.Generator,
     rule: Rule = "mean",
+    anchors: Embeddings | None = None,
 ) -> Score:
     """Measure one sample, the mean over draws of supports.
 
@@ -164,9 +175,10 @@ def score_sample(
         Rows of each class.
     shots, draws : int
     random : Generator
-    rule : {"mean", "nearest", "soft", "prototype"}
+    rule : {"mean", "nearest", "soft", "prototype", "anchored"}
+    anchors : (classes, D) float32, optional
     """
-    judged = judge_draws(embeddings, members, shots, draws, random, rule)
+    judged = judge_draws(embeddings, members, shots, draws, random, rule, anchors)
     return mean_score([_score(draw) for draw in judged])
 
 
@@ -218,6 +230,7 @@ def judge_draws(
     draws: int,
     random: np.random.Generator,
     rule: Rule = "mean",
+    anchors: Embeddings | None = None,
 ) -> list[JudgedDraw]:
     """Judge the queries of several draws of supports of one sample.
 
@@ -228,9 +241,13 @@ def judge_draws(
         Rows of each class.
     shots, draws : int
     random : Generator
-    rule : {"mean", "nearest", "soft", "prototype"}
+    rule : {"mean", "nearest", "soft", "prototype", "anchored"}
+    anchors : (classes, D) float32, optional
     """
-    return [_judge_draw(embeddings, members, shots, random, rule) for _ in range(draws)]
+    return [
+        _judge_draw(embeddings, members, shots, random, rule, anchors)
+        for _ in range(draws)
+    ]
 
 
 def _score(draw: JudgedDraw) -> Score:
@@ -246,6 +263,7 @@ def _judge_draw(
     shots: int,
     random: np.random.Generator,
     rule: Rule,
+    anchors: Embeddings | None,
 ) -> JudgedDraw:
     mixed = [random.permutation(rows) for rows in members]
     queries_each = min(len(rows) for rows in mixed) - shots
@@ -258,6 +276,7 @@ def _judge_draw(
         np.repeat(np.arange(number), shots),
         number,
         rule,
+        anchors,
     )
     return JudgedDraw(
         supports=supports,
@@ -292,13 +311,16 @@ def _score_samples(
     draws: int,
     seed: int,
     rule: Rule,
+    anchors: Embeddings | None,
 ) -> dict[str, Score]:
     """Score the samples that have supports and at least one query a class."""
     scores = {}
     for number, (name, members) in enumerate(groups.items()):
         if min(map(len, members)) > shots:
             random = sample_stream(seed, shots, number)
-            scores[name] = score_sample(embeddings, members, shots, draws, random, rule)
+            scores[name] = score_sample(
+                embeddings, members, shots, draws, random, rule, anchors
+            )
     if not scores:
         raise DataError(
             f"{shots} supports: no sample has {shots + 1} patterns of every class"

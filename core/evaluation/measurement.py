@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from specklenn.core.checkpoint import TEMPERATURE
@@ -11,7 +11,7 @@ from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.evaluation.confidence import Confidence, measure_confidence
 from specklenn.core.evaluation.few_shot import TWO_WAY, evaluate, group_rows
 from specklenn.core.evaluation.labelled_file import Embedded, LabelledFile
-from specklenn.core.scoring import Rule
+from specklenn.core.scoring import Anchors, Rule
 
 Scores = dict[str, Any]
 """Per number of shots, see `specklenn.core.evaluation.few_shot.evaluate`."""
@@ -36,6 +36,8 @@ class Conditions:
         What of the detector is used, in words.
     temperature : float
         Of the scores.
+    anchors : dict of str to (D,) float32
+        The model's.
     """
 
     shots: tuple[int, ...] = (1, 5, 20)
@@ -45,6 +47,7 @@ class Conditions:
     rule: Rule = "mean"
     area: str = "whole"
     temperature: float = TEMPERATURE
+    anchors: Anchors = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,6 +107,7 @@ def measure(embedded: Embedded, conditions: Conditions) -> Measured:
                 seed=conditions.seed,
                 classes=conditions.classes,
                 rule=conditions.rule,
+                anchors=conditions.anchors,
             )
         except DataError as error:
             left_out.append(str(error))
@@ -124,6 +128,7 @@ def measure(embedded: Embedded, conditions: Conditions) -> Measured:
             classes=conditions.classes,
             rule=conditions.rule,
             temperature=conditions.temperature,
+            anchors=conditions.anchors,
         ),
     )
 

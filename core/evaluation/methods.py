@@ -88,7 +88,12 @@ class Method:
     fit: Fit
 
 
-def embedding_method(name: str, embeddings: Features, own_rule: Rule) -> Method:
+def embedding_method(
+    name: str,
+    embeddings: Features,
+    own_rule: Rule,
+    anchors: Features | None = None,
+) -> Method:
     """Return a model with its own rule, the paper's and prototypes.
 
     Parameters
@@ -97,6 +102,8 @@ def embedding_method(name: str, embeddings: Features, own_rule: Rule) -> Method:
     embeddings : (N, D) float32, unit length
     own_rule : Rule
         The model's; first row.
+    anchors : (classes, D) float32, optional
+        The model's.
     """
     compared: tuple[Rule, ...] = (own_rule, "mean", "prototype")
     rules = tuple(dict.fromkeys(compared))
@@ -105,7 +112,9 @@ def embedding_method(name: str, embeddings: Features, own_rule: Rule) -> Method:
         number = int(classes.max()) + 1
         return lambda queries: np.stack(
             [
-                class_distances(queries, supports, classes, number, rule).argmin(axis=1)
+                class_distances(
+                    queries, supports, classes, number, rule, anchors
+                ).argmin(axis=1)
                 for rule in rules
             ]
         )

@@ -23,7 +23,7 @@ from specklenn.core.evaluation.few_shot import (
 )
 from specklenn.core.evaluation.labelled_file import Embedded, LabelledFile
 from specklenn.core.evaluation.measurement import Conditions, Measured
-from specklenn.core.scoring import class_distances
+from specklenn.core.scoring import anchors_of, class_distances
 
 PERPLEXITY = 30.0
 MOST_PATTERNS = 500
@@ -158,7 +158,12 @@ def map_sample(
     supports = np.concatenate([np.arange(len(rows)) < shots for rows in members])
     vectors = embedded.embeddings[chosen]
     distances = class_distances(
-        vectors, vectors[supports], true[supports], len(members), conditions.rule
+        vectors,
+        vectors[supports],
+        true[supports],
+        len(members),
+        conditions.rule,
+        anchors_of(conditions.classes, conditions.anchors),
     )
     return SampleMap(
         name=name,

@@ -31,7 +31,7 @@ class TrainingRun(Settings):
     validation : path, or list of path or ValidationFile
         Labelled datasets of other samples, with noise; the weights with the best
         five-shot accuracy on them are kept. The last weights without any.
-    validation_rule : {"mean", "nearest", "soft", "prototype"}
+    validation_rule : {"mean", "nearest", "soft", "prototype", "anchored"}
         How supports give a distance, in validation and wherever the weights are
         used unless something else is asked for; stored with them.
     validate_every : int

@@ -60,6 +60,7 @@ def main() -> None:
         card,
         first.rule,
         verdict.temperature,
+        verdict.anchors,
     )
 
 

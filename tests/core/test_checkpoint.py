@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -30,6 +31,7 @@ def test_a_model_survives_saving_to_half_precision(saved, model):
     assert loaded.preprocessing == Preprocessing(crop=48, bin=1)
     assert loaded.card.seed == 4
     assert loaded.rule == "mean"
+    assert not loaded.anchors
     assert not loaded.encoder.training
 
 
@@ -39,6 +41,39 @@ def test_the_rule_that_a_model_was_chosen_by_is_stored(tmp_path, model):
     checkpoint.save(path, model.encoder, model.preprocessing, model.card, "soft")
 
     assert checkpoint.load(path).rule == "soft"
+
+
+def test_anchors_are_stored_beside_the_weights(tmp_path, model):
+    path = tmp_path / "m.safetensors"
+    anchors = {"single-hit": np.full(128, 0.1, np.float32), "ice": np.ones(128)}
+
+    checkpoint.save(
+        path,
+        model.encoder,
+        model.preprocessing,
+        model.card,
+        "anchored",
+        anchors=anchors,
+    )
+
+    loaded = checkpoint.load(path)
+    assert set(loaded.anchors) == set(anchors)
+    for name, vector in anchors.items():
+        np.testing.assert_allclose(loaded.anchors[name], vector)
+
+
+@pytest.mark.parametrize(
+    "vector", [np.ones(64), np.ones((1, 128)), np.full(128, np.nan)]
+)
+def test_an_anchor_that_is_no_vector_of_the_network_is_refused(tmp_path, model, vector):
+    path = tmp_path / "m.safetensors"
+    anchors = {"ice": vector}
+    checkpoint.save(
+        path, model.encoder, model.preprocessing, model.card, anchors=anchors
+    )
+
+    with pytest.raises(WeightsError, match="anchor:ice: 128 finite numbers expected"):
+        checkpoint.load(path)
 
 
 def reheaded(path, **changes):

@@ -94,6 +94,31 @@ def test_a_rule_that_is_left_open_is_the_models(model, supports, mask, draw_shot
     assert abs(papers.classify(frames).distances - found).max() > 1e-3
 
 
+@pytest.mark.parametrize("unknown_class", [False, True])
+def test_the_models_anchors_count_if_it_knows_all_classes(
+    model, supports, mask, draw_shots, unknown_class
+):
+    cropper = Cropper(model.preprocessing, supports.shape, mask)
+    frames, _ = draw_shots(4)
+    known = supports.classes[unknown_class:]
+    vectors = np.random.default_rng(0).normal(size=(len(known), 128))
+    anchors = dict(zip(known, vectors.astype(np.float32), strict=True))
+    anchored = Classifier(
+        dataclasses.replace(model, rule="anchored", anchors=anchors), supports, cropper
+    )
+
+    found = anchored.classify(frames).distances
+
+    ours, theirs = anchored.embed(frames), anchored.embed(supports.frames)
+    for code, name in enumerate(anchored.classes):
+        own = theirs[supports.labels == name]
+        mean = own.mean(axis=0)
+        if not unknown_class:
+            mean = (own.sum(axis=0) + 0.5 * anchors[name]) / (len(own) + 0.5)
+        expected = np.linalg.norm(ours - mean, axis=1)
+        np.testing.assert_allclose(found[:, code], expected, atol=1e-3)
+
+
 def test_a_crop_that_does_not_fit_the_network_is_refused(model, supports):
     cropper = Cropper(Preprocessing(crop=64), supports.shape)
 

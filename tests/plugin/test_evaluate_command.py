@@ -53,6 +53,7 @@ def folder(tmp_path_factory):
         Preprocessing(crop=32, bin=2),
         checkpoint.Card(name="untrained"),
         rule="nearest",
+        anchors={"single-hit": np.eye(8)[0], "multi-hit": np.eye(8)[1]},
     )
     return path
 
@@ -91,6 +92,14 @@ def test_evaluate_writes_the_scores_that_scripts_rely_on(scores):
     assert score["ci95"][0] <= score["accuracy"] <= score["ci95"][1]
     assert set(score["per_sample"]) == set(NAMES)
     assert set(score["per_sample"][NAMES[0]]) == {"accuracy", "f1"}
+
+
+def test_the_models_anchors_are_used_where_asked_for(scores):
+    anchored = scores("shots.h5", "--rule", "anchored", "--shots", "1")
+    prototype = scores("shots.h5", "--rule", "prototype", "--shots", "1")
+
+    assert anchored["rule"] == "anchored"
+    assert anchored["shots"]["1"] != prototype["shots"]["1"]
 
 
 def test_the_models_own_rule_is_used_unless_another_is_asked_for(scores):

@@ -49,6 +49,25 @@ def test_all_queries_of_all_draws_are_in_the_diagram(confidence):
     assert confidence.temperature == 0.1
 
 
+def test_anchors_move_classes_towards_strangers_and_away(embedded):
+    ice = 10 * np.eye(6, dtype=np.float32)[2]
+    measured = [
+        measure_confidence(
+            *embedded,
+            shots=1,
+            draws=3,
+            seed=0,
+            classes=CLASSES,
+            rule="anchored",
+            temperature=0.1,
+            anchors=anchors,
+        )
+        for anchors in (dict.fromkeys(CLASSES, ice), dict.fromkeys(CLASSES, -ice))
+    ]
+
+    assert [found.strangers["ice"] for found in measured] == [0.0, 1.0]
+
+
 def test_the_probability_of_order_is_that_of_all_pairs():
     random = np.random.default_rng(3)
     low, high = random.integers(0, 9, 40), random.integers(2, 12, 30)

@@ -36,18 +36,26 @@ def test_the_rules_are_the_models_own_the_papers_and_prototypes():
 
 
 @pytest.mark.parametrize("shots", [1, 5, 20])
-@pytest.mark.parametrize("seed", [0, 3])
-def test_a_model_has_exactly_the_scores_of_specklenn_evaluate(shots, seed):
+@pytest.mark.parametrize(("seed", "own"), [(0, "soft"), (3, "soft"), (0, "anchored")])
+def test_a_model_has_exactly_the_scores_of_specklenn_evaluate(shots, seed, own):
     vectors, labels, names = embedded()
-    method = embedding_method("a", vectors, "soft")
+    anchors = {SINGLE_HIT: np.eye(6, dtype=np.float32)[0], MULTI_HIT: np.zeros(6)}
+    method = embedding_method("a", vectors, own, np.array([*anchors.values()]))
     samples = draw_samples(group_rows(labels, names), shots, draws=3, seed=seed)
 
     scores = {name: score_sample(method, draws) for name, draws in samples.items()}
 
-    for number, rule in enumerate(("soft", "mean", "prototype")):
-        found = summarise({name: own[number] for name, own in scores.items()}, TWO)
+    for number, rule in enumerate((own, "mean", "prototype")):
+        found = summarise({name: each[number] for name, each in scores.items()}, TWO)
         wanted = evaluate(
-            vectors, labels, names, shots=(shots,), draws=3, seed=seed, rule=rule
+            vectors,
+            labels,
+            names,
+            shots=(shots,),
+            draws=3,
+            seed=seed,
+            rule=rule,
+            anchors=anchors,
         )
         assert found == wanted[str(shots)]
 

@@ -123,6 +123,10 @@ def test_the_weights_are_those_of_the_best_validation(finished, validation):
     temperature = validation.temperature(validation.embed(model.encoder))
     assert model.temperature == pytest.approx(temperature, rel=0.06)
     assert found == pytest.approx(max(scores), abs=0.03)  # half precision
+    best_report = next(r for r in reports if r.line["step"] == best)
+    assert set(model.anchors) == {"single-hit", "multi-hit", "non-sample-hit"}
+    for name, anchor in model.anchors.items():
+        np.testing.assert_array_equal(anchor, best_report.verdict.anchors[name])
 
 
 def test_the_log_is_drawn(finished):
