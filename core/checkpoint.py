@@ -12,7 +12,7 @@ import hashlib
 import importlib.resources
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -25,13 +25,14 @@ from safetensors.torch import save_file
 
 from specklenn.core.atomic import replacing
 from specklenn.core.errors import WeightsError
+from specklenn.core.memory import NO_MEMORY, Memory
 from specklenn.core.networks import Network, make_network
 from specklenn.core.preprocess import Preprocessing
-from specklenn.core.scoring import NO_ANCHORS, Anchors, Rule
+from specklenn.core.scoring import Rule
 from specklenn.core.settings import Settings
 
-ANCHOR = "anchor:"
-"""Begins the names of the tensors that are anchors of classes, not weights."""
+MEMORY = "memory"
+"""Name of the tensor that is no weight but what is remembered of other samples."""
 
 TEMPERATURE = 0.1
 """Of scores where nobody has calibrated them."""
@@ -95,12 +96,12 @@ class Checkpoint:
         In evaluation mode.
     preprocessing : Preprocessing
     card : Card
-    rule : {"mean", "nearest", "soft", "prototype", "anchored"}
+    rule : {"mean", "nearest", "soft", "prototype", "memory"}
         By which its training chose the best weights, and the one to classify by.
     temperature : float
         That makes scores probabilities as well as it can.
-    anchors : dict of str to (D,) float32
-        Typical shots of classes, for the last rule.
+    memory : Memory
+        Of other samples, for the last rule.
     """
 
     encoder: Network
@@ -108,7 +109,7 @@ class Checkpoint:
     card: Card
     rule: Rule = "mean"
     temperature: float = TEMPERATURE
-    anchors: Anchors = field(default_factory=dict)
+    memory: Memory = NO_MEMORY
 
 
 def save(
@@ -118,7 +119,7 @@ def save(
     card: Card,
     rule: Rule = "mean",
     temperature: float = TEMPERATURE,
-    anchors: Anchors = NO_ANCHORS,
+    memory: Memory = NO_MEMORY,
 ) -> Card:
     """Write weights as float16 and their card; returns the card with the hash.
 
@@ -129,9 +130,9 @@ def save(
     encoder : network
     preprocessing : Preprocessing
     card : Card
-    rule : {"mean", "nearest", "soft", "prototype", "anchored"}
+    rule : {"mean", "nearest", "soft", "prototype", "memory"}
     temperature : float
-    anchors : dict of str to (D,) float32
+    memory : Memory
         See `Checkpoint`.
 
     Raises
@@ -144,10 +145,6 @@ def save(
         name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
         for name, tensor in encoder.state_dict().items()
     }
-    tensors |= {
-        ANCHOR + name: torch.from_numpy(np.asarray(vector, np.float32))
-        for name, vector in anchors.items()
-    }
     header = {
         "architecture": encoder.architecture,
         "input_side": str(encoder.input_side),
@@ -156,6 +153,9 @@ def save(
         "rule": rule,
         "temperature": repr(temperature),
     }
+    if len(memory):
+        tensors[MEMORY] = torch.from_numpy(memory.vectors).half()
+        header["memory_classes"] = json.dumps(memory.classes)
     with replacing(target, card_path(target)) as (weights, beside):
         save_file(tensors, weights, metadata=header)
         signed = card.model_copy(update={"sha256": file_hash(weights)})
@@ -212,7 +212,7 @@ def decode(weights: Weights) -> Checkpoint:
     try:
         tensors = tensors_of.load(weights.content)
         header = _header(weights.content)
-        anchors = _taken_anchors(tensors, int(header["embedding_size"]))
+        memory = _taken_memory(header, tensors)
         encoder = _encoder(header, tensors)
         preprocessing = Preprocessing.model_validate_json(header["preprocessing"])
         rule = _rule(header)
@@ -227,7 +227,7 @@ def decode(weights: Weights) -> Checkpoint:
         card=card,
         rule=rule,
         temperature=temperature,
-        anchors=anchors,
+        memory=memory,
     )
 
 
@@ -272,14 +272,16 @@ def _encoder(header: dict[str, str], tensors: dict[str, torch.Tensor]) -> Networ
     return encoder
 
 
-def _taken_anchors(tensors: dict[str, torch.Tensor], size: int) -> Anchors:
-    """Take the anchors, vectors of this size, out of the tensors of a file."""
-    names = [name for name in tensors if name.startswith(ANCHOR)]
-    taken = {name: tensors.pop(name).float().numpy() for name in names}
-    for name, vector in taken.items():
-        if vector.shape != (size,) or not np.isfinite(vector).all():
-            raise ValueError(f"{name}: {size} finite numbers expected")
-    return {name.removeprefix(ANCHOR): vector for name, vector in taken.items()}
+def _taken_memory(header: dict[str, str], tensors: dict[str, torch.Tensor]) -> Memory:
+    """Take the memory out of the tensors of a file, if there is one."""
+    if MEMORY not in tensors:
+        return NO_MEMORY
+    classes = tuple(map(str, json.loads(header["memory_classes"])))
+    vectors = tensors.pop(MEMORY).float().numpy()
+    expected = len(classes), int(header["embedding_size"])
+    if vectors.shape[1:] != expected or not np.isfinite(vectors).all():
+        raise ValueError(f"memory: finite vectors of shape {expected} expected")
+    return Memory(classes=classes, vectors=vectors)
 
 
 def _rule(header: dict[str, str]) -> Rule:

@@ -24,7 +24,6 @@ from specklenn.core.model import store_channels_last
 from specklenn.core.preprocess import Cropper
 from specklenn.core.scoring import (
     Classification,
-    anchors_of,
     class_distances,
     softmax_scores,
 )
@@ -94,7 +93,7 @@ class Classifier:
         self.supports = supports
         self.cropper = cropper
         self.classes = supports.classes
-        self._anchors = anchors_of(self.classes, model.anchors)
+        self._remembered = model.memory.of(self.classes)
         self.device = device
         self._device = torch.device(device)
         self._encoder = model.encoder.to(self._device).eval()
@@ -185,7 +184,7 @@ class Classifier:
             self._codes,
             len(self.classes),
             self.rule,
-            self._anchors,
+            self._remembered,
         )
 
     def rejected(self, distances: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from specklenn.core.memory import with_memory
 from specklenn.core.settings import Settings
 
 Embeddings = npt.NDArray[np.float32]
 
-Rule = Literal["mean", "nearest", "soft", "prototype", "anchored"]
+Rule = Literal["mean", "nearest", "soft", "prototype", "memory"]
 """How the supports of a class give one distance, see `class_distances`."""
-
-Anchors = Mapping[str, Embeddings]
-"""What a model takes for a typical shot of the classes it knows: vectors by name."""
-
-NO_ANCHORS: Anchors = {}
-
-ANCHOR_SUPPORTS = 0.5
-"""Supports that an anchor counts as; see docs/decisions/few-shot-training.md."""
 
 SOFT_WIDTH = 0.1
 """Supports that are farther by this than the nearest count little in the soft rule."""
@@ -33,11 +26,12 @@ class Classification(Settings):
 
     Parameters
     ----------
-    rule : {"mean", "nearest", "soft", "prototype", "anchored"} or None
+    rule : {"mean", "nearest", "soft", "prototype", "memory"} or None
         How the supports of a class give one distance: their mean distance as in
         the paper, the nearest support, something in between, the distance to the
-        mean of the supports, or to their mean with what the model takes for a
-        typical shot of the class, which helps where there are one or two. Mean
+        mean of the supports, or to where the class is likely to be by them and by
+        what the model remembers of other samples, which helps where supports are
+        few or weak. Mean
         distances put classes of unlike supports ("anything else") at a
         disadvantage; the others do not. None for the rule that the model was
         chosen by.
@@ -61,7 +55,7 @@ def class_distances(
     classes: npt.NDArray[np.int64],
     number_of_classes: int,
     rule: Rule = "mean",
-    anchors: Embeddings | None = None,
+    remembered: Embeddings | None = None,
 ) -> npt.NDArray[np.float32]:
     """Return one distance from every query to every class.
 
@@ -72,13 +66,13 @@ def class_distances(
     classes : (S,) int64
         Class of each support, 0 to ``number_of_classes`` - 1.
     number_of_classes : int
-    rule : {"mean", "nearest", "soft", "prototype", "anchored"}
+    rule : {"mean", "nearest", "soft", "prototype", "memory"}
         Of the Euclidean distances d to the supports of a class: their mean (paper,
         section 3.6); the smallest; -w log(mean(exp(-d / w))) with w = `SOFT_WIDTH`,
-        between the two; the distance to the mean of the supports; or to their mean
-        with an anchor among them that counts as `ANCHOR_SUPPORTS` of them.
-    anchors : (number_of_classes, D) float32, optional
-        Without them the last rule is the one before it.
+        between the two; the distance to the mean of the supports; or to
+        that of `specklenn.core.memory.with_memory`.
+    remembered : (samples, number_of_classes, D) float32, optional
+        For the last rule; without it, that is the one before it.
 
     Returns
     -------
@@ -86,36 +80,15 @@ def class_distances(
     """
     ours, theirs = queries.astype(np.float64), supports.astype(np.float64)
     members = [classes == number for number in range(number_of_classes)]
-    if rule in ("prototype", "anchored"):
+    if rule in ("prototype", "memory"):
         means = np.array([theirs[own].mean(axis=0) for own in members])
-        if rule == "anchored" and anchors is not None:
-            counts = np.array([[own.sum()] for own in members])
-            means = (counts * means + ANCHOR_SUPPORTS * anchors) / (
-                counts + ANCHOR_SUPPORTS
-            )
+        if rule == "memory" and remembered is not None:
+            counts = np.array([own.sum() for own in members])
+            means = with_memory(means, counts, remembered)
         return np.asarray(_distances(ours, means), np.float32)
     distances = _distances(ours, theirs)
     columns = [_REDUCE[rule](distances[:, own]) for own in members]
     return np.stack(columns, axis=1).astype(np.float32)
-
-
-def anchors_of(classes: Sequence[str], known: Anchors) -> Embeddings | None:
-    """Return the anchors of some classes, (classes, D) float32.
-
-    None if the model has none for one of them: with some classes anchored and others
-    not, the distances could not be compared.
-
-    Parameters
-    ----------
-    classes : sequence of str
-        Names joined by + are one class, as in ``multi-hit+non-sample-hit``.
-    known : dict of str to (D,) float32
-    """
-    parts = [name.split("+") for name in classes]
-    if not all(part in known for of_class in parts for part in of_class):
-        return None
-    means = [np.mean([known[part] for part in of_class], axis=0) for of_class in parts]
-    return np.array(means, np.float32)
 
 
 def _distances(

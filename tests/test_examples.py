@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from specklenn.core import checkpoint, dataset_writer, files
+from specklenn.core.evaluation import few_shot
 from specklenn.core.model import Encoder
+from specklenn.core.preprocess import prepare
 from specklenn.core.simulation.structures import read_structure
 
 ROOT = Path(__file__).parent.parent
@@ -79,6 +81,32 @@ def test_a_blend_lies_on_the_line_between_two_networks(
         # Files hold half precision.
         torch.testing.assert_close(found.double(), expected, rtol=2e-3, atol=1e-3)
     assert checkpoint.load(out).card.scores["blended"] == share
+
+
+def test_a_model_remembers_the_samples_of_labelled_files(
+    two_models, draw_shots, monkeypatch
+):
+    frames, labels = draw_shots(240)
+    names = np.repeat(["rings", "twins", "dark"], 80)
+    labels[names == "dark"] = "no-hit"
+    dataset_writer.write_dataset(two_models / "a.h5", frames, labels, names=names)
+    dataset_writer.write_dataset(two_models / "b.h5", frames, labels, names=names)
+    given, out = two_models / "model_1.safetensors", two_models / "out.safetensors"
+    shots = [two_models / "a.h5", two_models / "b.h5"]
+
+    run(monkeypatch, "release/remember.py", given, out, *shots)
+
+    before, after = checkpoint.load(given), checkpoint.load(out)
+    inputs = prepare(frames, None, before.preprocessing).inputs
+    vectors = few_shot.embed(before.encoder, inputs)
+    assert after.rule == "memory"
+    assert len(after.memory) == 4
+    for found, name in zip(after.memory.vectors, 2 * ["rings", "twins"], strict=True):
+        for vector, label in zip(found, after.memory.classes, strict=True):
+            own = vectors[(names == name) & (labels == label)]
+            np.testing.assert_allclose(vector, own.mean(axis=0), atol=1e-3)
+    weights_before, weights_after = weights(given), weights(out)
+    assert all((weights_after[k] == weights_before[k]).all() for k in weights_before)
 
 
 @pytest.fixture

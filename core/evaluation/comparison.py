@@ -30,7 +30,6 @@ from specklenn.core.evaluation.methods import (
 )
 from specklenn.core.files import NAME, Texts, open_file
 from specklenn.core.preprocess import Preprocessing
-from specklenn.core.scoring import anchors_of
 
 Models = Mapping[str, Checkpoint]
 """By name; the baselines see the first one's crop, standardised."""
@@ -147,8 +146,8 @@ def make_methods(
     for name in watch(list(models)):
         model = models[name]
         embeddings = embed(model.encoder, seen.inputs[model.preprocessing])
-        anchors = anchors_of(conditions.classes, model.anchors)
-        methods.append(embedding_method(name, embeddings, model.rule, anchors))
+        known = model.memory.of(conditions.classes)
+        methods.append(embedding_method(name, embeddings, model.rule, known))
     first = _of_baselines(models)
     labelled = None
     if other is not None:

@@ -27,13 +27,8 @@ from specklenn.core.evaluation.few_shot import (
     judge_draws,
     sample_stream,
 )
-from specklenn.core.scoring import (
-    NO_ANCHORS,
-    Anchors,
-    Rule,
-    anchors_of,
-    class_distances,
-)
+from specklenn.core.memory import NO_MEMORY, Memory
+from specklenn.core.scoring import Rule, class_distances
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,7 +68,7 @@ def measure_confidence(
     classes: Sequence[str],
     rule: Rule,
     temperature: float,
-    anchors: Anchors = NO_ANCHORS,
+    memory: Memory = NO_MEMORY,
 ) -> Confidence:
     """Measure what scores and distances are worth.
 
@@ -83,10 +78,10 @@ def measure_confidence(
     labels, names : (N,) str
     shots, draws, seed : int
     classes : sequence of str
-    rule : {"mean", "nearest", "soft", "prototype", "anchored"}
+    rule : {"mean", "nearest", "soft", "prototype", "memory"}
         As in `specklenn.core.evaluation.few_shot.evaluate`.
     temperature : float
-    anchors : dict of str to (D,) float32
+    memory : Memory
         The model's, for the last rule.
 
     Raises
@@ -96,7 +91,7 @@ def measure_confidence(
     """
     known = {part for name in classes for part in name.split("+")}
     strange = sorted({*labels.tolist()} - known)
-    ours = anchors_of(classes, anchors)
+    ours = memory.of(classes)
     judged: list[JudgedDraw] = []
     apart: dict[str, list[float]] = {label: [] for label in strange}
     for number, (name, members) in enumerate(
@@ -147,13 +142,13 @@ def _nearest(
     embeddings: Embeddings,
     draw: JudgedDraw,
     rule: Rule,
-    anchors: Embeddings | None,
+    remembered: Embeddings | None,
 ) -> npt.NDArray[np.float32]:
     """Return the distance of vectors to the nearest class of a draw."""
     number = draw.distances.shape[1]
     each = len(draw.supports) // number
     codes: Indices = np.repeat(np.arange(number), each)
     nearest: npt.NDArray[np.float32] = class_distances(
-        vectors, embeddings[draw.supports], codes, number, rule, anchors
+        vectors, embeddings[draw.supports], codes, number, rule, remembered
     ).min(axis=1)
     return nearest

@@ -18,14 +18,9 @@ import torch
 
 from specklenn.core.errors import DataError
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
+from specklenn.core.memory import NO_MEMORY, Memory
 from specklenn.core.networks import Network
-from specklenn.core.scoring import (
-    NO_ANCHORS,
-    Anchors,
-    Rule,
-    anchors_of,
-    class_distances,
-)
+from specklenn.core.scoring import Rule, class_distances
 
 Embeddings = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -88,7 +83,7 @@ def evaluate(
     seed: int = 0,
     classes: Sequence[str] = TWO_WAY,
     rule: Rule = "mean",
-    anchors: Anchors = NO_ANCHORS,
+    memory: Memory = NO_MEMORY,
 ) -> dict[str, Any]:
     """Measure few-shot accuracy for several numbers of supports.
 
@@ -105,9 +100,9 @@ def evaluate(
     classes : sequence of str
         The first is the one whose F1 is reported. Names joined by + are one class,
         as in ``multi-hit+non-sample-hit``, with as many patterns of each.
-    rule : {"mean", "nearest", "soft", "prototype", "anchored"}
+    rule : {"mean", "nearest", "soft", "prototype", "memory"}
         How the supports of a class give one distance.
-    anchors : dict of str to (D,) float32
+    memory : Memory
         The model's, for the last rule.
 
     Returns
@@ -125,7 +120,7 @@ def evaluate(
         If no sample has enough patterns of every class.
     """
     groups = group_rows(labels, names, classes)
-    ours = anchors_of(classes, anchors)
+    ours = memory.of(classes)
     found = {}
     for number in shots:
         scores = _score_samples(embeddings, groups, number, draws, seed, rule, ours)
@@ -164,7 +159,7 @@ def score_sample(
     draws: int,
     random: np.random.Generator,
     rule: Rule = "mean",
-    anchors: Embeddings | None = None,
+    remembered: Embeddings | None = None,
 ) -> Score:
     """Measure one sample, the mean over draws of supports.
 
@@ -175,10 +170,10 @@ def score_sample(
         Rows of each class.
     shots, draws : int
     random : Generator
-    rule : {"mean", "nearest", "soft", "prototype", "anchored"}
-    anchors : (classes, D) float32, optional
+    rule : {"mean", "nearest", "soft", "prototype", "memory"}
+    remembered : (samples, classes, D) float32, optional
     """
-    judged = judge_draws(embeddings, members, shots, draws, random, rule, anchors)
+    judged = judge_draws(embeddings, members, shots, draws, random, rule, remembered)
     return mean_score([_score(draw) for draw in judged])
 
 
@@ -230,7 +225,7 @@ def judge_draws(
     draws: int,
     random: np.random.Generator,
     rule: Rule = "mean",
-    anchors: Embeddings | None = None,
+    remembered: Embeddings | None = None,
 ) -> list[JudgedDraw]:
     """Judge the queries of several draws of supports of one sample.
 
@@ -241,11 +236,11 @@ def judge_draws(
         Rows of each class.
     shots, draws : int
     random : Generator
-    rule : {"mean", "nearest", "soft", "prototype", "anchored"}
-    anchors : (classes, D) float32, optional
+    rule : {"mean", "nearest", "soft", "prototype", "memory"}
+    remembered : (samples, classes, D) float32, optional
     """
     return [
-        _judge_draw(embeddings, members, shots, random, rule, anchors)
+        _judge_draw(embeddings, members, shots, random, rule, remembered)
         for _ in range(draws)
     ]
 
@@ -263,7 +258,7 @@ def _judge_draw(
     shots: int,
     random: np.random.Generator,
     rule: Rule,
-    anchors: Embeddings | None,
+    remembered: Embeddings | None,
 ) -> JudgedDraw:
     mixed = [random.permutation(rows) for rows in members]
     queries_each = min(len(rows) for rows in mixed) - shots
@@ -276,7 +271,7 @@ def _judge_draw(
         np.repeat(np.arange(number), shots),
         number,
         rule,
-        anchors,
+        remembered,
     )
     return JudgedDraw(
         supports=supports,
@@ -311,7 +306,7 @@ def _score_samples(
     draws: int,
     seed: int,
     rule: Rule,
-    anchors: Embeddings | None,
+    remembered: Embeddings | None,
 ) -> dict[str, Score]:
     """Score the samples that have supports and at least one query a class."""
     scores = {}
@@ -319,7 +314,7 @@ def _score_samples(
         if min(map(len, members)) > shots:
             random = sample_stream(seed, shots, number)
             scores[name] = score_sample(
-                embeddings, members, shots, draws, random, rule, anchors
+                embeddings, members, shots, draws, random, rule, remembered
             )
     if not scores:
         raise DataError(

@@ -11,7 +11,8 @@ from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.evaluation.confidence import Confidence, measure_confidence
 from specklenn.core.evaluation.few_shot import TWO_WAY, evaluate, group_rows
 from specklenn.core.evaluation.labelled_file import Embedded, LabelledFile
-from specklenn.core.scoring import Anchors, Rule
+from specklenn.core.memory import NO_MEMORY, Memory
+from specklenn.core.scoring import Rule
 
 Scores = dict[str, Any]
 """Per number of shots, see `specklenn.core.evaluation.few_shot.evaluate`."""
@@ -36,7 +37,7 @@ class Conditions:
         What of the detector is used, in words.
     temperature : float
         Of the scores.
-    anchors : dict of str to (D,) float32
+    memory : Memory
         The model's.
     """
 
@@ -47,7 +48,7 @@ class Conditions:
     rule: Rule = "mean"
     area: str = "whole"
     temperature: float = TEMPERATURE
-    anchors: Anchors = field(default_factory=dict, compare=False)
+    memory: Memory = field(default=NO_MEMORY, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -107,7 +108,7 @@ def measure(embedded: Embedded, conditions: Conditions) -> Measured:
                 seed=conditions.seed,
                 classes=conditions.classes,
                 rule=conditions.rule,
-                anchors=conditions.anchors,
+                memory=conditions.memory,
             )
         except DataError as error:
             left_out.append(str(error))
@@ -128,7 +129,7 @@ def measure(embedded: Embedded, conditions: Conditions) -> Measured:
             classes=conditions.classes,
             rule=conditions.rule,
             temperature=conditions.temperature,
-            anchors=conditions.anchors,
+            memory=conditions.memory,
         ),
     )
 

@@ -92,7 +92,7 @@ def embedding_method(
     name: str,
     embeddings: Features,
     own_rule: Rule,
-    anchors: Features | None = None,
+    remembered: Features | None = None,
 ) -> Method:
     """Return a model with its own rule, the paper's and prototypes.
 
@@ -102,8 +102,8 @@ def embedding_method(
     embeddings : (N, D) float32, unit length
     own_rule : Rule
         The model's; first row.
-    anchors : (classes, D) float32, optional
-        The model's.
+    remembered : (samples, classes, D) float32, optional
+        What the model remembers of them.
     """
     compared: tuple[Rule, ...] = (own_rule, "mean", "prototype")
     rules = tuple(dict.fromkeys(compared))
@@ -113,7 +113,7 @@ def embedding_method(
         return lambda queries: np.stack(
             [
                 class_distances(
-                    queries, supports, classes, number, rule, anchors
+                    queries, supports, classes, number, rule, remembered
                 ).argmin(axis=1)
                 for rule in rules
             ]

@@ -23,7 +23,7 @@ from specklenn.core.evaluation.few_shot import (
 )
 from specklenn.core.evaluation.labelled_file import Embedded, LabelledFile
 from specklenn.core.evaluation.measurement import Conditions, Measured
-from specklenn.core.scoring import anchors_of, class_distances
+from specklenn.core.scoring import class_distances
 
 PERPLEXITY = 30.0
 MOST_PATTERNS = 500
@@ -163,7 +163,7 @@ def map_sample(
         true[supports],
         len(members),
         conditions.rule,
-        anchors_of(conditions.classes, conditions.anchors),
+        conditions.memory.of(conditions.classes),
     )
     return SampleMap(
         name=name,

@@ -9,8 +9,8 @@ from typing import Any
 
 from specklenn.core import checkpoint
 from specklenn.core.checkpoint import TEMPERATURE, Card
+from specklenn.core.memory import NO_MEMORY
 from specklenn.core.networks import Network
-from specklenn.core.scoring import NO_ANCHORS
 from specklenn.core.training.batches import draw_batches
 from specklenn.core.training.curves import draw_curves
 from specklenn.core.training.log import Line, Log, accuracy, columns
@@ -155,7 +155,7 @@ class Course:
             card,
             run.validation_rule,
             TEMPERATURE if verdict is None else verdict.temperature,
-            NO_ANCHORS if verdict is None else verdict.anchors,
+            NO_MEMORY if verdict is None else verdict.memory,
         )
 
 

@@ -15,9 +15,10 @@ from specklenn.core.errors import DataError
 from specklenn.core.evaluation import few_shot
 from specklenn.core.evaluation.confidence import measure_confidence
 from specklenn.core.files import read_dataset
+from specklenn.core.memory import Memory, joined, remember
 from specklenn.core.networks import Network
 from specklenn.core.preprocess import Preprocessing, prepare
-from specklenn.core.scoring import Anchors, Embeddings, Rule
+from specklenn.core.scoring import Embeddings, Rule
 from specklenn.core.settings import Settings
 from specklenn.core.training.data import labels_and_names
 
@@ -59,7 +60,7 @@ class ValidationSet:
     labels, names : (N,) str
     classes : tuple of str
     weight : float
-    rule : {"mean", "nearest", "soft", "prototype", "anchored"}
+    rule : {"mean", "nearest", "soft", "prototype", "memory"}
     """
 
     name: str
@@ -87,14 +88,6 @@ class ValidationSet:
             rule=self.rule,
             temperature=TEMPERATURE,
         ).best_temperature
-
-    def typical(self, vectors: few_shot.Embeddings, label: str) -> few_shot.Embeddings:
-        """Return the mean over samples of the mean vector of a label, (D,) float32."""
-        ours = self.labels == label
-        names = np.unique(self.names[ours])
-        means = [vectors[ours & (self.names == name)].mean(axis=0) for name in names]
-        typical: few_shot.Embeddings = np.mean(means, axis=0)
-        return typical
 
     def accuracies(self, vectors: few_shot.Embeddings) -> dict[int, float]:
         """Return the accuracy for each number of supports that the patterns allow."""
@@ -128,16 +121,14 @@ class Verdict:
         By file and number of supports.
     temperature : float
         Of the scores: the weighted geometric mean of those that fit each file best.
-    anchors : dict of str to (D,) float32
-        The mean vector of each label, all samples of a file counting alike, and the
-        files by their weights. The accuracies are without them: a sample would tell
-        its own.
+    memory : Memory
+        Of the samples. The accuracies are without it: it would know the answer.
     """
 
     score: float
     accuracies: dict[str, dict[int, float]]
     temperature: float
-    anchors: Anchors
+    memory: Memory
 
 
 def judge(encoder: Network, sets: Sequence[ValidationSet]) -> Verdict:
@@ -151,21 +142,15 @@ def judge(encoder: Network, sets: Sequence[ValidationSet]) -> Verdict:
         score=float(score),
         accuracies=found,
         temperature=float(np.exp(np.average(logs, weights=weights))),
-        anchors=_anchors(sets, vectors),
+        memory=_memory(sets, vectors),
     )
 
 
-def _anchors(
-    sets: Sequence[ValidationSet], vectors: Mapping[str, Embeddings]
-) -> Anchors:
+def _memory(sets: Sequence[ValidationSet], vectors: Mapping[str, Embeddings]) -> Memory:
+    """Return where the samples lie that have all classes of all sets."""
     labels = sorted({label for one in sets for label in one.labels.tolist()})
-    found = {}
-    for label in labels:
-        having = [one for one in sets if (one.labels == label).any()]
-        means = [one.typical(vectors[one.name], label) for one in having]
-        weights = [one.weight for one in having]
-        found[label] = np.average(means, axis=0, weights=weights).astype(np.float32)
-    return found
+    each = [remember(vectors[one.name], one.labels, one.names) for one in sets]
+    return joined(each, labels)
 
 
 def load_validation(
@@ -182,7 +167,7 @@ def load_validation(
     patterns : int
         Most per class and sample.
     preprocessing : Preprocessing
-    rule : {"mean", "nearest", "soft", "prototype", "anchored"}
+    rule : {"mean", "nearest", "soft", "prototype", "memory"}
 
     Raises
     ------

@@ -60,7 +60,7 @@ def main() -> None:
         card,
         first.rule,
         verdict.temperature,
-        verdict.anchors,
+        verdict.memory,
     )
 
 

@@ -32,6 +32,11 @@ bodies="{count: ${BODIES:-128}, seed: 7, radius_angstrom: [28, 270], photons: 1.
 } > procedural.yaml
 { echo "seed: 3"; echo "$binned"; echo "random_bodies: $bodies"; } > bodies.yaml
 specklenn simulate proteins.yaml -o proteins.h5 --per-class "${PATTERNS:-120}"
+python "$here/relatives.py" "$structures" relatives $(
+  awk -F, '$4 == "train" { print $1 }' "$splits")
+{ echo "seed: 9"; echo "$binned"; echo "structures:"
+  for file in relatives/*.npz; do echo "  - $PWD/$file"; done; } > relatives.yaml
+specklenn simulate relatives.yaml -o relatives.h5 --per-class "${PATTERNS:-80}"
 specklenn simulate procedural.yaml -o procedural.h5 --per-class "${PATTERNS:-80}"
 specklenn simulate bodies.yaml -o bodies.h5 --per-class "${PATTERNS:-60}"
 
@@ -55,6 +60,13 @@ for name in virus_wide virus_small virus_weak sphere; do
   specklenn simulate "$here/select_$name.yaml" -o "select_$name.h5" \
     --per-class "${PATTERNS:-100}"
 done
+
+# Shots of the samples of the training, for the model's memory of them.
+{ echo "seed: 21"; echo "$classes"; echo "fluence: 1"; list train; } > remember.yaml
+{ echo "seed: 201"; echo "$classes"; echo "fluence: 0.1"; list train
+} > remember_weak.yaml
+specklenn simulate remember.yaml -o remember.h5 --per-class "${PATTERNS:-16}"
+specklenn simulate remember_weak.yaml -o remember_weak.h5 --per-class "${PATTERNS:-16}"
 
 # Shots that judge: again other families, noise-free for the scan over fluences, and
 # three more experiments.

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from specklenn.core import checkpoint
 from specklenn.core.checkpoint import Card
 from specklenn.core.errors import DataError, WeightsError
+from specklenn.core.memory import Memory
 from specklenn.core.preprocess import Preprocessing
 
 
@@ -31,7 +32,7 @@ def test_a_model_survives_saving_to_half_precision(saved, model):
     assert loaded.preprocessing == Preprocessing(crop=48, bin=1)
     assert loaded.card.seed == 4
     assert loaded.rule == "mean"
-    assert not loaded.anchors
+    assert len(loaded.memory) == 0
     assert not loaded.encoder.training
 
 
@@ -43,36 +44,37 @@ def test_the_rule_that_a_model_was_chosen_by_is_stored(tmp_path, model):
     assert checkpoint.load(path).rule == "soft"
 
 
-def test_anchors_are_stored_beside_the_weights(tmp_path, model):
+CLASSES = ("single-hit", "ice")
+
+
+def test_what_is_remembered_is_stored_beside_the_weights(tmp_path, model):
     path = tmp_path / "m.safetensors"
-    anchors = {"single-hit": np.full(128, 0.1, np.float32), "ice": np.ones(128)}
+    vectors = np.random.default_rng(0).normal(size=(7, 2, 128)).astype(np.float32)
 
     checkpoint.save(
         path,
         model.encoder,
         model.preprocessing,
         model.card,
-        "anchored",
-        anchors=anchors,
+        "memory",
+        memory=Memory(classes=CLASSES, vectors=vectors),
     )
 
     loaded = checkpoint.load(path)
-    assert set(loaded.anchors) == set(anchors)
-    for name, vector in anchors.items():
-        np.testing.assert_allclose(loaded.anchors[name], vector)
+    assert loaded.rule == "memory"
+    assert loaded.memory.classes == CLASSES
+    np.testing.assert_allclose(loaded.memory.vectors, vectors, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize(
-    "vector", [np.ones(64), np.ones((1, 128)), np.full(128, np.nan)]
+    "vectors", [np.ones((7, 2, 64)), np.ones((7, 3, 128)), np.full((7, 2, 128), np.nan)]
 )
-def test_an_anchor_that_is_no_vector_of_the_network_is_refused(tmp_path, model, vector):
+def test_a_memory_that_does_not_fit_the_network_is_refused(tmp_path, model, vectors):
     path = tmp_path / "m.safetensors"
-    anchors = {"ice": vector}
-    checkpoint.save(
-        path, model.encoder, model.preprocessing, model.card, anchors=anchors
-    )
+    memory = Memory(classes=CLASSES, vectors=vectors.astype(np.float32))
+    checkpoint.save(path, model.encoder, model.preprocessing, model.card, memory=memory)
 
-    with pytest.raises(WeightsError, match="anchor:ice: 128 finite numbers expected"):
+    with pytest.raises(WeightsError, match=r"finite vectors of shape \(2, 128\)"):
         checkpoint.load(path)
 
 

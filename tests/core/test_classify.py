@@ -5,6 +5,7 @@ import pytest
 
 from specklenn.core.classify import Classifier
 from specklenn.core.errors import ConfigError
+from specklenn.core.memory import Memory, with_memory
 from specklenn.core.preprocess import Cropper, Preprocessing
 from specklenn.core.scoring import Classification
 
@@ -94,29 +95,28 @@ def test_a_rule_that_is_left_open_is_the_models(model, supports, mask, draw_shot
     assert abs(papers.classify(frames).distances - found).max() > 1e-3
 
 
-@pytest.mark.parametrize("unknown_class", [False, True])
-def test_the_models_anchors_count_if_it_knows_all_classes(
-    model, supports, mask, draw_shots, unknown_class
+@pytest.mark.parametrize("all_known", [True, False])
+def test_what_the_model_remembers_counts_if_it_knows_all_classes(
+    model, supports, mask, draw_shots, all_known
 ):
     cropper = Cropper(model.preprocessing, supports.shape, mask)
     frames, _ = draw_shots(4)
-    known = supports.classes[unknown_class:]
-    vectors = np.random.default_rng(0).normal(size=(len(known), 128))
-    anchors = dict(zip(known, vectors.astype(np.float32), strict=True))
-    anchored = Classifier(
-        dataclasses.replace(model, rule="anchored", anchors=anchors), supports, cropper
-    )
+    classes = supports.classes[::-1] if all_known else supports.classes[1:]
+    vectors = np.random.default_rng(0).normal(size=(5, len(classes), 128))
+    memory = Memory(classes=classes, vectors=vectors.astype(np.float32))
+    remembering = dataclasses.replace(model, rule="memory", memory=memory)
+    classifier = Classifier(remembering, supports, cropper)
 
-    found = anchored.classify(frames).distances
+    found = classifier.classify(frames).distances
 
-    ours, theirs = anchored.embed(frames), anchored.embed(supports.frames)
-    for code, name in enumerate(anchored.classes):
-        own = theirs[supports.labels == name]
-        mean = own.mean(axis=0)
-        if not unknown_class:
-            mean = (own.sum(axis=0) + 0.5 * anchors[name]) / (len(own) + 0.5)
-        expected = np.linalg.norm(ours - mean, axis=1)
-        np.testing.assert_allclose(found[:, code], expected, atol=1e-3)
+    ours, theirs = classifier.embed(frames), classifier.embed(supports.frames)
+    members = [supports.labels == name for name in supports.classes]
+    places = np.array([theirs[own].mean(axis=0) for own in members])
+    if all_known:
+        counts = np.array([own.sum() for own in members])
+        places = with_memory(places, counts, memory.vectors[:, ::-1])
+    expected = np.linalg.norm(ours[:, None] - places, axis=2)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
 def test_a_crop_that_does_not_fit_the_network_is_refused(model, supports):

@@ -4,13 +4,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from specklenn.core.scoring import (
-    ANCHOR_SUPPORTS,
-    Classification,
-    anchors_of,
-    class_distances,
-    softmax_scores,
-)
+from specklenn.core.memory import with_memory
+from specklenn.core.scoring import Classification, class_distances, softmax_scores
 
 
 def unit_vectors(number, seed):
@@ -53,55 +48,43 @@ def test_other_rules_equal_their_definitions_one_by_one(rule):
             assert row[code] == pytest.approx(RULES[rule](distances), abs=1e-6)
 
 
-def test_an_anchor_is_part_of_a_support_in_the_mean_of_its_class():
-    queries, supports = unit_vectors(7, 0), unit_vectors(5, 1)
-    anchors, classes = unit_vectors(2, 2), np.array([0, 0, 0, 1, 1])
-
-    found = class_distances(queries, supports, classes, 2, "anchored", anchors)
-
-    for code in range(2):
-        own = [*supports[classes == code].tolist(), anchors[code].tolist()]
-        weights = [1.0] * (len(own) - 1) + [ANCHOR_SUPPORTS]
-        mean = np.average(own, axis=0, weights=weights)
-        for query, row in zip(queries, found, strict=True):
-            assert row[code] == pytest.approx(math.dist(query, mean), abs=1e-6)
+def remembered(samples=6, classes=2):
+    return unit_vectors(samples * classes, 2).reshape(samples, classes, 16)
 
 
-def test_without_anchors_the_anchored_rule_is_that_of_prototypes():
+def test_the_rule_of_memory_measures_to_where_memory_puts_the_classes():
     queries, supports = unit_vectors(7, 0), unit_vectors(5, 1)
     classes = np.array([0, 0, 0, 1, 1])
 
-    anchored = class_distances(queries, supports, classes, 2, "anchored")
+    found = class_distances(queries, supports, classes, 2, "memory", remembered())
+
+    means = np.array([supports[classes == code].mean(axis=0) for code in range(2)])
+    placed = with_memory(means, np.array([3, 2]), remembered())
+    expected = np.linalg.norm(queries[:, None] - placed, axis=2)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_without_memory_its_rule_is_that_of_prototypes():
+    queries, supports = unit_vectors(7, 0), unit_vectors(5, 1)
+    classes = np.array([0, 0, 0, 1, 1])
+
+    found = class_distances(queries, supports, classes, 2, "memory")
 
     prototype = class_distances(queries, supports, classes, 2, "prototype")
-    np.testing.assert_array_equal(anchored, prototype)
+    np.testing.assert_array_equal(found, prototype)
 
 
 @pytest.mark.parametrize("rule", ["mean", "nearest", "soft", "prototype"])
-def test_other_rules_know_no_anchors(rule):
+def test_other_rules_do_not_look_at_the_memory(rule):
     queries, supports = unit_vectors(7, 0), unit_vectors(5, 1)
     classes = np.array([0, 0, 0, 1, 1])
 
-    with_them, without = (
-        class_distances(queries, supports, classes, 2, rule, anchors)
-        for anchors in (unit_vectors(2, 2), None)
+    with_it, without = (
+        class_distances(queries, supports, classes, 2, rule, known)
+        for known in (remembered(), None)
     )
 
-    np.testing.assert_array_equal(with_them, without)
-
-
-KNOWN = {"single-hit": np.float32([1, 0]), "multi-hit": np.float32([0, 1])}
-
-
-def test_anchors_come_in_the_order_of_the_classes_and_joined_ones_are_means():
-    found = anchors_of(("multi-hit", "multi-hit+single-hit"), KNOWN)
-
-    np.testing.assert_array_equal(found, [[0, 1], [0.5, 0.5]])
-
-
-def test_a_class_that_the_model_does_not_know_leaves_all_without_anchors():
-    assert anchors_of(("single-hit", "ice"), KNOWN) is None
-    assert anchors_of(("single-hit",), {}) is None
+    np.testing.assert_array_equal(with_it, without)
 
 
 def test_the_prototype_rule_measures_to_the_mean_of_the_supports():

@@ -18,6 +18,7 @@ from specklenn.core import checkpoint
 from specklenn.core.dataset_writer import write_dataset
 from specklenn.core.errors import ConfigError, DataError, MissingPackageError
 from specklenn.core.files import read_dataset
+from specklenn.core.memory import Memory
 from specklenn.core.model import Encoder
 from specklenn.core.preprocess import Preprocessing
 from specklenn.plugin import cli, evaluate_command, simulate_command
@@ -53,7 +54,10 @@ def folder(tmp_path_factory):
         Preprocessing(crop=32, bin=2),
         checkpoint.Card(name="untrained"),
         rule="nearest",
-        anchors={"single-hit": np.eye(8)[0], "multi-hit": np.eye(8)[1]},
+        memory=Memory(
+            classes=("single-hit", "multi-hit"),
+            vectors=np.eye(8, dtype=np.float32)[None, :2],
+        ),
     )
     return path
 
@@ -94,12 +98,12 @@ def test_evaluate_writes_the_scores_that_scripts_rely_on(scores):
     assert set(score["per_sample"][NAMES[0]]) == {"accuracy", "f1"}
 
 
-def test_the_models_anchors_are_used_where_asked_for(scores):
-    anchored = scores("shots.h5", "--rule", "anchored", "--shots", "1")
+def test_the_models_memory_is_used_where_asked_for(scores):
+    remembering = scores("shots.h5", "--rule", "memory", "--shots", "1")
     prototype = scores("shots.h5", "--rule", "prototype", "--shots", "1")
 
-    assert anchored["rule"] == "anchored"
-    assert anchored["shots"]["1"] != prototype["shots"]["1"]
+    assert remembering["rule"] == "memory"
+    assert remembering["shots"]["1"] != prototype["shots"]["1"]
 
 
 def test_the_models_own_rule_is_used_unless_another_is_asked_for(scores):

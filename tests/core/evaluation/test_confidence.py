@@ -5,6 +5,7 @@ from specklenn.core.evaluation.confidence import (
     measure_confidence,
     probability_of_order,
 )
+from specklenn.core.memory import Memory
 
 CLASSES = ("single-hit", "multi-hit")
 
@@ -49,7 +50,7 @@ def test_all_queries_of_all_draws_are_in_the_diagram(confidence):
     assert confidence.temperature == 0.1
 
 
-def test_anchors_move_classes_towards_strangers_and_away(embedded):
+def test_memory_moves_classes_towards_strangers_or_away(embedded):
     ice = 10 * np.eye(6, dtype=np.float32)[2]
     measured = [
         measure_confidence(
@@ -58,11 +59,11 @@ def test_anchors_move_classes_towards_strangers_and_away(embedded):
             draws=3,
             seed=0,
             classes=CLASSES,
-            rule="anchored",
+            rule="memory",
             temperature=0.1,
-            anchors=anchors,
+            memory=Memory(classes=CLASSES, vectors=np.array([[place, place]])),
         )
-        for anchors in (dict.fromkeys(CLASSES, ice), dict.fromkeys(CLASSES, -ice))
+        for place in (ice, -ice)
     ]
 
     assert [found.strangers["ice"] for found in measured] == [0.0, 1.0]

@@ -10,6 +10,7 @@ from specklenn.core.evaluation.methods import (
     score_sample,
 )
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
+from specklenn.core.memory import Memory
 
 TWO = (SINGLE_HIT, MULTI_HIT)
 
@@ -36,11 +37,12 @@ def test_the_rules_are_the_models_own_the_papers_and_prototypes():
 
 
 @pytest.mark.parametrize("shots", [1, 5, 20])
-@pytest.mark.parametrize(("seed", "own"), [(0, "soft"), (3, "soft"), (0, "anchored")])
+@pytest.mark.parametrize(("seed", "own"), [(0, "soft"), (3, "soft"), (0, "memory")])
 def test_a_model_has_exactly_the_scores_of_specklenn_evaluate(shots, seed, own):
     vectors, labels, names = embedded()
-    anchors = {SINGLE_HIT: np.eye(6, dtype=np.float32)[0], MULTI_HIT: np.zeros(6)}
-    method = embedding_method("a", vectors, own, np.array([*anchors.values()]))
+    known = np.random.default_rng(7).normal(size=(4, 2, 6)).astype(np.float32)
+    memory = Memory(classes=TWO, vectors=known)
+    method = embedding_method("a", vectors, own, known)
     samples = draw_samples(group_rows(labels, names), shots, draws=3, seed=seed)
 
     scores = {name: score_sample(method, draws) for name, draws in samples.items()}
@@ -55,7 +57,7 @@ def test_a_model_has_exactly_the_scores_of_specklenn_evaluate(shots, seed, own):
             draws=3,
             seed=seed,
             rule=rule,
-            anchors=anchors,
+            memory=memory,
         )
         assert found == wanted[str(shots)]
 

@@ -124,9 +124,10 @@ def test_the_weights_are_those_of_the_best_validation(finished, validation):
     assert model.temperature == pytest.approx(temperature, rel=0.06)
     assert found == pytest.approx(max(scores), abs=0.03)  # half precision
     best_report = next(r for r in reports if r.line["step"] == best)
-    assert set(model.anchors) == {"single-hit", "multi-hit", "non-sample-hit"}
-    for name, anchor in model.anchors.items():
-        np.testing.assert_array_equal(anchor, best_report.verdict.anchors[name])
+    memory = best_report.verdict.memory
+    assert model.memory.classes == memory.classes
+    assert len(model.memory) > 0
+    np.testing.assert_allclose(model.memory.vectors, memory.vectors, atol=1e-3)
 
 
 def test_the_log_is_drawn(finished):

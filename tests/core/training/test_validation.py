@@ -109,7 +109,7 @@ class Fixed(ValidationSet):
     """A set whose accuracies are known."""
 
     def embed(self, encoder):
-        return None
+        return np.zeros((0, 4), np.float32)
 
     def temperature(self, vectors):
         return 0.1
@@ -132,30 +132,26 @@ def test_the_score_is_the_weighted_mean_of_the_five_shot_accuracies(encoder):
     assert verdict.accuracies == {"a": {1: 0.2, 5: 0.6}, "b": {5: 0.9, 20: 1.0}}
 
 
-def test_anchors_are_means_over_samples_then_files_by_weight(tmp_path, encoder):
+def test_the_samples_that_have_all_classes_are_remembered(tmp_path, encoder):
     write(tmp_path / "a.h5", each=8, samples=1, kinds=KINDS[:2])
     write(tmp_path / "b.h5", each=9, samples=2)
     files = [
         ValidationFile(file=tmp_path / "a.h5"),
-        ValidationFile(file=tmp_path / "b.h5", classes=KINDS, weight=3.0),
+        ValidationFile(file=tmp_path / "b.h5"),
+        ValidationFile(file=tmp_path / "b.h5", classes=KINDS),
     ]
     sets = load_validation(files, 40, PREPROCESS, "mean")
 
-    anchors = judge(encoder, sets).anchors
+    memory = judge(encoder, sets).memory
 
-    a, b = ((one, one.embed(encoder)) for one in sets)
-    each = {
-        label: [
-            vectors[(one.labels == label) & (one.names == name)].mean(axis=0)
-            for one, vectors in (a, b)
-            for name in np.unique(one.names)
-        ]
-        for label in KINDS[:2]
-    }
-    for label, (only, first, second) in each.items():
-        expected = only / 4 + 3 / 4 * (first + second) / 2
-        np.testing.assert_allclose(anchors[label], expected, atol=1e-6)
-    assert set(anchors) == set(KINDS)
+    complete = sets[2]
+    vectors = complete.embed(encoder)
+    assert set(memory.classes) == set(KINDS)
+    assert len(memory) == 2
+    for found, name in zip(memory.vectors, ("s0", "s1"), strict=True):
+        for vector, label in zip(found, memory.classes, strict=True):
+            own = vectors[(complete.labels == label) & (complete.names == name)]
+            np.testing.assert_allclose(vector, own.mean(axis=0), atol=1e-6)
 
 
 def test_files_go_by_their_stems_and_a_number_where_those_are_alike():
