@@ -69,14 +69,14 @@ specklenn simulate remember.yaml -o remember.h5 --per-class "${PATTERNS:-16}"
 specklenn simulate remember_weak.yaml -o remember_weak.h5 --per-class "${PATTERNS:-16}"
 
 # Shots that judge: again other families, noise-free for the scan over fluences, and
-# three more experiments.
+# four more experiments.
 judged='seed: 7
 noise: {jitter_shape: 0, shot_noise: false, read_noise_photons: 0}'
 { echo "$judged"; list validation; } > judge_clean.yaml
 { echo "seed: 8"; echo "$classes"; list validation; } > judge.yaml
 specklenn simulate judge_clean.yaml -o judge_clean.h5 --per-class "${PATTERNS:-100}"
 specklenn simulate judge.yaml -o judge.h5 --per-class "${PATTERNS:-100}"
-for name in judge_virus_50 judge_rod; do
+for name in judge_virus_50 judge_rod judge_sphere; do
   specklenn simulate "$here/$name.yaml" -o "$name.h5" --per-class "${PATTERNS:-100}"
 done
 specklenn simulate simulate_virus -o judge_virus.h5 --per-class "${PATTERNS:-150}"

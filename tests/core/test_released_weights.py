@@ -38,6 +38,20 @@ def test_five_shots_tell_the_classes_apart(embedded, classes):
     assert score["f1"] > 0.85
 
 
+def test_with_one_support_its_memory_helps(embedded):
+    memory = checkpoint.load("default").memory
+
+    by_rule = {
+        rule: evaluate(
+            *embedded, shots=(1,), draws=40, classes=THREE, rule=rule, memory=memory
+        )["1"]["accuracy"]
+        for rule in ("prototype", "memory")
+    }
+
+    assert checkpoint.load("default").rule == "memory"
+    assert by_rule["memory"] > by_rule["prototype"] + 0.01
+
+
 def test_embeddings_are_unit_vectors_of_128(embedded):
     embeddings = embedded[0]
 
