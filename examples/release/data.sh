@@ -32,8 +32,8 @@ bodies="{count: ${BODIES:-128}, seed: 7, radius_angstrom: [28, 270], photons: 1.
 } > procedural.yaml
 { echo "seed: 3"; echo "$binned"; echo "random_bodies: $bodies"; } > bodies.yaml
 specklenn simulate proteins.yaml -o proteins.h5 --per-class "${PATTERNS:-120}"
-python "$here/relatives.py" "$structures" relatives $(
-  awk -F, '$4 == "train" { print $1 }' "$splits")
+mapfile -t trained < <(awk -F, '$4 == "train" { print $1 }' "$splits")
+python "$here/relatives.py" "$structures" relatives "${trained[@]}"
 { echo "seed: 9"; echo "$binned"; echo "structures:"
   for file in relatives/*.npz; do echo "  - $PWD/$file"; done; } > relatives.yaml
 specklenn simulate relatives.yaml -o relatives.h5 --per-class "${PATTERNS:-80}"
