@@ -154,6 +154,7 @@ def small_release(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_weights_are_reproduced_by_the_commands_in_the_docs(small_release):
     script = "\n".join(blocks((ROOT / "docs/reproduce.md").read_text(), "sh"))
     words = [
