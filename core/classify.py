@@ -25,6 +25,8 @@ from specklenn.core.preprocess import Cropper
 from specklenn.core.scoring import (
     Classification,
     class_distances,
+    class_places,
+    distances_to,
     softmax_scores,
 )
 from specklenn.core.support import SupportSet, load_supports
@@ -93,7 +95,6 @@ class Classifier:
         self.supports = supports
         self.cropper = cropper
         self.classes = supports.classes
-        self._remembered = model.memory.of(self.classes)
         self.device = device
         self._device = torch.device(device)
         self._encoder = model.encoder.to(self._device).eval()
@@ -107,6 +108,13 @@ class Classifier:
             )
         self._codes = np.array([self.classes.index(name) for name in supports.labels])
         self._vectors = self._embed_supports()
+        self._places = class_places(
+            self._vectors,
+            self._codes,
+            len(self.classes),
+            self.rule,
+            model.memory.of(self.classes),
+        )
 
     @classmethod
     def load(
@@ -178,14 +186,10 @@ class Classifier:
 
     def distances(self, vectors: Embeddings) -> npt.NDArray[np.float32]:
         """Return the distance of vectors (B, D) to each class (B, classes)."""
-        return class_distances(
-            vectors,
-            self._vectors,
-            self._codes,
-            len(self.classes),
-            self.rule,
-            self._remembered,
-        )
+        if self._places is not None:
+            return distances_to(vectors, self._places)
+        number = len(self.classes)
+        return class_distances(vectors, self._vectors, self._codes, number, self.rule)
 
     def rejected(self, distances: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
         """Return which of (B, classes) distances are too far from every class."""

@@ -78,17 +78,43 @@ def class_distances(
     -------
     (B, number_of_classes) float32, 0 to 2
     """
+    places = class_places(supports, classes, number_of_classes, rule, remembered)
+    if places is not None:
+        return distances_to(queries, places)
     ours, theirs = queries.astype(np.float64), supports.astype(np.float64)
     members = [classes == number for number in range(number_of_classes)]
-    if rule in ("prototype", "memory"):
-        means = np.array([theirs[own].mean(axis=0) for own in members])
-        if rule == "memory" and remembered is not None:
-            counts = np.array([own.sum() for own in members])
-            means = with_memory(means, counts, remembered)
-        return np.asarray(_distances(ours, means), np.float32)
     distances = _distances(ours, theirs)
     columns = [_REDUCE[rule](distances[:, own]) for own in members]
     return np.stack(columns, axis=1).astype(np.float32)
+
+
+def class_places(
+    supports: Embeddings,
+    classes: npt.NDArray[np.int64],
+    number_of_classes: int,
+    rule: Rule,
+    remembered: Embeddings | None = None,
+) -> npt.NDArray[np.float64] | None:
+    """Return the place of each class, (classes, D), by a rule that measures to places.
+
+    None by the other rules, which measure to every support. The same for all queries.
+    Parameters as for `class_distances`.
+    """
+    if rule not in ("prototype", "memory"):
+        return None
+    members = [classes == number for number in range(number_of_classes)]
+    vectors = supports.astype(np.float64)
+    means = np.array([vectors[own].mean(axis=0) for own in members])
+    if rule == "prototype" or remembered is None:
+        return means
+    return with_memory(means, np.array([own.sum() for own in members]), remembered)
+
+
+def distances_to(
+    queries: Embeddings, places: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float32]:
+    """Return distances from queries (B, D) to places (classes, D)."""
+    return _distances(queries.astype(np.float64), places).astype(np.float32)
 
 
 def _distances(

@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from specklenn.core import scoring
 from specklenn.core.classify import Classifier
 from specklenn.core.errors import ConfigError
 from specklenn.core.memory import Memory, with_memory
@@ -117,6 +118,28 @@ def test_what_the_model_remembers_counts_if_it_knows_all_classes(
         places = with_memory(places, counts, memory.vectors[:, ::-1])
     expected = np.linalg.norm(ours[:, None] - places, axis=2)
     np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_memory_is_asked_once_for_a_support_set_and_not_for_every_batch(
+    model, supports, mask, draw_shots, monkeypatch
+):
+    asked = []
+
+    def counted(*arguments):
+        asked.append(arguments)
+        return with_memory(*arguments)
+
+    monkeypatch.setattr(scoring, "with_memory", counted)
+    known = np.ones((5, len(supports.classes), 128), np.float32)
+    memory = Memory(classes=supports.classes, vectors=known)
+    remembering = dataclasses.replace(model, rule="memory", memory=memory)
+    cropper = Cropper(model.preprocessing, supports.shape, mask)
+    classifier = Classifier(remembering, supports, cropper)
+
+    for _ in range(3):
+        classifier.classify(draw_shots(4)[0])
+
+    assert len(asked) == 1
 
 
 def test_a_crop_that_does_not_fit_the_network_is_refused(model, supports):
