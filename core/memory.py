@@ -3,7 +3,8 @@
 One or two supports say little about where the shots of a class lie. A model has seen
 other samples, and where theirs lay. Those that lie like the supports of a new one tell
 where its classes are likely to be: an empirical prior, learned from other tasks, that
-weighs as much as a few supports and so fades as there are more of them.
+weighs as much as a few supports and so fades as there are more of them. Where several
+supports contradict it, as on a detector that nothing was remembered of, it weighs less.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ import numpy.typing as npt
 Vectors = npt.NDArray[np.float32]
 
 MEMORY_SUPPORTS = 2.0
-"""Supports of a class that what is recalled counts as."""
+"""Supports of a class that what is recalled counts as, unless they contradict it."""
+
+LEAST_SPREAD = 1e-6
+"""Of the shots of a class about its mean, a squared distance."""
 
 SHARPNESS = 4.0
 """How much nearer samples count more, per squared distance and support."""
@@ -101,8 +105,12 @@ def with_memory(
 ) -> npt.NDArray[np.float64]:
     """Return where classes are, given their supports and what is remembered.
 
-    Known samples weigh by how well their classes fit the means of the supports; what
-    they say together counts as `MEMORY_SUPPORTS` supports.
+    Known samples weigh by how well their classes fit the means of the supports, and
+    give every class a recalled place. That place and the mean of the supports are
+    weighted by their variances, as for a normal prior: the mean's is the spread of a
+    class's shots over their number; that of the recalled place is the spread over
+    `MEMORY_SUPPORTS`, and what the supports lie farther from it than their own
+    scatter explains, of which one support can say nothing.
 
     Parameters
     ----------
@@ -116,10 +124,27 @@ def with_memory(
     -------
     (classes, D) float64
     """
+    recalled = _recall(means, counts, remembered)
+    # Unit vectors: those of a class scatter by this about their mean.
+    spread = np.maximum(1 - (recalled**2).sum(axis=1), LEAST_SPREAD)
+    sampling = spread / counts
+    excess = np.maximum(((means - recalled) ** 2).sum(axis=1) - sampling, 0)
+    doubt = spread / MEMORY_SUPPORTS + (1 - 1 / counts) * excess
+    share = (doubt / (doubt + sampling))[:, None]
+    placed: npt.NDArray[np.float64] = share * means + (1 - share) * recalled
+    return placed
+
+
+def _recall(
+    means: npt.NDArray[np.float64],
+    counts: npt.NDArray[np.int64],
+    remembered: Vectors,
+) -> npt.NDArray[np.float64]:
+    """Return the mean place of each class, (classes, D), samples that fit first."""
     squares = ((remembered - means) ** 2).sum(axis=2)
     misfit = SHARPNESS * squares @ counts
     weights = np.exp(misfit.min() - misfit)
-    recalled = np.tensordot(weights / weights.sum(), remembered, axes=1)
-    share = (counts / (counts + MEMORY_SUPPORTS))[:, None]
-    placed: npt.NDArray[np.float64] = share * means + (1 - share) * recalled
-    return placed
+    recalled: npt.NDArray[np.float64] = np.tensordot(
+        weights / weights.sum(), remembered, axes=1
+    )
+    return recalled

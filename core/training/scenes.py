@@ -52,6 +52,9 @@ class SceneSettings(Settings):
     artefacts : bool
         Whether scenes also have what detectors and beamlines add, see
         `specklenn.core.training.artefacts`.
+    clean : float
+        Share of the scenes that are counted photons and nothing else: no background,
+        no read noise, no artefacts.
     """
 
     share: float = Field(default=1.0, gt=0)
@@ -60,6 +63,7 @@ class SceneSettings(Settings):
     jitter: Literal["gamma", "focus"] = "gamma"
     zoom: Range = (0.95, 1.05)
     artefacts: bool = True
+    clean: float = Field(default=0.0, ge=0, le=1)
 
 
 def show(
@@ -98,16 +102,33 @@ def show(
     moved = warp(patterns[:, None], side, turn, generator)[:, 0]
     fluence = _fluence(first_class_photons, settings, generator)
     expected = moved * fluence[:, None, None]
+    if settings.clean > 0 and uniform(0, 1, generator) < settings.clean:
+        photons = _counted(expected, 0.0, generator)
+    else:
+        photons = _measured(expected, settings, read_noise, generator)
+    bad = random_mask(side, generator).expand_as(photons)
+    return normalise(photons, bad, preprocess)
+
+
+def _measured(
+    expected: Tensor,
+    settings: SceneSettings,
+    read_noise: float,
+    generator: torch.Generator,
+) -> Tensor:
+    """Expose patterns as a beamline with all its faults would, (B, side, side)."""
     if uniform(0, 1, generator) < 0.5:
         expected = expected + 10 ** uniform(-3.5, -0.5, generator)
     if settings.artefacts:
+        side = expected.shape[-1]
         expected = expected + stray_light(len(expected), side, generator)
-    noise = _read_noise(read_noise, generator)
-    photons = expose(expected, torch.ones(len(expected)), noise, generator)
-    if settings.artefacts:
-        photons = electronics(photons, generator)
-    bad = random_mask(side, generator).expand_as(photons)
-    return normalise(photons, bad, preprocess)
+    photons = _counted(expected, _read_noise(read_noise, generator), generator)
+    return electronics(photons, generator) if settings.artefacts else photons
+
+
+def _counted(expected: Tensor, read_noise: float, generator: torch.Generator) -> Tensor:
+    """Expose patterns as they are, (B, side, side)."""
+    return expose(expected, torch.ones(len(expected)), read_noise, generator)
 
 
 def random_mask(side: int, generator: torch.Generator) -> Tensor:

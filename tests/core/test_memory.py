@@ -74,9 +74,14 @@ def test_memories_are_joined_where_they_know_the_classes():
     assert len(joined([KNOWN], ("ice",))) == 0
 
 
+def unit(vectors):
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
 def test_memory_weighs_as_its_definition_says_sample_by_sample():
     random = np.random.default_rng(1)
-    means, remembered = random.normal(size=(2, 4)), random.normal(size=(3, 2, 4))
+    means = 0.9 * unit(random.normal(size=(2, 4)))
+    remembered = 0.8 * unit(means + 0.4 * random.normal(size=(3, 2, 4)))
     counts = np.array([2, 5])
 
     placed = with_memory(means, counts, remembered.astype(np.float32))
@@ -88,12 +93,34 @@ def test_memory_weighs_as_its_definition_says_sample_by_sample():
             for count, mine, theirs in zip(counts, means, sample, strict=True)
         )
         weights.append(np.exp(-SHARPNESS * misfit))
-    for code in range(2):
+    for code, count in enumerate(counts):
         recalled = np.average(remembered[:, code], axis=0, weights=weights)
+        spread = 1 - np.sum(recalled**2)
+        beyond = np.sum((means[code] - recalled) ** 2) - spread / count
+        doubt = spread / MEMORY_SUPPORTS + max(beyond, 0) * (count - 1) / count
         expected = np.average(
-            [means[code], recalled], axis=0, weights=[counts[code], MEMORY_SUPPORTS]
+            [means[code], recalled], axis=0, weights=[count / spread, 1 / doubt]
         )
         np.testing.assert_allclose(placed[code], expected, atol=1e-5)
+
+
+def test_supports_that_contradict_what_is_remembered_are_believed():
+    """As where the detector is another one: all that is remembered lies elsewhere."""
+    remembered = np.zeros((3, 2, 4), np.float32)
+    remembered[:, :, 0] = 0.95
+    near, far = (
+        np.tile([0.95 * np.cos(angle), 0.95 * np.sin(angle), 0, 0], (2, 1))
+        for angle in (0.1, 1.5)
+    )
+
+    def moved(means, number):
+        placed = with_memory(means, np.full(2, number), remembered)
+        way = np.linalg.norm(remembered[0] - means, axis=1)
+        return np.linalg.norm(placed - means, axis=1) / way
+
+    np.testing.assert_allclose(moved(near, 5), 2 / 7, atol=1e-6)
+    assert moved(far, 5).max() < 0.02
+    np.testing.assert_allclose(moved(far, 1), 2 / 3, atol=1e-6)
 
 
 @pytest.mark.parametrize("distance", [0.0, 1e3])

@@ -72,6 +72,36 @@ def test_photons_set_the_brightness_whatever_the_patterns_are():
     torch.testing.assert_close(weak, strong, atol=0.2, rtol=0.2)
 
 
+def dark_scenes(clean, number):
+    """Show nothing at all, many times; returns how often nothing is seen."""
+    preprocess = Preprocessing(crop=SIDE, bin=1, standardise=False)
+    settings = SceneSettings(clean=clean)
+    scenes = (
+        shown(settings, seed=seed, level=0, preprocess=preprocess)
+        for seed in range(number)
+    )
+    return sum(bool((scene.nan_to_num() == 0).all()) for scene in scenes) / number
+
+
+def test_clean_scenes_are_counted_photons_and_nothing_else():
+    preprocess = Preprocessing(crop=SIDE, bin=1, standardise=False)
+
+    for seed in range(10):
+        scene = shown(SceneSettings(clean=1), seed=seed, preprocess=preprocess)
+        photons = scene[~scene.isnan()].square()
+        torch.testing.assert_close(photons, photons.round(), atol=1e-3, rtol=1e-4)
+    assert dark_scenes(clean=1, number=20) == 1
+    assert dark_scenes(clean=0, number=100) < 0.3
+
+
+def test_clean_is_the_share_of_the_scenes():
+    dark_anyway = dark_scenes(clean=0, number=100)
+
+    found = dark_scenes(clean=0.6, number=200)
+
+    assert found == pytest.approx(0.6 + 0.4 * dark_anyway, abs=4 * 0.04)
+
+
 def test_masks_differ_and_leave_most_of_most_detectors():
     generator = torch.Generator().manual_seed(0)
     masks = torch.stack([random_mask(SIDE, generator) for _ in range(400)])
