@@ -23,7 +23,7 @@ MEMORY_SUPPORTS = 2.0
 LEAST_SPREAD = 1e-6
 """Of the shots of a class about its mean, a squared distance."""
 
-SHARPNESS = 4.0
+SHARPNESS = 8.0
 """How much nearer samples count more, per squared distance and support."""
 
 

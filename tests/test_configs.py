@@ -29,11 +29,7 @@ RUNS = (
     "euxfel_run",
     "lclstreamer",
 )
-TRAININGS = (
-    "train_offline",
-    *("train_default", "train_default_2", "train_default_3", "train_default_4"),
-    "train_paper",
-)
+TRAININGS = ("train_offline", "train_default", "train_default_2", "train_paper")
 EXPERIMENTS = ("simulate", "simulate_virus", "simulate_modules")
 
 

@@ -41,58 +41,22 @@ def test_the_demos_supports_can_be_made_again(tmp_path, monkeypatch):
             np.testing.assert_array_equal(made[dataset][()], packaged[dataset][()])
 
 
-@pytest.fixture
-def two_models(tmp_path, model):
-    """Files of two networks with other weights."""
-    for number in (1, 2):
-        torch.manual_seed(number)
-        network = Encoder(48).eval()
-        path = tmp_path / f"model_{number}.safetensors"
-        checkpoint.save(path, network, model.preprocessing, model.card)
-    return tmp_path
-
-
 def weights(path):
     return checkpoint.load(path).encoder.state_dict()
 
 
-@pytest.mark.parametrize("share", [0.25, 1])
-def test_a_blend_lies_on_the_line_between_two_networks(
-    two_models, draw_shots, monkeypatch, share
-):
-    frames, labels = draw_shots(120)
-    names = np.full(120, "rings")
-    dataset_writer.write_dataset(two_models / "shots.h5", frames, labels, names=names)
-    (two_models / "training.yaml").write_text(
-        "name: blended\ndata: [unused.h5]\noutput: unused.safetensors\n"
-        "validation: [{file: shots.h5}]\n"
-        "validation_patterns: 8\ntraining: {preprocess: {crop: 96}}\n"
-    )
-    first, second, out = (
-        two_models / f"{name}.safetensors" for name in ("model_1", "model_2", "out")
-    )
-
-    given = (two_models / "training.yaml", first, second, out)
-    run(monkeypatch, "release/blend.py", *given, "--shares", share)
-
-    ours, theirs, blended = weights(first), weights(second), weights(out)
-    for name, found in blended.items():
-        expected = (1 - share) * ours[name].double() + share * theirs[name].double()
-        # Files hold half precision.
-        torch.testing.assert_close(found.double(), expected, rtol=2e-3, atol=1e-3)
-    assert checkpoint.load(out).card.scores["blended"] == share
-
-
 def test_a_model_remembers_the_samples_of_labelled_files(
-    two_models, draw_shots, monkeypatch
+    tmp_path, model, draw_shots, monkeypatch
 ):
     frames, labels = draw_shots(240)
     names = np.repeat(["rings", "twins", "dark"], 80)
     labels[names == "dark"] = "no-hit"
-    dataset_writer.write_dataset(two_models / "a.h5", frames, labels, names=names)
-    dataset_writer.write_dataset(two_models / "b.h5", frames, labels, names=names)
-    given, out = two_models / "model_1.safetensors", two_models / "out.safetensors"
-    shots = [two_models / "a.h5", two_models / "b.h5"]
+    dataset_writer.write_dataset(tmp_path / "a.h5", frames, labels, names=names)
+    dataset_writer.write_dataset(tmp_path / "b.h5", frames, labels, names=names)
+    given, out = tmp_path / "given.safetensors", tmp_path / "out.safetensors"
+    torch.manual_seed(1)
+    checkpoint.save(given, Encoder(48).eval(), model.preprocessing, model.card)
+    shots = [tmp_path / "a.h5", tmp_path / "b.h5"]
 
     run(monkeypatch, "release/remember.py", given, out, *shots)
 
