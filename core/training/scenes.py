@@ -103,7 +103,7 @@ def show(
     fluence = _fluence(first_class_photons, settings, generator)
     expected = moved * fluence[:, None, None]
     if settings.clean > 0 and uniform(0, 1, generator) < settings.clean:
-        photons = _counted(expected, 0.0, generator)
+        photons = _exposed(expected, 0.0, generator)
     else:
         photons = _measured(expected, settings, read_noise, generator)
     bad = random_mask(side, generator).expand_as(photons)
@@ -122,12 +122,12 @@ def _measured(
     if settings.artefacts:
         side = expected.shape[-1]
         expected = expected + stray_light(len(expected), side, generator)
-    photons = _counted(expected, _read_noise(read_noise, generator), generator)
+    photons = _exposed(expected, _read_noise(read_noise, generator), generator)
     return electronics(photons, generator) if settings.artefacts else photons
 
 
-def _counted(expected: Tensor, read_noise: float, generator: torch.Generator) -> Tensor:
-    """Expose patterns as they are, (B, side, side)."""
+def _exposed(expected: Tensor, read_noise: float, generator: torch.Generator) -> Tensor:
+    """Draw the photons of patterns that have their fluence already, (B, side, side)."""
     return expose(expected, torch.ones(len(expected)), read_noise, generator)
 
 
