@@ -110,12 +110,19 @@ class Bins:
         good = (~geometry.bad).astype(np.float32)
         self._good = good.reshape(SIDE, SIDE)
         self._weights = geometry.cross_sections.astype(np.float32).reshape(SIDE, SIDE)
-        self._seen = self._summed(self._good) > 0
+        self._pixels = self._summed(self._good)
+        self._seen = self._pixels > 0
 
     def photons(self, patterns: Pictures) -> Pictures:
         """Sum (B, P) photons over the good pixels of every bin, (B, bins)."""
         squares = patterns.reshape(-1, SIDE, SIDE)
         return self._summed(squares * self._good)[:, self._seen]
+
+    def pictures(self, photons: npt.NDArray[np.number]) -> Pictures:
+        """Lay (B, bins) photons out, as if bins were whole, NaN where bad."""
+        pictures = np.full((len(photons), *self._seen.shape), np.nan, np.float32)
+        pictures[:, self._seen] = photons * (BIN**2 / self._pixels[self._seen])
+        return pictures
 
     def turned(self, patterns: Pictures) -> Pictures:
         """Turn (B, P) photons by 0, 90, 180 and 270 degrees about the beam and bin.
@@ -263,6 +270,25 @@ def print_table(
             print(f"{stage:>10s} {figure:6s}", *cells)
 
 
+def make_bench(
+    parser: argparse.ArgumentParser, options: argparse.Namespace, paths: list[Path]
+) -> Bench:
+    """Return what the options say; ends the program if that cannot be."""
+    if options.templates < STEP or options.templates % STEP:
+        parser.error(f"--templates: {options.templates}, a multiple of {STEP} expected")
+    detector = Detector(rows=SIDE, columns=SIDE)
+    geometry = Geometry.of(detector)
+    return Bench(
+        experiment=Experiment(detector=detector, structures=tuple(paths)),
+        geometry=geometry,
+        bins=Bins(geometry),
+        fluences=tuple(options.fluences),
+        templates=options.templates,
+        queries=options.queries,
+        seed=options.seed,
+    )
+
+
 def main() -> None:
     """Measure every structure and print."""
     parser = argparse.ArgumentParser(
@@ -275,20 +301,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="file to write")
     options = parser.parse_args()
-    if options.templates < STEP or options.templates % STEP:
-        parser.error(f"--templates: {options.templates}, a multiple of {STEP} expected")
     paths = [path for given in options.structures for path in find_structures(given)]
-    detector = Detector(rows=SIDE, columns=SIDE)
-    geometry = Geometry.of(detector)
-    bench = Bench(
-        experiment=Experiment(detector=detector, structures=tuple(paths)),
-        geometry=geometry,
-        bins=Bins(geometry),
-        fluences=tuple(options.fluences),
-        templates=options.templates,
-        queries=options.queries,
-        seed=options.seed,
-    )
+    bench = make_bench(parser, options, paths)
     found = {}
     for number, path in enumerate(paths, start=1):
         start = time.perf_counter()

@@ -110,8 +110,20 @@ class Queries:
         totals = self._reference.sum() * np.exp(self._changes)
         expected = np.multiply.outer(np.asarray(fluences, np.float64), totals)
         table = log_jitter_mean(self._photons[:, None], expected, noise)
-        table -= table[:, TABLE_POINTS // 2, None]
+        of_middle = [np.interp(0.0, self._changes, row) for row in table]
+        self._of_middle = np.array(of_middle)
+        table -= self._of_middle[:, None]
         self._table = table.astype(np.float32)
+
+    @property
+    def of_reference(self) -> Floats:
+        """Log p(photons | reference), up to a constant that every reference has.
+
+        (Q,) float64. Added to `log_likelihoods`, it makes those of different references
+        comparable.
+        """
+        likelihoods: Floats = self._counts @ np.log(self._reference) + self._of_middle
+        return likelihoods
 
     def log_likelihoods(
         self, templates: npt.NDArray[np.floating], sharpness: Sequence[float] = (1.0,)
@@ -200,6 +212,32 @@ class LogMean:
             raise ValueError("the mean of no logarithms; add some first")
         found: Floats = self._largest + np.log(self._sum / self._number)
         return found
+
+
+def learned_ratio(supports: Floats, singles: Floats, multis: Floats) -> Floats:
+    """Return the log ratio for an observer who learns from supports what the sample is.
+
+    All he knows before is that the sample is one of L, each as probable. The supports
+    say how probable each is then, and p(photons | class) is the mean over them.
+
+    Parameters
+    ----------
+    supports : (L, S) float64
+        log p(photons of a support | its class, sample). -inf in all supports of a
+        sample says that it is not there.
+    singles, multis : (L, Q) float64
+        log p(photons of a query | single or multi, sample).
+
+    Returns
+    -------
+    (Q,) float64
+        log p(single) - log p(multi).
+    """
+    belief = supports.sum(axis=1)[:, None]
+    ratio: Floats = special.logsumexp(belief + singles, axis=0) - special.logsumexp(
+        belief + multis, axis=0
+    )
+    return ratio
 
 
 def rule_accuracy(of_singles: Floats, of_multis: Floats) -> Floats:

@@ -6,6 +6,7 @@ from specklenn.core.evaluation.ideal_observer import (
     LogMean,
     Queries,
     accuracy_limit,
+    learned_ratio,
     log_jitter_mean,
     rule_accuracy,
 )
@@ -188,3 +189,49 @@ def test_unmistakable_classes_are_told_apart_always():
 
     assert rule_accuracy(ratio[:1], ratio[1:]) == 1.0
     assert accuracy_limit(ratio[:1]) == pytest.approx(1.0)
+
+
+def test_the_ratio_learned_from_supports_is_that_of_bayes_rule():
+    """Three samples of known chances for four shots; the posterior is enumerated."""
+    chances = np.random.default_rng(2).dirichlet(np.ones(4), (2, 3))  # class, sample
+    shots, classes = np.array([0, 3, 3]), np.array([0, 1, 1])
+
+    posterior = np.ones(3)
+    for shot, label in zip(shots, classes, strict=True):
+        posterior *= chances[label, :, shot]
+    posterior /= posterior.sum()
+    single, multi = posterior @ chances[0], posterior @ chances[1]
+
+    found = learned_ratio(
+        np.log(chances[classes, :, shots]).T, *np.log(chances[[0, 1]])
+    )
+    np.testing.assert_allclose(found, np.log(single / multi))
+
+
+def test_a_sample_that_is_not_there_says_nothing():
+    random = np.random.default_rng(3)
+    supports, singles, multis = random.normal(size=(3, 4, 5))
+    absent = supports.copy()
+    absent[2] = -np.inf
+
+    found = learned_ratio(absent, singles, multis)
+
+    others = [np.delete(each, 2, axis=0) for each in (supports, singles, multis)]
+    np.testing.assert_allclose(found, learned_ratio(*others))
+
+
+def test_likelihoods_with_unlike_references_can_be_compared():
+    random = np.random.default_rng(4)
+    template = random.uniform(0.5, 2.0, 6)
+    counts = random.poisson(template, (5, 6))
+
+    found = []
+    for reference in (np.ones(6), random.uniform(1.0, 3.0, 6)):
+        queries = Queries(counts, np.ones(5), reference, JITTER)
+        relative = queries.log_likelihoods(template[None])[0, :, 0]
+        found.append(relative + queries.of_reference)
+    true = [np.log(brute_force(photons, template, JITTER)) for photons in counts]
+    factorials = special.gammaln(counts + 1).sum(axis=1)
+
+    np.testing.assert_allclose(found[0], true + factorials, atol=1e-3)
+    np.testing.assert_allclose(found[1], found[0], atol=1e-3)
