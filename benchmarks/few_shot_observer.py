@@ -1,6 +1,6 @@
 """What an observer could reach who must learn from supports which sample it is.
 
-``python benchmarks/few_shot_observer.py --judged FILES --library FILES`` simulates
+``python benchmarks/few_shot_observer.py --judged FILES --samples FILES`` simulates
 every structure as ``ideal_observer.py`` does, single against multi, and prints, for
 every fluence and number of supports, means over the judged structures:
 
@@ -196,7 +196,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--judged", type=Path, nargs="+", required=True)
-    parser.add_argument("--library", type=Path, nargs="+", required=True)
+    parser.add_argument(
+        "--samples", type=Path, nargs="+", required=True, help="of the library"
+    )
     parser.add_argument("--fluences", type=float, nargs="+", default=FLUENCES)
     parser.add_argument("--templates", type=int, default=4096, help="of each class")
     parser.add_argument("--queries", type=int, default=100, help="of each class")
@@ -206,12 +208,15 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file to write")
     options = parser.parse_args()
     judged = [path for given in options.judged for path in find_structures(given)]
-    given = [path for each in options.library for path in find_structures(each)]
-    library = sorted({*given, *judged})
+    samples = [path for given in options.samples for path in find_structures(given)]
+    library = sorted({*samples, *judged})
     bench = make_bench(parser, options, library)
     counts = counts_of(bench, judged)
     if options.evidence and options.evidence.exists():
         evidence = np.load(options.evidence)
+        expected = (len(library), 2, *counts.shape[:-1])
+        if evidence.shape != expected:
+            parser.error(f"{options.evidence}: {evidence.shape}, {expected} expected")
     else:
         evidence = evidence_of(bench, library, counts, options.processes)
         if options.evidence:
