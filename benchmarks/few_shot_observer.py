@@ -9,7 +9,7 @@ among      of one who knows that it is one of the library, where it lies, too
 without    of one whose library lacks it: what the other samples say
 a half,    the same with a half and a quarter of the library
 a quarter
-network    the packaged model by prototypes, with the same photons and supports
+network    the packaged model by its own rule, with the same photons and supports
 
 ``among`` knows more than anybody who meets a new sample, `without` less than one who
 remembers more samples. See docs/physics.md. Every structure of the library takes about
@@ -42,17 +42,20 @@ from ideal_observer import (
 from rich.progress import track
 
 from specklenn.core import checkpoint
+from specklenn.core.checkpoint import Checkpoint
 from specklenn.core.evaluation.ideal_observer import (
     LogMean,
     learned_ratio,
     rule_accuracy,
 )
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
+from specklenn.core.placer import placing_of
 from specklenn.core.scoring import class_distances
 from specklenn.core.simulation.catalogue import find_structures
 from specklenn.core.simulation.samples import Molecule
 from specklenn.core.simulation.structures import read_structure
 
+CLASSES = (SINGLE_HIT, MULTI_HIT)
 SHOTS = (1, 5, 20)
 DRAWS = 20
 FLUENCES = (0.03, 0.1)
@@ -107,9 +110,8 @@ def of_sample(bench: Bench, path: Path, counts: Counts) -> list[Floats]:
     return [mean.value + queries.of_reference for mean in means.values()]
 
 
-def vectors_of(bench: Bench, counts: Counts) -> Vectors:
-    """Embed shots with the packaged model, (judged, class, fluence, shot, D)."""
-    model = checkpoint.load("default")
+def vectors_of(bench: Bench, counts: Counts, model: Checkpoint) -> Vectors:
+    """Embed shots, (judged, class, fluence, shot, D)."""
     settings = model.preprocessing
     if (settings.crop, settings.bin) != (SIDE, BIN):
         raise ValueError(
@@ -150,21 +152,29 @@ def of_observer(evidence: Floats, orders: list[Counts], shots: int) -> float:
     return float(rule_accuracy(*ratios))
 
 
-def of_network(vectors: Vectors, orders: list[Counts], shots: int) -> float:
-    """Return the accuracy by prototypes in one draw; vectors are (class, shot, D)."""
+def of_network(
+    vectors: Vectors, orders: list[Counts], shots: int, model: Checkpoint
+) -> float:
+    """Return the accuracy of a model in one draw; vectors are (class, shot, D)."""
+    placing = placing_of(model.encoder.placer, CLASSES)
     pairs = list(zip(vectors, orders, strict=True))
     supports = np.concatenate([ours[order[:shots]] for ours, order in pairs])
     classes = np.repeat([0, 1], shots)
     ratios = []
     for ours, order in pairs:
         queries = ours[order[shots:]]
-        near = class_distances(queries, supports, classes, 2, "prototype")
+        near = class_distances(queries, supports, classes, 2, model.rule, placing)
         ratios.append((near[:, 1] - near[:, 0]).astype(np.float64))
     return float(rule_accuracy(*ratios))
 
 
 def accuracies(
-    evidence: Floats, vectors: Vectors, own: int, shots: int, seed: int
+    evidence: Floats,
+    vectors: Vectors,
+    own: int,
+    shots: int,
+    seed: int,
+    model: Checkpoint,
 ) -> dict[str, float]:
     """Return the accuracy of everybody on one structure at one fluence.
 
@@ -175,6 +185,7 @@ def accuracies(
     own : int
         Place of the structure in the library.
     shots, seed : int
+    model : Checkpoint
     """
     others = np.delete(np.arange(len(evidence)), own)
     found = []
@@ -186,7 +197,7 @@ def accuracies(
             name: of_observer(evidence[known], orders, shots)
             for name, known in seen.items()
         }
-        found.append(line | {"network": of_network(vectors, orders, shots)})
+        found.append(line | {"network": of_network(vectors, orders, shots, model)})
     return {name: float(np.mean([line[name] for line in found])) for name in found[0]}
 
 
@@ -221,7 +232,8 @@ def main() -> None:
         evidence = evidence_of(bench, library, counts, options.processes)
         if options.evidence:
             np.save(options.evidence, evidence)
-    vectors = vectors_of(bench, counts)
+    model = checkpoint.load("default")
+    vectors = vectors_of(bench, counts, model)
     written = []
     print(f"\n{len(judged)} structures, a library of {len(library)}")
     for f, fluence in enumerate(bench.fluences):
@@ -233,6 +245,7 @@ def main() -> None:
                     library.index(path),
                     shots,
                     bench.seed,
+                    model,
                 )
                 for i, path in enumerate(judged)
             ]

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 import torch
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError
@@ -25,14 +24,13 @@ from safetensors.torch import save_file
 
 from specklenn.core.atomic import replacing
 from specklenn.core.errors import WeightsError
-from specklenn.core.memory import NO_MEMORY, Memory
 from specklenn.core.networks import Network, make_network
 from specklenn.core.preprocess import Preprocessing
 from specklenn.core.scoring import Rule
 from specklenn.core.settings import Settings
 
-MEMORY = "memory"
-"""Name of the tensor that is no weight but what is remembered of other samples."""
+PLACER = "placer."
+"""How the tensors of a network's placer are called, which it may have lost."""
 
 TEMPERATURE = 0.1
 """Of scores where nobody has calibrated them."""
@@ -96,12 +94,10 @@ class Checkpoint:
         In evaluation mode.
     preprocessing : Preprocessing
     card : Card
-    rule : {"mean", "nearest", "soft", "prototype", "memory"}
+    rule : {"mean", "nearest", "soft", "prototype", "learned"}
         By which its training chose the best weights, and the one to classify by.
     temperature : float
         That makes scores probabilities as well as it can.
-    memory : Memory
-        Of other samples, for the last rule.
     """
 
     encoder: Network
@@ -109,7 +105,6 @@ class Checkpoint:
     card: Card
     rule: Rule = "mean"
     temperature: float = TEMPERATURE
-    memory: Memory = NO_MEMORY
 
 
 def save(
@@ -119,7 +114,6 @@ def save(
     card: Card,
     rule: Rule = "mean",
     temperature: float = TEMPERATURE,
-    memory: Memory = NO_MEMORY,
 ) -> Card:
     """Write weights as float16 and their card; returns the card with the hash.
 
@@ -130,9 +124,8 @@ def save(
     encoder : network
     preprocessing : Preprocessing
     card : Card
-    rule : {"mean", "nearest", "soft", "prototype", "memory"}
+    rule : {"mean", "nearest", "soft", "prototype", "learned"}
     temperature : float
-    memory : Memory
         See `Checkpoint`.
 
     Raises
@@ -153,9 +146,6 @@ def save(
         "rule": rule,
         "temperature": repr(temperature),
     }
-    if len(memory):
-        tensors[MEMORY] = torch.from_numpy(memory.vectors).half()
-        header["memory_classes"] = json.dumps(memory.classes)
     with replacing(target, card_path(target)) as (weights, beside):
         save_file(tensors, weights, metadata=header)
         signed = card.model_copy(update={"sha256": file_hash(weights)})
@@ -212,7 +202,6 @@ def decode(weights: Weights) -> Checkpoint:
     try:
         tensors = tensors_of.load(weights.content)
         header = _header(weights.content)
-        memory = _taken_memory(header, tensors)
         encoder = _encoder(header, tensors)
         preprocessing = Preprocessing.model_validate_json(header["preprocessing"])
         rule = _rule(header)
@@ -227,7 +216,6 @@ def decode(weights: Weights) -> Checkpoint:
         card=card,
         rule=rule,
         temperature=temperature,
-        memory=memory,
     )
 
 
@@ -267,21 +255,11 @@ def _encoder(header: dict[str, str], tensors: dict[str, torch.Tensor]) -> Networ
         int(header["input_side"]),
         int(header["embedding_size"]),
     )
+    if not any(name.startswith(PLACER) for name in tensors):
+        encoder.placer = None
     widened = {name: _widened(tensor) for name, tensor in tensors.items()}
     encoder.load_state_dict(widened)
     return encoder
-
-
-def _taken_memory(header: dict[str, str], tensors: dict[str, torch.Tensor]) -> Memory:
-    """Take the memory out of the tensors of a file, if there is one."""
-    if MEMORY not in tensors:
-        return NO_MEMORY
-    classes = tuple(map(str, json.loads(header["memory_classes"])))
-    vectors = tensors.pop(MEMORY).float().numpy()
-    expected = len(classes), int(header["embedding_size"])
-    if vectors.shape[1:] != expected or not np.isfinite(vectors).all():
-        raise ValueError(f"memory: finite vectors of shape {expected} expected")
-    return Memory(classes=classes, vectors=vectors)
 
 
 def _rule(header: dict[str, str]) -> Rule:

@@ -21,6 +21,7 @@ from specklenn.core.errors import ConfigError
 from specklenn.core.flags import is_skipped
 from specklenn.core.labels import UNKNOWN
 from specklenn.core.model import store_channels_last
+from specklenn.core.placer import placing_of
 from specklenn.core.preprocess import Cropper
 from specklenn.core.scoring import (
     Classification,
@@ -113,7 +114,7 @@ class Classifier:
             self._codes,
             len(self.classes),
             self.rule,
-            model.memory.of(self.classes),
+            placing_of(model.encoder.placer, self.classes),
         )
 
     @classmethod

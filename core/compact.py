@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from specklenn.core.model import EMBEDDING_SIZE
+from specklenn.core.placer import Placer
 
 WIDTHS = (32, 48, 96, 48)
 HIDDEN = 384
@@ -72,6 +73,7 @@ class CompactEncoder(nn.Module):
         self.hidden = nn.Linear(features, HIDDEN, bias=False)
         self.normalisation = nn.BatchNorm1d(HIDDEN)
         self.embedding = nn.Linear(HIDDEN, embedding_size)
+        self.placer: Placer | None = Placer(embedding_size)
 
     def forward(self, patterns: Tensor) -> Tensor:
         """Embed patterns.

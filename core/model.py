@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from specklenn.core.placer import Placer
+
 EMBEDDING_SIZE = 128
 
 
@@ -33,6 +35,8 @@ class Encoder(nn.Module):
     """
 
     architecture = "specklenn-2023"
+    placer: Placer | None = None
+    """The paper's network has none."""
 
     def __init__(
         self,

@@ -9,12 +9,17 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from specklenn.core.memory import with_memory
 from specklenn.core.settings import Settings
 
 Embeddings = npt.NDArray[np.float32]
 
-Rule = Literal["mean", "nearest", "soft", "prototype", "memory"]
+Placing = Callable[
+    [npt.NDArray[np.float64], npt.NDArray[np.int64]], npt.NDArray[np.float64]
+]
+"""Makes places (classes, D) of the means (classes, D) and numbers (classes,) of
+supports, see `specklenn.core.placer`."""
+
+Rule = Literal["mean", "nearest", "soft", "prototype", "learned"]
 """How the supports of a class give one distance, see `class_distances`."""
 
 SOFT_WIDTH = 0.1
@@ -26,12 +31,12 @@ class Classification(Settings):
 
     Parameters
     ----------
-    rule : {"mean", "nearest", "soft", "prototype", "memory"} or None
+    rule : {"mean", "nearest", "soft", "prototype", "learned"} or None
         How the supports of a class give one distance: their mean distance as in
         the paper, the nearest support, something in between, the distance to the
-        mean of the supports, or to where the class is likely to be by them and by
-        what the model remembers of other samples, which helps where supports are
-        few or weak. Mean
+        mean of the supports, or to where the model has learned that the class is
+        likely to be if its supports are like that, which helps where they are few
+        or weak. Mean
         distances put classes of unlike supports ("anything else") at a
         disadvantage; the others do not. None for the rule that the model was
         chosen by.
@@ -55,7 +60,7 @@ def class_distances(
     classes: npt.NDArray[np.int64],
     number_of_classes: int,
     rule: Rule = "mean",
-    remembered: Embeddings | None = None,
+    placing: Placing | None = None,
 ) -> npt.NDArray[np.float32]:
     """Return one distance from every query to every class.
 
@@ -66,19 +71,19 @@ def class_distances(
     classes : (S,) int64
         Class of each support, 0 to ``number_of_classes`` - 1.
     number_of_classes : int
-    rule : {"mean", "nearest", "soft", "prototype", "memory"}
+    rule : {"mean", "nearest", "soft", "prototype", "learned"}
         Of the Euclidean distances d to the supports of a class: their mean (paper,
         section 3.6); the smallest; -w log(mean(exp(-d / w))) with w = `SOFT_WIDTH`,
         between the two; the distance to the mean of the supports; or to
-        that of `specklenn.core.memory.with_memory`.
-    remembered : (samples, number_of_classes, D) float32, optional
+        where ``placing`` puts the class.
+    placing : function, optional
         For the last rule; without it, that is the one before it.
 
     Returns
     -------
     (B, number_of_classes) float32, 0 to 2
     """
-    places = class_places(supports, classes, number_of_classes, rule, remembered)
+    places = class_places(supports, classes, number_of_classes, rule, placing)
     if places is not None:
         return distances_to(queries, places)
     ours, theirs = queries.astype(np.float64), supports.astype(np.float64)
@@ -93,21 +98,21 @@ def class_places(
     classes: npt.NDArray[np.int64],
     number_of_classes: int,
     rule: Rule,
-    remembered: Embeddings | None = None,
+    placing: Placing | None = None,
 ) -> npt.NDArray[np.float64] | None:
     """Return the place of each class, (classes, D), by a rule that measures to places.
 
     None by the other rules, which measure to every support. The same for all queries.
     Parameters as for `class_distances`.
     """
-    if rule not in ("prototype", "memory"):
+    if rule not in ("prototype", "learned"):
         return None
     members = [classes == number for number in range(number_of_classes)]
     vectors = supports.astype(np.float64)
     means = np.array([vectors[own].mean(axis=0) for own in members])
-    if rule == "prototype" or remembered is None:
+    if rule == "prototype" or placing is None:
         return means
-    return with_memory(means, np.array([own.sum() for own in members]), remembered)
+    return placing(means, np.array([own.sum() for own in members]))
 
 
 def distances_to(

@@ -67,8 +67,8 @@ def _parser() -> argparse.ArgumentParser:
         choices=get_args(Rule),
         help="how the supports of a class give one distance; the model's own by "
         "default; mean: their mean distance (paper); nearest; soft: between the two; "
-        "prototype: distance to their mean; memory: to where they and what the "
-        "model remembers of other samples put the class",
+        "prototype: distance to their mean; learned: to where the model has learned "
+        "that a class with such supports lies",
     )
     parser.add_argument("--json", type=Path, help="file for all scores")
     add_area_arguments(parser)

@@ -70,7 +70,7 @@ class Evaluation:
             rule=options.rule or self._model.rule,
             area=in_words(options),
             temperature=self._model.temperature,
-            memory=self._model.memory,
+            placer=self._model.encoder.placer,
         )
         check_classes(self._file, options.classes)
         check_samples(self._file, options.tsne or ())

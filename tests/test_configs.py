@@ -29,7 +29,8 @@ RUNS = (
     "euxfel_run",
     "lclstreamer",
 )
-TRAININGS = ("train_offline", "train_default", "train_default_2", "train_paper")
+PARTS = ("train_default", "train_default_2", "train_default_3")
+TRAININGS = ("train_offline", *PARTS, "train_paper")
 EXPERIMENTS = ("simulate", "simulate_virus", "simulate_modules")
 
 

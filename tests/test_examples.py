@@ -8,12 +8,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-import torch
 
-from specklenn.core import checkpoint, dataset_writer, files
-from specklenn.core.evaluation import few_shot
-from specklenn.core.model import Encoder
-from specklenn.core.preprocess import prepare
+from specklenn.core import files
 from specklenn.core.simulation.structures import read_structure
 
 ROOT = Path(__file__).parent.parent
@@ -39,38 +35,6 @@ def test_the_demos_supports_can_be_made_again(tmp_path, monkeypatch):
     ):
         for dataset in (files.DATA, files.MASK, files.LABEL):
             np.testing.assert_array_equal(made[dataset][()], packaged[dataset][()])
-
-
-def weights(path):
-    return checkpoint.load(path).encoder.state_dict()
-
-
-def test_a_model_remembers_the_samples_of_labelled_files(
-    tmp_path, model, draw_shots, monkeypatch
-):
-    frames, labels = draw_shots(240)
-    names = np.repeat(["rings", "twins", "dark"], 80)
-    labels[names == "dark"] = "no-hit"
-    dataset_writer.write_dataset(tmp_path / "a.h5", frames, labels, names=names)
-    dataset_writer.write_dataset(tmp_path / "b.h5", frames, labels, names=names)
-    given, out = tmp_path / "given.safetensors", tmp_path / "out.safetensors"
-    torch.manual_seed(1)
-    checkpoint.save(given, Encoder(48).eval(), model.preprocessing, model.card)
-    shots = [tmp_path / "a.h5", tmp_path / "b.h5"]
-
-    run(monkeypatch, "release/remember.py", given, out, *shots)
-
-    before, after = checkpoint.load(given), checkpoint.load(out)
-    inputs = prepare(frames, None, before.preprocessing).inputs
-    vectors = few_shot.embed(before.encoder, inputs)
-    assert after.rule == "memory"
-    assert len(after.memory) == 4
-    for found, name in zip(after.memory.vectors, 2 * ["rings", "twins"], strict=True):
-        for vector, label in zip(found, after.memory.classes, strict=True):
-            own = vectors[(names == name) & (labels == label)]
-            np.testing.assert_allclose(vector, own.mean(axis=0), atol=1e-3)
-    weights_before, weights_after = weights(given), weights(out)
-    assert all((weights_after[k] == weights_before[k]).all() for k in weights_before)
 
 
 @pytest.fixture

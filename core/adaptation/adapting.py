@@ -31,6 +31,7 @@ from specklenn.core.evaluation.calibration import (
 from specklenn.core.evaluation.few_shot import embed
 from specklenn.core.flags import is_skipped
 from specklenn.core.networks import Network
+from specklenn.core.placer import placing_of
 from specklenn.core.preprocess import Cropper
 from specklenn.core.scoring import class_distances
 from specklenn.core.training.augment import normalise
@@ -202,6 +203,7 @@ class Adapting:
             codes[trained],
             len(self.shots.classes),
             self.model.rule,
+            placing_of(network.placer, self.shots.classes),
         )
         return Judgement(
             distances=distances,

@@ -67,7 +67,7 @@ class Tuner:
     Attributes
     ----------
     network : network
-        As trained so far.
+        As trained so far, without a placer.
     """
 
     def __init__(
@@ -80,6 +80,8 @@ class Tuner:
         seed: int,
     ) -> None:
         self.network = copy.deepcopy(network).eval()
+        # It was learned with the vectors that the network made before.
+        self.network.placer = None
         for parameter in self.network.parameters():
             parameter.requires_grad_(True)
         # The photons are on the network's scale only behind `normalise`.

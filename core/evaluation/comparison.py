@@ -29,6 +29,7 @@ from specklenn.core.evaluation.methods import (
     score_sample,
 )
 from specklenn.core.files import NAME, Texts, open_file
+from specklenn.core.placer import placing_of
 from specklenn.core.preprocess import Preprocessing
 
 Models = Mapping[str, Checkpoint]
@@ -146,8 +147,8 @@ def make_methods(
     for name in watch(list(models)):
         model = models[name]
         embeddings = embed(model.encoder, seen.inputs[model.preprocessing])
-        known = model.memory.of(conditions.classes)
-        methods.append(embedding_method(name, embeddings, model.rule, known))
+        placing = placing_of(model.encoder.placer, conditions.classes)
+        methods.append(embedding_method(name, embeddings, model.rule, placing))
     first = _of_baselines(models)
     labelled = None
     if other is not None:

@@ -27,8 +27,8 @@ from specklenn.core.evaluation.few_shot import (
     judge_draws,
     sample_stream,
 )
-from specklenn.core.memory import NO_MEMORY, Memory
-from specklenn.core.scoring import Rule, class_distances
+from specklenn.core.placer import Placer, placing_of
+from specklenn.core.scoring import Placing, Rule, class_distances
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,7 +68,7 @@ def measure_confidence(
     classes: Sequence[str],
     rule: Rule,
     temperature: float,
-    memory: Memory = NO_MEMORY,
+    placer: Placer | None = None,
 ) -> Confidence:
     """Measure what scores and distances are worth.
 
@@ -78,11 +78,11 @@ def measure_confidence(
     labels, names : (N,) str
     shots, draws, seed : int
     classes : sequence of str
-    rule : {"mean", "nearest", "soft", "prototype", "memory"}
+    rule : {"mean", "nearest", "soft", "prototype", "learned"}
         As in `specklenn.core.evaluation.few_shot.evaluate`.
     temperature : float
-    memory : Memory
-        The model's, for the last rule.
+    placer : Placer, optional
+        The network's, for the last rule.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def measure_confidence(
     """
     known = {part for name in classes for part in name.split("+")}
     strange = sorted({*labels.tolist()} - known)
-    ours = memory.of(classes)
+    placing = placing_of(placer, classes)
     judged: list[JudgedDraw] = []
     apart: dict[str, list[float]] = {label: [] for label in strange}
     for number, (name, members) in enumerate(
@@ -100,13 +100,13 @@ def measure_confidence(
         if min(map(len, members)) <= shots:
             continue
         random = sample_stream(seed, shots, number)
-        drawn = judge_draws(embeddings, members, shots, draws, random, rule, ours)
+        drawn = judge_draws(embeddings, members, shots, draws, random, rule, placing)
         for draw in drawn:
             judged.append(draw)
             for label in strange:
                 rows = np.flatnonzero((names == name) & (labels == label))
                 if len(rows):
-                    far = _nearest(embeddings[rows], embeddings, draw, rule, ours)
+                    far = _nearest(embeddings[rows], embeddings, draw, rule, placing)
                     near = draw.distances.min(axis=1)
                     apart[label].append(probability_of_order(near, far))
     distances = np.concatenate([draw.distances for draw in judged])
@@ -142,13 +142,13 @@ def _nearest(
     embeddings: Embeddings,
     draw: JudgedDraw,
     rule: Rule,
-    remembered: Embeddings | None,
+    placing: Placing | None,
 ) -> npt.NDArray[np.float32]:
     """Return the distance of vectors to the nearest class of a draw."""
     number = draw.distances.shape[1]
     each = len(draw.supports) // number
     codes: Indices = np.repeat(np.arange(number), each)
     nearest: npt.NDArray[np.float32] = class_distances(
-        vectors, embeddings[draw.supports], codes, number, rule, remembered
+        vectors, embeddings[draw.supports], codes, number, rule, placing
     ).min(axis=1)
     return nearest

@@ -18,9 +18,9 @@ import torch
 
 from specklenn.core.errors import DataError
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
-from specklenn.core.memory import NO_MEMORY, Memory
 from specklenn.core.networks import Network
-from specklenn.core.scoring import Rule, class_distances
+from specklenn.core.placer import Placer, placing_of
+from specklenn.core.scoring import Placing, Rule, class_distances
 
 Embeddings = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -83,7 +83,7 @@ def evaluate(
     seed: int = 0,
     classes: Sequence[str] = TWO_WAY,
     rule: Rule = "mean",
-    memory: Memory = NO_MEMORY,
+    placer: Placer | None = None,
 ) -> dict[str, Any]:
     """Measure few-shot accuracy for several numbers of supports.
 
@@ -100,10 +100,10 @@ def evaluate(
     classes : sequence of str
         The first is the one whose F1 is reported. Names joined by + are one class,
         as in ``multi-hit+non-sample-hit``, with as many patterns of each.
-    rule : {"mean", "nearest", "soft", "prototype", "memory"}
+    rule : {"mean", "nearest", "soft", "prototype", "learned"}
         How the supports of a class give one distance.
-    memory : Memory
-        The model's, for the last rule.
+    placer : Placer, optional
+        The network's, for the last rule.
 
     Returns
     -------
@@ -120,10 +120,10 @@ def evaluate(
         If no sample has enough patterns of every class.
     """
     groups = group_rows(labels, names, classes)
-    ours = memory.of(classes)
+    placing = placing_of(placer, classes)
     found = {}
     for number in shots:
-        scores = _score_samples(embeddings, groups, number, draws, seed, rule, ours)
+        scores = _score_samples(embeddings, groups, number, draws, seed, rule, placing)
         found[str(number)] = summarise(scores, classes)
     return found
 
@@ -159,7 +159,7 @@ def score_sample(
     draws: int,
     random: np.random.Generator,
     rule: Rule = "mean",
-    remembered: Embeddings | None = None,
+    placing: Placing | None = None,
 ) -> Score:
     """Measure one sample, the mean over draws of supports.
 
@@ -170,10 +170,10 @@ def score_sample(
         Rows of each class.
     shots, draws : int
     random : Generator
-    rule : {"mean", "nearest", "soft", "prototype", "memory"}
-    remembered : (samples, classes, D) float32, optional
+    rule : {"mean", "nearest", "soft", "prototype", "learned"}
+    placing : function, optional
     """
-    judged = judge_draws(embeddings, members, shots, draws, random, rule, remembered)
+    judged = judge_draws(embeddings, members, shots, draws, random, rule, placing)
     return mean_score([_score(draw) for draw in judged])
 
 
@@ -225,7 +225,7 @@ def judge_draws(
     draws: int,
     random: np.random.Generator,
     rule: Rule = "mean",
-    remembered: Embeddings | None = None,
+    placing: Placing | None = None,
 ) -> list[JudgedDraw]:
     """Judge the queries of several draws of supports of one sample.
 
@@ -236,11 +236,11 @@ def judge_draws(
         Rows of each class.
     shots, draws : int
     random : Generator
-    rule : {"mean", "nearest", "soft", "prototype", "memory"}
-    remembered : (samples, classes, D) float32, optional
+    rule : {"mean", "nearest", "soft", "prototype", "learned"}
+    placing : function, optional
     """
     return [
-        _judge_draw(embeddings, members, shots, random, rule, remembered)
+        _judge_draw(embeddings, members, shots, random, rule, placing)
         for _ in range(draws)
     ]
 
@@ -258,7 +258,7 @@ def _judge_draw(
     shots: int,
     random: np.random.Generator,
     rule: Rule,
-    remembered: Embeddings | None,
+    placing: Placing | None,
 ) -> JudgedDraw:
     mixed = [random.permutation(rows) for rows in members]
     queries_each = min(len(rows) for rows in mixed) - shots
@@ -271,7 +271,7 @@ def _judge_draw(
         np.repeat(np.arange(number), shots),
         number,
         rule,
-        remembered,
+        placing,
     )
     return JudgedDraw(
         supports=supports,
@@ -306,7 +306,7 @@ def _score_samples(
     draws: int,
     seed: int,
     rule: Rule,
-    remembered: Embeddings | None,
+    placing: Placing | None,
 ) -> dict[str, Score]:
     """Score the samples that have supports and at least one query a class."""
     scores = {}
@@ -314,7 +314,7 @@ def _score_samples(
         if min(map(len, members)) > shots:
             random = sample_stream(seed, shots, number)
             scores[name] = score_sample(
-                embeddings, members, shots, draws, random, rule, remembered
+                embeddings, members, shots, draws, random, rule, placing
             )
     if not scores:
         raise DataError(

@@ -11,7 +11,7 @@ from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.evaluation.confidence import Confidence, measure_confidence
 from specklenn.core.evaluation.few_shot import TWO_WAY, evaluate, group_rows
 from specklenn.core.evaluation.labelled_file import Embedded, LabelledFile
-from specklenn.core.memory import NO_MEMORY, Memory
+from specklenn.core.placer import Placer
 from specklenn.core.scoring import Rule
 
 Scores = dict[str, Any]
@@ -37,8 +37,8 @@ class Conditions:
         What of the detector is used, in words.
     temperature : float
         Of the scores.
-    memory : Memory
-        The model's.
+    placer : Placer or None
+        The network's.
     """
 
     shots: tuple[int, ...] = (1, 5, 20)
@@ -48,7 +48,7 @@ class Conditions:
     rule: Rule = "mean"
     area: str = "whole"
     temperature: float = TEMPERATURE
-    memory: Memory = field(default=NO_MEMORY, compare=False)
+    placer: Placer | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,7 +108,7 @@ def measure(embedded: Embedded, conditions: Conditions) -> Measured:
                 seed=conditions.seed,
                 classes=conditions.classes,
                 rule=conditions.rule,
-                memory=conditions.memory,
+                placer=conditions.placer,
             )
         except DataError as error:
             left_out.append(str(error))
@@ -129,7 +129,7 @@ def measure(embedded: Embedded, conditions: Conditions) -> Measured:
             classes=conditions.classes,
             rule=conditions.rule,
             temperature=conditions.temperature,
-            memory=conditions.memory,
+            placer=conditions.placer,
         ),
     )
 

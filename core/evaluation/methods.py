@@ -21,7 +21,7 @@ from specklenn.core.evaluation.few_shot import (
     mean_score,
     score_confusion,
 )
-from specklenn.core.scoring import Rule, class_distances
+from specklenn.core.scoring import Placing, Rule, class_distances
 
 Features = npt.NDArray[np.float32]
 
@@ -92,7 +92,7 @@ def embedding_method(
     name: str,
     embeddings: Features,
     own_rule: Rule,
-    remembered: Features | None = None,
+    placing: Placing | None = None,
 ) -> Method:
     """Return a model with its own rule, the paper's and prototypes.
 
@@ -102,8 +102,8 @@ def embedding_method(
     embeddings : (N, D) float32, unit length
     own_rule : Rule
         The model's; first row.
-    remembered : (samples, classes, D) float32, optional
-        What the model remembers of them.
+    placing : function, optional
+        The model's, for these classes.
     """
     compared: tuple[Rule, ...] = (own_rule, "mean", "prototype")
     rules = tuple(dict.fromkeys(compared))
@@ -113,7 +113,7 @@ def embedding_method(
         return lambda queries: np.stack(
             [
                 class_distances(
-                    queries, supports, classes, number, rule, remembered
+                    queries, supports, classes, number, rule, placing
                 ).argmin(axis=1)
                 for rule in rules
             ]

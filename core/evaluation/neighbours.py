@@ -23,6 +23,7 @@ from specklenn.core.evaluation.few_shot import (
 )
 from specklenn.core.evaluation.labelled_file import Embedded, LabelledFile
 from specklenn.core.evaluation.measurement import Conditions, Measured
+from specklenn.core.placer import placing_of
 from specklenn.core.scoring import class_distances
 
 PERPLEXITY = 30.0
@@ -163,7 +164,7 @@ def map_sample(
         true[supports],
         len(members),
         conditions.rule,
-        conditions.memory.of(conditions.classes),
+        placing_of(conditions.placer, conditions.classes),
     )
     return SampleMap(
         name=name,

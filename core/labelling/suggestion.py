@@ -56,7 +56,7 @@ class Adviser:
         The embedded shots; N squared distances are kept, in float32.
     classes : sequence of str
         That the shots belong to.
-    rule : {"mean", "nearest", "soft", "prototype", "memory"}
+    rule : {"mean", "nearest", "soft", "prototype", "learned"}
         How labelled shots give the distance to their class. Labelled shots are no
         random sample, so that their mean lies aside; the soft rule does not mind.
     """

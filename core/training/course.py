@@ -9,7 +9,6 @@ from typing import Any
 
 from specklenn.core import checkpoint
 from specklenn.core.checkpoint import TEMPERATURE, Card
-from specklenn.core.memory import NO_MEMORY
 from specklenn.core.networks import Network
 from specklenn.core.training.batches import draw_batches
 from specklenn.core.training.curves import draw_curves
@@ -155,7 +154,6 @@ class Course:
             card,
             run.validation_rule,
             TEMPERATURE if verdict is None else verdict.temperature,
-            NO_MEMORY if verdict is None else verdict.memory,
         )
 
 

@@ -11,12 +11,19 @@ Episodes of this kind: Snell et al. (2017), there with prototypes.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 SAMPLES = 2
 """In a scene."""
+
+Place = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Means (B, classes, D), kinds (classes, 3), numbers (B, classes) to places, see
+`specklenn.core.placer.Placer`."""
 
 
 def episode_loss(
@@ -81,6 +88,112 @@ def task_loss(
         far = distances[own][:, opposite].mean(dim=1)
         sides.append(functional.softplus(sharpness * (near - far)).mean())
     return 0.5 * (sides[0] + sides[1])
+
+
+def placed_loss(
+    vectors: Tensor,
+    kinds: Tensor,
+    patterns: int,
+    sharpness: float,
+    place: Place,
+    generator: torch.Generator,
+) -> Tensor:
+    """Return the mean loss of the tasks of one scene by the places of classes.
+
+    The tasks of `episode_loss` and, with three classes, that of all of them. Every
+    pattern is a query with supports of its own, one to all others of each class.
+
+    Parameters
+    ----------
+    vectors : (2 * classes * patterns, D) float32, unit length
+        Sample after sample, class after class.
+    kinds : (classes, 3) float32
+        See `specklenn.core.placer.kinds_of`.
+    patterns : int
+        Of each class of each sample, at least two.
+    sharpness : float
+    place : function
+    generator : torch.Generator
+        For the supports.
+
+    Returns
+    -------
+    () float32
+    """
+    classes = len(kinds)
+    rows = torch.arange(len(vectors)).reshape(SAMPLES, classes, patterns)
+    others = kinds[1:].sum(dim=0)
+    losses = []
+    for sample in range(SAMPLES):
+        ours, foreign = rows[sample], rows[1 - sample, 0, : max(patterns // 2, 1)]
+        rest = torch.cat((ours[1:].flatten(), foreign))
+        tasks: list[tuple[Sequence[Tensor], Tensor]] = [
+            ((ours[0], ours[1]), kinds[:2]),
+            ((ours[0], rest), torch.stack((kinds[0], others))),
+        ]
+        if classes > 2:
+            known = torch.stack((kinds[1], kinds[2:].sum(dim=0)))
+            tasks += [((ours[1], ours[2:].flatten()), known), (tuple(ours), kinds)]
+        losses += [
+            placed_task_loss(vectors, members, of_task, sharpness, place, generator)
+            for members, of_task in tasks
+        ]
+    return torch.stack(losses).mean()
+
+
+def placed_task_loss(
+    vectors: Tensor,
+    members: Sequence[Tensor],
+    kinds: Tensor,
+    sharpness: float,
+    place: Place,
+    generator: torch.Generator,
+) -> Tensor:
+    """Return the loss of one task by the places of its classes, which weigh the same.
+
+    Parameters
+    ----------
+    vectors : (B, D) float32
+    members : sequence of (n,) int64
+        Rows of each class.
+    kinds : (classes, 3) float32
+    sharpness : float
+    place : function
+    generator : torch.Generator
+    """
+    queries = torch.cat(tuple(members))
+    numbers = draw_numbers(len(queries), [len(own) for own in members], generator)
+    means = []
+    for own, number in zip(members, numbers.T, strict=True):
+        keys = torch.rand(len(queries), len(own), generator=generator)
+        keys[queries[:, None] == own] = torch.inf
+        chosen = keys.argsort(dim=1).argsort(dim=1) < number[:, None]
+        means.append(chosen.float() @ vectors[own] / number[:, None])
+    places = place(torch.stack(means, dim=1), kinds, numbers.float())
+    squares = (vectors[queries][:, None] - places).square().sum(dim=2)
+    # Bounded from below: the root has no slope at zero.
+    logits = -sharpness * squares.clamp_min(1e-6).sqrt()
+    truth = torch.arange(len(members)).repeat_interleave(
+        torch.tensor([len(own) for own in members])
+    )
+    weights = torch.tensor([1 / len(own) for own in members])
+    return functional.cross_entropy(logits, truth, weights)
+
+
+def draw_numbers(
+    queries: int, sizes: Sequence[int], generator: torch.Generator
+) -> Tensor:
+    """Draw how many supports of each class a query has, (queries, classes) int64.
+
+    Evenly in the logarithm from one to all other patterns of the smallest class; for
+    every other query the same of each class, else each a factor of about e away.
+    """
+    most = math.log(min(sizes) - 1 + 0.999)
+    common = torch.rand(queries, 1, generator=generator) * most
+    apart = torch.randn(queries, len(sizes), generator=generator)
+    apart[::2] = 0
+    limits = torch.tensor(sizes) - 1
+    return torch.minimum(torch.exp(common + apart).long().clamp_min(1), limits)
 
 
 def distances_between(vectors: Tensor) -> Tensor:

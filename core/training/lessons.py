@@ -17,8 +17,21 @@ from torch import Tensor
 from specklenn.core.errors import DataError
 from specklenn.core.training.data import TrainingData
 
-Embed = Callable[[Tensor], Tensor]
-"""A network in use: inputs (B, 1, side, side) to unit vectors (B, D), float32."""
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class InUse:
+    """A network as lessons use it: all they give and get is float32 on the CPU.
+
+    Parameters
+    ----------
+    embed : function
+        Inputs (B, 1, side, side) to unit vectors (B, D).
+    place : function or None
+        That of its `specklenn.core.placer.Placer`, if it has one.
+    """
+
+    embed: Callable[[Tensor], Tensor]
+    place: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,7 +78,7 @@ class Lesson(Protocol):
     def draw(self, step: int, parts: Sequence[int]) -> Batch:
         """Return some parts of a step, by their numbers from 0."""
 
-    def judge(self, embed: Embed, batch: Batch) -> Judged:
+    def judge(self, network: InUse, batch: Batch) -> Judged:
         """Return the loss of a batch."""
 
 

@@ -31,10 +31,9 @@ class TrainingRun(Settings):
     validation : path, or list of path or ValidationFile
         Labelled datasets of other samples, with noise; the weights with the best
         five-shot accuracy on them are kept. The last weights without any.
-    validation_rule : {"mean", "nearest", "soft", "prototype", "memory"}
+    validation_rule : {"mean", "nearest", "soft", "prototype", "learned"}
         How supports give a distance, in validation and wherever the weights are
-        used unless something else is asked for; stored with them. By "memory",
-        validation uses prototypes, and its samples are what is remembered.
+        used unless something else is asked for; stored with them.
     validate_every : int
         Steps between validations.
     validation_patterns : int

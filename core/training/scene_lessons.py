@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from specklenn.core.errors import DataError
+from specklenn.core.placer import kinds_of
 from specklenn.core.training.data import TrainingData
-from specklenn.core.training.episodes import SAMPLES, episode_loss
+from specklenn.core.training.episodes import SAMPLES, episode_loss, placed_loss
 from specklenn.core.training.lessons import (
     Batch,
-    Embed,
+    InUse,
     Judged,
     groups_of,
     joined,
@@ -64,6 +65,7 @@ class Scenes:
                     "training.episodes asks for"
                 )
         self._shares = torch.tensor([one.share for one in shown])
+        self._kinds = kinds_of(data.classes)
         noise = (settings.exposure or Exposure()).noise
         self._read_noise = noise.read_noise_photons * settings.preprocess.bin
 
@@ -79,14 +81,22 @@ class Scenes:
         inputs = [inputs for inputs, _ in scenes]
         return joined(inputs, [rows for _, rows in scenes], seed, step, parts)
 
-    def judge(self, embed: Embed, batch: Batch) -> Judged:
-        """Return the mean loss of the scenes in a batch."""
+    def judge(self, network: InUse, batch: Batch) -> Judged:
+        """Return the mean loss of the scenes in a batch.
+
+        That of the mean distance, and as much of measuring to the places that the
+        network gives the classes, if it does.
+        """
         classes, each = len(self._data.classes), self._episodes.patterns_per_class
-        vectors = embed(batch.inputs)
-        losses = [
-            episode_loss(part, classes, each, self._episodes.sharpness)
-            for part in torch.split(vectors, SAMPLES * classes * each)
-        ]
+        sharpness = self._episodes.sharpness
+        scenes = torch.split(network.embed(batch.inputs), SAMPLES * classes * each)
+        losses = [episode_loss(part, classes, each, sharpness) for part in scenes]
+        if network.place is not None and self._kinds is not None:
+            random = torch.Generator().manual_seed(batch.seed)
+            losses += [
+                placed_loss(part, self._kinds, each, sharpness, network.place, random)
+                for part in scenes
+            ]
         return Judged(loss=torch.stack(losses).mean())
 
     def scene(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -81,6 +81,10 @@ class Training(Settings):
     exposure : Exposure or None
         For noise-free patterns; None where the patterns are shots already.
     augment : Augmentation
+    only_placer : bool
+        Whether the embedding stays as it is at the start, and only where classes lie
+        by their supports is learned (`specklenn.core.placer`): cheap, so scenes may
+        hold many patterns.
     embedding_size : int
     initial_std : float
         Of the first weights.
@@ -113,6 +117,7 @@ class Training(Settings):
     )
     exposure: Exposure | None = Exposure()
     augment: Augmentation = Augmentation()
+    only_placer: bool = False
     embedding_size: int = Field(default=EMBEDDING_SIZE, ge=2, le=4096)
     initial_std: float = Field(default=0.2, gt=0)
     margin: float = Field(default=DEFAULT_MARGIN, gt=0, le=4)
@@ -126,6 +131,16 @@ class Training(Settings):
     samples_per_step: int = Field(default=8, ge=1)
     patterns_per_class: int = Field(default=8, ge=2)
     seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _has_a_placer(self) -> Training:
+        if self.only_placer and (self.network != COMPACT or self.episodes is None):
+            raise ValueError(
+                f"only_placer: true, but network {self.network} with "
+                f"{'episodes' if self.episodes else 'triplets'} trains none; network "
+                f"{COMPACT} with episodes expected"
+            )
+        return self
 
     @model_validator(mode="after")
     def _input_fits(self) -> Training:

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from specklenn.core import checkpoint
 from specklenn.core.errors import DataError
 from specklenn.core.model import Encoder, store_channels_last
 from specklenn.core.networks import Network, make_network
 from specklenn.core.training.data import TrainingData
-from specklenn.core.training.lessons import Batch, Judged, Lesson
+from specklenn.core.training.lessons import Batch, InUse, Judged, Lesson
 from specklenn.core.training.optimiser import (
     learning_rate,
     make_optimiser,
@@ -106,7 +106,7 @@ class Trainer:
         torch.manual_seed(settings.seed)
         self.encoder = _make_encoder(settings).to(self.device)
         store_channels_last(self.encoder)
-        self.optimiser = make_optimiser(settings, self.encoder)
+        self.optimiser = make_optimiser(settings, self._learner())
         self.average = copy.deepcopy(self.encoder) if settings.average else None
         self.steps_done = 0
         self.seconds = 0.0
@@ -139,7 +139,8 @@ class Trainer:
             )
         for network in (self.encoder, self.average):
             if network is not None:
-                network.load_state_dict(trained.state_dict())
+                # One that was adapted has no placer: the random one stays then.
+                network.load_state_dict(network.state_dict() | trained.state_dict())
 
     def draw(self, step: int) -> Batch:
         """Return this rank's parts of a step, counted from 0."""
@@ -180,9 +181,10 @@ class Trainer:
 
     def judge(self, batch: Batch) -> Judged:
         """Return the loss of a batch and leave its gradients at the weights."""
-        self.encoder.train()
+        self.encoder.train(not self.settings.only_placer)
         self.encoder.zero_grad()
-        judged = self.lesson.judge(self._embed, batch)
+        place = None if self.encoder.placer is None else self._place
+        judged = self.lesson.judge(InUse(embed=self._embed, place=place), batch)
         torch.autograd.backward(judged.loss)
         return judged
 
@@ -222,11 +224,28 @@ class Trainer:
         source = self.encoder if self.average is None else self.average
         return copy.deepcopy(source).cpu().eval()
 
+    def _learner(self) -> nn.Module:
+        """Return the part of the network that learns."""
+        if not self.settings.only_placer:
+            return self.encoder
+        assert self.encoder.placer is not None
+        return self.encoder.placer
+
     def _embed(self, inputs: Tensor) -> Tensor:
         """Embed on the device; the loss is made of few numbers, on the CPU."""
-        with torch.autocast(self.device.type, torch.bfloat16, self._bfloat16):
+        with (
+            torch.set_grad_enabled(not self.settings.only_placer),
+            torch.autocast(self.device.type, torch.bfloat16, self._bfloat16),
+        ):
             vectors: Tensor = self.encoder(inputs.to(self.device))
         return vectors.float().cpu()
+
+    def _place(self, means: Tensor, kinds: Tensor, numbers: Tensor) -> Tensor:
+        """Place classes on the device, in full precision."""
+        assert self.encoder.placer is not None
+        given = (one.to(self.device) for one in (means, kinds, numbers))
+        places: Tensor = self.encoder.placer(*given)
+        return places.cpu()
 
     def _exchange(self, batch: Batch, judged: Judged) -> tuple[float, float]:
         """Average gradients over ranks; returns the loss and the semi-hard share."""

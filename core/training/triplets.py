@@ -11,7 +11,7 @@ from specklenn.core.training.augment import expose, normalise, random_patches, w
 from specklenn.core.training.data import TrainingData, draw_rows
 from specklenn.core.training.lessons import (
     Batch,
-    Embed,
+    InUse,
     Judged,
     groups_of,
     joined,
@@ -59,10 +59,10 @@ class Triplets:
             inputs.append(self.inputs(rows[-1], generator))
         return joined(inputs, rows, seed, step, parts)
 
-    def judge(self, embed: Embed, batch: Batch) -> Judged:
+    def judge(self, network: InUse, batch: Batch) -> Judged:
         """Return the loss of the semi-hard triplets in a batch."""
         settings, rows = self._settings, batch.rows
-        distances = squared_distances(embed(batch.inputs))
+        distances = squared_distances(network.embed(batch.inputs))
         triplets = mine(
             distances.detach(),
             self._data.samples[rows],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +15,10 @@ from specklenn.core.errors import DataError
 from specklenn.core.evaluation import few_shot
 from specklenn.core.evaluation.confidence import measure_confidence
 from specklenn.core.files import read_dataset
-from specklenn.core.memory import Memory, joined, remember
 from specklenn.core.networks import Network
+from specklenn.core.placer import Placer
 from specklenn.core.preprocess import Preprocessing, prepare
-from specklenn.core.scoring import Embeddings, Rule
+from specklenn.core.scoring import Rule
 from specklenn.core.settings import Settings
 from specklenn.core.training.data import labels_and_names
 
@@ -60,7 +60,7 @@ class ValidationSet:
     labels, names : (N,) str
     classes : tuple of str
     weight : float
-    rule : {"mean", "nearest", "soft", "prototype", "memory"}
+    rule : {"mean", "nearest", "soft", "prototype", "learned"}
     """
 
     name: str
@@ -75,7 +75,9 @@ class ValidationSet:
         """Return the patterns as unit vectors, (N, D) float32."""
         return few_shot.embed(encoder, self.inputs)
 
-    def temperature(self, vectors: few_shot.Embeddings) -> float:
+    def temperature(
+        self, vectors: few_shot.Embeddings, placer: Placer | None = None
+    ) -> float:
         """Return the temperature that fits five-shot distances best."""
         return measure_confidence(
             vectors,
@@ -87,9 +89,12 @@ class ValidationSet:
             classes=self.classes,
             rule=self.rule,
             temperature=TEMPERATURE,
+            placer=placer,
         ).best_temperature
 
-    def accuracies(self, vectors: few_shot.Embeddings) -> dict[int, float]:
+    def accuracies(
+        self, vectors: few_shot.Embeddings, placer: Placer | None = None
+    ) -> dict[int, float]:
         """Return the accuracy for each number of supports that the patterns allow."""
         found = {}
         for shots in SHOTS:
@@ -102,6 +107,7 @@ class ValidationSet:
                     draws=DRAWS,
                     classes=self.classes,
                     rule=self.rule,
+                    placer=placer,
                 )
             except DataError:  # no sample has more patterns than that
                 continue
@@ -121,36 +127,26 @@ class Verdict:
         By file and number of supports.
     temperature : float
         Of the scores: the weighted geometric mean of those that fit each file best.
-    memory : Memory
-        Of the samples. The accuracies are without it: it would know the answer.
     """
 
     score: float
     accuracies: dict[str, dict[int, float]]
     temperature: float
-    memory: Memory
 
 
 def judge(encoder: Network, sets: Sequence[ValidationSet]) -> Verdict:
     """Judge a network in evaluation mode on one or more validation sets."""
     weights = [one.weight for one in sets]
     vectors = {one.name: one.embed(encoder) for one in sets}
-    found = {one.name: one.accuracies(vectors[one.name]) for one in sets}
+    placer = encoder.placer
+    found = {one.name: one.accuracies(vectors[one.name], placer) for one in sets}
     score = np.average([found[one.name][DECIDING] for one in sets], weights=weights)
-    logs = [np.log(one.temperature(vectors[one.name])) for one in sets]
+    logs = [np.log(one.temperature(vectors[one.name], placer)) for one in sets]
     return Verdict(
         score=float(score),
         accuracies=found,
         temperature=float(np.exp(np.average(logs, weights=weights))),
-        memory=_memory(sets, vectors),
     )
-
-
-def _memory(sets: Sequence[ValidationSet], vectors: Mapping[str, Embeddings]) -> Memory:
-    """Return where the samples lie that have all classes of all sets."""
-    labels = sorted({label for one in sets for label in one.labels.tolist()})
-    each = [remember(vectors[one.name], one.labels, one.names) for one in sets]
-    return joined(each, labels)
 
 
 def load_validation(
@@ -167,7 +163,7 @@ def load_validation(
     patterns : int
         Most per class and sample.
     preprocessing : Preprocessing
-    rule : {"mean", "nearest", "soft", "prototype", "memory"}
+    rule : {"mean", "nearest", "soft", "prototype", "learned"}
 
     Raises
     ------

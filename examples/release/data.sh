@@ -61,13 +61,6 @@ for name in virus_wide virus_small virus_weak sphere; do
     --per-class "${PATTERNS:-100}"
 done
 
-# Shots of the samples of the training, for the model's memory of them.
-{ echo "seed: 21"; echo "$classes"; echo "fluence: 1"; list train; } > remember.yaml
-{ echo "seed: 201"; echo "$classes"; echo "fluence: 0.1"; list train
-} > remember_weak.yaml
-specklenn simulate remember.yaml -o remember.h5 --per-class "${PATTERNS:-16}"
-specklenn simulate remember_weak.yaml -o remember_weak.h5 --per-class "${PATTERNS:-16}"
-
 # Shots that judge: again other families, noise-free for the scan over fluences, and
 # four more experiments.
 judged='seed: 7

@@ -8,8 +8,10 @@ from safetensors.torch import load_file, save_file
 
 from specklenn.core import checkpoint
 from specklenn.core.checkpoint import Card
+from specklenn.core.compact import CompactEncoder
 from specklenn.core.errors import DataError, WeightsError
-from specklenn.core.memory import Memory
+from specklenn.core.evaluation.few_shot import TWO_WAY
+from specklenn.core.placer import placing_of
 from specklenn.core.preprocess import Preprocessing
 
 
@@ -32,7 +34,6 @@ def test_a_model_survives_saving_to_half_precision(saved, model):
     assert loaded.preprocessing == Preprocessing(crop=48, bin=1)
     assert loaded.card.seed == 4
     assert loaded.rule == "mean"
-    assert len(loaded.memory) == 0
     assert not loaded.encoder.training
 
 
@@ -44,38 +45,21 @@ def test_the_rule_that_a_model_was_chosen_by_is_stored(tmp_path, model):
     assert checkpoint.load(path).rule == "soft"
 
 
-CLASSES = ("single-hit", "ice")
+def test_the_placer_is_stored_with_the_network_and_may_be_lost(tmp_path, model):
+    path, preprocessing = tmp_path / "m.safetensors", model.preprocessing
+    torch.manual_seed(1)
+    encoder = CompactEncoder(48).eval()
+    means, numbers = np.random.default_rng(0).normal(size=(2, 128)), np.array([1, 5])
 
+    def loaded():
+        checkpoint.save(path, encoder, preprocessing, model.card, "learned")
+        return checkpoint.load(path).encoder.placer
 
-def test_what_is_remembered_is_stored_beside_the_weights(tmp_path, model):
-    path = tmp_path / "m.safetensors"
-    vectors = np.random.default_rng(0).normal(size=(7, 2, 128)).astype(np.float32)
-
-    checkpoint.save(
-        path,
-        model.encoder,
-        model.preprocessing,
-        model.card,
-        "memory",
-        memory=Memory(classes=CLASSES, vectors=vectors),
-    )
-
-    loaded = checkpoint.load(path)
-    assert loaded.rule == "memory"
-    assert loaded.memory.classes == CLASSES
-    np.testing.assert_allclose(loaded.memory.vectors, vectors, rtol=1e-3, atol=1e-4)
-
-
-@pytest.mark.parametrize(
-    "vectors", [np.ones((7, 2, 64)), np.ones((7, 3, 128)), np.full((7, 2, 128), np.nan)]
-)
-def test_a_memory_that_does_not_fit_the_network_is_refused(tmp_path, model, vectors):
-    path = tmp_path / "m.safetensors"
-    memory = Memory(classes=CLASSES, vectors=vectors.astype(np.float32))
-    checkpoint.save(path, model.encoder, model.preprocessing, model.card, memory=memory)
-
-    with pytest.raises(WeightsError, match=r"finite vectors of shape \(2, 128\)"):
-        checkpoint.load(path)
+    placings = [placing_of(one, TWO_WAY) for one in (encoder.placer, loaded())]
+    ours, theirs = (placing(means, numbers) for placing in placings)
+    np.testing.assert_allclose(theirs, ours, atol=2e-3)
+    encoder.placer = None
+    assert loaded() is None
 
 
 def reheaded(path, **changes):

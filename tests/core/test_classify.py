@@ -2,11 +2,12 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
-from specklenn.core import scoring
 from specklenn.core.classify import Classifier
+from specklenn.core.compact import CompactEncoder
 from specklenn.core.errors import ConfigError
-from specklenn.core.memory import Memory, with_memory
+from specklenn.core.placer import placing_of
 from specklenn.core.preprocess import Cropper, Preprocessing
 from specklenn.core.scoring import Classification
 
@@ -96,50 +97,55 @@ def test_a_rule_that_is_left_open_is_the_models(model, supports, mask, draw_shot
     assert abs(papers.classify(frames).distances - found).max() > 1e-3
 
 
+@pytest.fixture
+def placing_model(model):
+    """Return the model with a network of the kind that has a placer."""
+    torch.manual_seed(2)
+    return dataclasses.replace(
+        model,
+        rule="learned",
+        encoder=CompactEncoder(48).eval(),
+        preprocessing=Preprocessing(crop=96, bin=2, standardise=False),
+    )
+
+
 @pytest.mark.parametrize("all_known", [True, False])
-def test_what_the_model_remembers_counts_if_it_knows_all_classes(
-    model, supports, mask, draw_shots, all_known
+def test_what_the_model_has_learned_counts_if_it_knows_all_classes(
+    placing_model, supports, mask, draw_shots, all_known
 ):
-    cropper = Cropper(model.preprocessing, supports.shape, mask)
+    if not all_known:
+        classes = (*supports.classes[:-1], "ice")
+        names = dict(zip(supports.classes, classes, strict=True))
+        labels = np.array([names[label] for label in supports.labels])
+        supports = dataclasses.replace(supports, labels=labels, classes=classes)
+    cropper = Cropper(placing_model.preprocessing, supports.shape, mask)
     frames, _ = draw_shots(4)
-    classes = supports.classes[::-1] if all_known else supports.classes[1:]
-    vectors = np.random.default_rng(0).normal(size=(5, len(classes), 128))
-    memory = Memory(classes=classes, vectors=vectors.astype(np.float32))
-    remembering = dataclasses.replace(model, rule="memory", memory=memory)
-    classifier = Classifier(remembering, supports, cropper)
+    classifier = Classifier(placing_model, supports, cropper)
 
     found = classifier.classify(frames).distances
 
     ours, theirs = classifier.embed(frames), classifier.embed(supports.frames)
     members = [supports.labels == name for name in supports.classes]
-    places = np.array([theirs[own].mean(axis=0) for own in members])
+    places = np.array([theirs[own].mean(axis=0, dtype=float) for own in members])
     if all_known:
-        counts = np.array([own.sum() for own in members])
-        places = with_memory(places, counts, memory.vectors[:, ::-1])
+        placing = placing_of(placing_model.encoder.placer, supports.classes)
+        places = placing(places, np.array([own.sum() for own in members]))
     expected = np.linalg.norm(ours[:, None] - places, axis=2)
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
-def test_memory_is_asked_once_for_a_support_set_and_not_for_every_batch(
-    model, supports, mask, draw_shots, monkeypatch
+def test_places_are_found_once_for_a_support_set_and_not_for_every_batch(
+    placing_model, supports, mask, draw_shots
 ):
-    asked = []
+    cropper = Cropper(placing_model.preprocessing, supports.shape, mask)
+    classifier = Classifier(placing_model, supports, cropper)
+    frames, _ = draw_shots(4)
+    before = classifier.classify(frames).distances
 
-    def counted(*arguments):
-        asked.append(arguments)
-        return with_memory(*arguments)
+    with torch.no_grad():
+        placing_model.encoder.placer.place.bias += 1
 
-    monkeypatch.setattr(scoring, "with_memory", counted)
-    known = np.ones((5, len(supports.classes), 128), np.float32)
-    memory = Memory(classes=supports.classes, vectors=known)
-    remembering = dataclasses.replace(model, rule="memory", memory=memory)
-    cropper = Cropper(model.preprocessing, supports.shape, mask)
-    classifier = Classifier(remembering, supports, cropper)
-
-    for _ in range(3):
-        classifier.classify(draw_shots(4)[0])
-
-    assert len(asked) == 1
+    np.testing.assert_array_equal(classifier.classify(frames).distances, before)
 
 
 def test_a_crop_that_does_not_fit_the_network_is_refused(model, supports):

@@ -38,18 +38,17 @@ def test_five_shots_tell_the_classes_apart(embedded, classes):
     assert score["f1"] > 0.85
 
 
-def test_with_one_support_its_memory_helps(embedded):
-    memory = checkpoint.load("default").memory
+def test_with_one_support_what_it_has_learned_helps(embedded):
+    model = checkpoint.load("default")
+    given = {"draws": 40, "classes": THREE, "placer": model.encoder.placer}
 
     by_rule = {
-        rule: evaluate(
-            *embedded, shots=(1,), draws=40, classes=THREE, rule=rule, memory=memory
-        )["1"]["accuracy"]
-        for rule in ("prototype", "memory")
+        rule: evaluate(*embedded, shots=(1,), rule=rule, **given)["1"]["accuracy"]
+        for rule in ("prototype", "learned")
     }
 
-    assert checkpoint.load("default").rule == "memory"
-    assert by_rule["memory"] > by_rule["prototype"] + 0.01
+    assert model.rule == "learned"
+    assert by_rule["learned"] > by_rule["prototype"] + 0.01
 
 
 def test_embeddings_are_unit_vectors_of_128(embedded):

@@ -15,11 +15,10 @@ pytest.importorskip("finufft")
 pytest.importorskip("gemmi")
 
 from specklenn.core import checkpoint
+from specklenn.core.compact import CompactEncoder
 from specklenn.core.dataset_writer import write_dataset
 from specklenn.core.errors import ConfigError, DataError, MissingPackageError
 from specklenn.core.files import read_dataset
-from specklenn.core.memory import Memory
-from specklenn.core.model import Encoder
 from specklenn.core.preprocess import Preprocessing
 from specklenn.plugin import cli, evaluate_command, simulate_command
 
@@ -50,14 +49,10 @@ def folder(tmp_path_factory):
     torch.manual_seed(0)
     checkpoint.save(
         path / "w.safetensors",
-        Encoder(16, 8).eval(),
-        Preprocessing(crop=32, bin=2),
+        CompactEncoder(16, 8).eval(),
+        Preprocessing(crop=32, bin=2, standardise=False),
         checkpoint.Card(name="untrained"),
         rule="nearest",
-        memory=Memory(
-            classes=("single-hit", "multi-hit"),
-            vectors=np.eye(8, dtype=np.float32)[None, :2],
-        ),
     )
     return path
 
@@ -98,12 +93,12 @@ def test_evaluate_writes_the_scores_that_scripts_rely_on(scores):
     assert set(score["per_sample"][NAMES[0]]) == {"accuracy", "f1"}
 
 
-def test_the_models_memory_is_used_where_asked_for(scores):
-    remembering = scores("shots.h5", "--rule", "memory", "--shots", "1")
+def test_what_the_model_has_learned_is_used_where_asked_for(scores):
+    learned = scores("shots.h5", "--rule", "learned", "--shots", "1")
     prototype = scores("shots.h5", "--rule", "prototype", "--shots", "1")
 
-    assert remembering["rule"] == "memory"
-    assert remembering["shots"]["1"] != prototype["shots"]["1"]
+    assert learned["rule"] == "learned"
+    assert learned["shots"]["1"] != prototype["shots"]["1"]
 
 
 def test_the_models_own_rule_is_used_unless_another_is_asked_for(scores):

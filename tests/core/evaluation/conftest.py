@@ -9,6 +9,7 @@ from specklenn.core.dataset_writer import write_dataset
 from specklenn.core.evaluation.labelled_file import LabelledFile
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
 from specklenn.core.model import Encoder
+from specklenn.core.placer import Placer
 from specklenn.core.preprocess import Preprocessing
 
 SIDE = 40
@@ -70,3 +71,24 @@ def clean_file(tmp_path_factory, beam_stop):
     path = tmp_path_factory.mktemp("clean") / "clean.h5"
     write_dataset(path, *make_patterns(12), mask=beam_stop)
     return LabelledFile(path)
+
+
+@pytest.fixture
+def placer_to():
+    """Make a placer that puts each of the three known kinds at one place."""
+
+    def make(places):
+        places = torch.tensor(np.array(places), dtype=torch.float32)
+        size = places.shape[1]
+        placer = Placer(size).eval()
+        with torch.no_grad():
+            for parameter in placer.parameters():
+                parameter.zero_()
+            kinds = torch.eye(3)
+            placer.each.weight[:3, size : size + 3] = kinds
+            placer.together.weight[:3, :3] = kinds
+            placer.place.weight[:, :3] = places.T
+            placer.share.bias.fill_(-100.0)  # nothing of the supports
+        return placer
+
+    return make

@@ -5,7 +5,6 @@ from specklenn.core.evaluation.confidence import (
     measure_confidence,
     probability_of_order,
 )
-from specklenn.core.memory import Memory
 
 CLASSES = ("single-hit", "multi-hit")
 
@@ -50,8 +49,8 @@ def test_all_queries_of_all_draws_are_in_the_diagram(confidence):
     assert confidence.temperature == 0.1
 
 
-def test_memory_moves_classes_towards_strangers_or_away(embedded):
-    ice = 10 * np.eye(6, dtype=np.float32)[2]
+def test_places_lie_towards_strangers_or_away(embedded, placer_to):
+    ice = 10 * np.eye(6)[2]
     measured = [
         measure_confidence(
             *embedded,
@@ -59,9 +58,9 @@ def test_memory_moves_classes_towards_strangers_or_away(embedded):
             draws=3,
             seed=0,
             classes=CLASSES,
-            rule="memory",
+            rule="learned",
             temperature=0.1,
-            memory=Memory(classes=CLASSES, vectors=np.array([[place, place]])),
+            placer=placer_to([place] * 3),
         )
         for place in (ice, -ice)
     ]

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from specklenn.core.evaluation.draws import draw_samples
 from specklenn.core.evaluation.few_shot import evaluate, group_rows, summarise
@@ -10,7 +11,7 @@ from specklenn.core.evaluation.methods import (
     score_sample,
 )
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
-from specklenn.core.memory import Memory
+from specklenn.core.placer import Placer, placing_of
 
 TWO = (SINGLE_HIT, MULTI_HIT)
 
@@ -37,12 +38,12 @@ def test_the_rules_are_the_models_own_the_papers_and_prototypes():
 
 
 @pytest.mark.parametrize("shots", [1, 5, 20])
-@pytest.mark.parametrize(("seed", "own"), [(0, "soft"), (3, "soft"), (0, "memory")])
+@pytest.mark.parametrize(("seed", "own"), [(0, "soft"), (3, "soft"), (0, "learned")])
 def test_a_model_has_exactly_the_scores_of_specklenn_evaluate(shots, seed, own):
     vectors, labels, names = embedded()
-    known = np.random.default_rng(7).normal(size=(4, 2, 6)).astype(np.float32)
-    memory = Memory(classes=TWO, vectors=known)
-    method = embedding_method("a", vectors, own, known)
+    torch.manual_seed(7)
+    placer = Placer(6)
+    method = embedding_method("a", vectors, own, placing_of(placer, TWO))
     samples = draw_samples(group_rows(labels, names), shots, draws=3, seed=seed)
 
     scores = {name: score_sample(method, draws) for name, draws in samples.items()}
@@ -57,7 +58,7 @@ def test_a_model_has_exactly_the_scores_of_specklenn_evaluate(shots, seed, own):
             draws=3,
             seed=seed,
             rule=rule,
-            memory=memory,
+            placer=placer,
         )
         assert found == wanted[str(shots)]
 

@@ -4,7 +4,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from specklenn.core.training.episodes import episode_loss, task_loss
+from specklenn.core.training.episodes import (
+    draw_numbers,
+    episode_loss,
+    placed_loss,
+    placed_task_loss,
+    task_loss,
+)
 
 
 def vectors_of(number, seed=0):
@@ -95,3 +101,96 @@ def test_the_loss_has_a_slope_everywhere_even_where_vectors_coincide():
 def test_scenes_of_another_size_are_refused(number, each):
     with pytest.raises(ValueError, match=f"{number} vectors, 2 samples of 3 classes"):
         episode_loss(vectors_of(number), 3, each, 10.0)
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_queries_of_a_placed_task_never_support_themselves():
+    """With vectors along axes the means tell which patterns they are of."""
+    members = [torch.arange(0, 4), torch.arange(4, 10)]
+    seen = []
+
+    def place(means, kinds, numbers):
+        seen.append((means, kinds, numbers))
+        return means
+
+    placed_task_loss(torch.eye(10), members, torch.eye(3)[:2], 2.0, place, generator())
+
+    ((means, kinds, numbers),) = seen
+    chosen = means * numbers[:, :, None]
+    assert kinds.tolist() == [[1, 0, 0], [0, 1, 0]]
+    assert numbers.unique().tolist() == [1, 2, 3, 4, 5]
+    for code, own in enumerate(members):
+        for query in range(10):
+            supports = torch.nonzero(chosen[query, code]).flatten().tolist()
+            assert set(supports) <= set(own.tolist()) - {query}
+            assert len(supports) == numbers[query, code]
+
+
+def test_the_loss_of_a_placed_task_is_the_cross_entropy_of_its_distances():
+    vectors, sharpness = vectors_of(7), 3.0
+    members = [torch.arange(0, 3), torch.arange(3, 7)]
+    kept = []
+
+    def place(means, kinds, numbers):
+        kept.append(1.5 * means.flip(1))
+        return kept[0]
+
+    found = placed_task_loss(
+        vectors, members, torch.eye(3)[:2], sharpness, place, generator()
+    )
+
+    losses = [[], []]
+    for query in range(7):
+        own = int(query >= 3)
+        distances = [math.dist(vectors[query], kept[0][query, code]) for code in (0, 1)]
+        powers = [math.exp(-sharpness * distance) for distance in distances]
+        losses[own].append(-math.log(powers[own] / sum(powers)))
+    sides = [sum(side) / len(side) for side in losses]
+    assert float(found) == pytest.approx(sum(sides) / 2, rel=1e-4)
+
+
+def test_a_placed_episode_has_four_tasks_of_each_sample():
+    kinds = []
+
+    def place(means, of_task, numbers):
+        kinds.append(of_task.tolist())
+        return means
+
+    placed_loss(vectors_of(24), torch.eye(3), 4, 10.0, place, generator())
+
+    single, multi, debris = torch.eye(3).tolist()
+    of_a_sample = [
+        [single, multi],
+        [single, [0, 1, 1]],
+        [multi, debris],
+        [single, multi, debris],
+    ]
+    assert kinds == 2 * of_a_sample
+
+
+def test_two_classes_have_two_placed_tasks_of_each_sample():
+    asked = []
+
+    def place(means, kinds, numbers):
+        asked.append(len(kinds))
+        return means
+
+    placed_loss(vectors_of(16), torch.eye(3)[:2], 4, 10.0, place, generator())
+
+    assert asked == [2, 2, 2, 2]
+
+
+def test_numbers_of_supports_are_drawn_from_one_to_all_others():
+    found = draw_numbers(4000, (8, 20), generator())
+
+    assert found[:, 0].unique().tolist() == list(range(1, 8))
+    assert found[:, 1].unique().tolist() == list(range(1, 20))
+    assert (found[::2, 0] == found[::2, 1]).all()
+    assert (found[1::2, 0] != found[1::2, 1]).float().mean() > 0.4
+    # Evenly in the logarithm: as many from 1 to 2 as from 2 to 4.
+    common = found[::2, 0]
+    ones, more = (int(((low <= common) & (common < 2 * low)).sum()) for low in (1, 2))
+    assert ones == pytest.approx(more, rel=0.15)

@@ -1,12 +1,18 @@
+import dataclasses
+import math
+
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
+from torch.nn import functional
 
 from specklenn.core import checkpoint
 from specklenn.core.checkpoint import Card
 from specklenn.core.errors import DataError
+from specklenn.core.training.lessons import InUse
 from specklenn.core.training.scenes import SceneSettings
-from specklenn.core.training.settings import Episodes
+from specklenn.core.training.settings import Episodes, Training
 from specklenn.core.training.trainer import Trainer
 
 BRIGHT = SceneSettings(fluence=(5.0, 20.0))
@@ -46,6 +52,68 @@ def test_scenes_take_their_patterns_from_one_dataset_each(few_shot, make_data):
     assert scenes.shape == (60, 36, 32, 32)
     # Two thirds of them, within four standard deviations.
     assert float((contrast > 0.3).float().mean()) == pytest.approx(2 / 3, abs=0.25)
+
+
+def test_scenes_are_judged_as_much_by_places_as_by_mean_distances(few_shot, make_data):
+    lesson = Trainer(few_shot, make_data()).lesson
+    batch = lesson.draw(0, range(2))
+    scatter = torch.randn(32 * 32, 16, generator=torch.Generator().manual_seed(1))
+
+    def embed(inputs):
+        return functional.normalize(inputs.nan_to_num().flatten(1) @ scatter, dim=1)
+
+    def far(means, kinds, numbers):
+        """So far that all classes are equally likely."""
+        return 1e4 + 0 * means
+
+    bare = lesson.judge(InUse(embed=embed), batch).loss
+    both = lesson.judge(InUse(embed=embed, place=far), batch).loss
+
+    # Of a sample's four tasks three have two classes, one has three.
+    guessing = (3 * math.log(2) + math.log(3)) / 4
+    assert float(both) == pytest.approx((float(bare) + guessing) / 2, rel=1e-4)
+
+
+def test_classes_of_other_names_are_trained_without_a_placer(few_shot, make_data):
+    data = dataclasses.replace(make_data(), classes=("a", "b", "c"))
+    trainer = Trainer(few_shot.model_copy(update={"classes": data.classes}), data)
+    before = {k: v.clone() for k, v in trainer.encoder.placer.state_dict().items()}
+
+    trainer.step()
+
+    after = trainer.encoder.placer.state_dict()
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
+def test_the_placer_alone_can_be_trained(few_shot, make_data, tmp_path):
+    """From a network that has lost its own, as one that was adapted."""
+    first = Trainer(few_shot, make_data()).trained()
+    first.placer = None
+    path = tmp_path / "m.safetensors"
+    checkpoint.save(path, first, few_shot.preprocess, Card(name="m"))
+    started = checkpoint.load(path).encoder.state_dict()
+    trainer = Trainer(few_shot.model_copy(update={"only_placer": True}), make_data())
+    trainer.start_from(path)
+    random = {k: v.clone() for k, v in trainer.encoder.placer.state_dict().items()}
+
+    losses = [trainer.step().loss for _ in range(30)]
+
+    trained = trainer.trained()
+    assert np.mean(losses[-5:]) < np.mean(losses[:5])
+    found = trained.state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in started.items())
+    placer = trained.placer.state_dict()
+    assert not any(torch.equal(placer[name], tensor) for name, tensor in random.items())
+
+
+@pytest.mark.parametrize(
+    "changes", [{"network": "specklenn-2023"}, {"episodes": None}], ids=str
+)
+def test_only_a_placer_that_is_there_can_be_trained_alone(few_shot, changes):
+    given = few_shot.model_dump() | {"only_placer": True} | changes
+
+    with pytest.raises(ValidationError, match="compact-3 with episodes expected"):
+        Training.model_validate(given)
 
 
 def test_settings_for_another_number_of_datasets_are_refused(few_shot, make_data):

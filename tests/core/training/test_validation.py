@@ -6,6 +6,7 @@ from specklenn.core.dataset_writer import write_dataset
 from specklenn.core.errors import DataError
 from specklenn.core.evaluation import few_shot
 from specklenn.core.model import Encoder
+from specklenn.core.placer import Placer
 from specklenn.core.preprocess import Preprocessing, prepare
 from specklenn.core.training.run import TrainingRun
 from specklenn.core.training.validation import (
@@ -46,19 +47,21 @@ def load(file, patterns=40, rule="mean"):
     return load_validation([file], patterns, PREPROCESS, rule)[0]
 
 
-@pytest.mark.parametrize("rule", ["mean", "prototype"])
+@pytest.mark.parametrize("rule", ["mean", "prototype", "learned"])
 def test_accuracies_are_those_of_evaluation(tmp_path, encoder, rule):
     path = write(tmp_path / "v.h5", each=22)
 
-    one = load(ValidationFile(file=path), rule=rule)
-    found = one.accuracies(one.embed(encoder))
+    one, placer = load(ValidationFile(file=path), rule=rule), Placer(128)
+    found = one.accuracies(one.embed(encoder), placer)
 
     from specklenn.core.files import read_dataset
 
     data = read_dataset(path)
     inputs = prepare(data.patterns, None, PREPROCESS).inputs
     vectors = few_shot.embed(encoder, inputs)
-    expected = few_shot.evaluate(vectors, data.labels, data.names, draws=2, rule=rule)
+    expected = few_shot.evaluate(
+        vectors, data.labels, data.names, draws=2, rule=rule, placer=placer
+    )
     assert found == {int(k): score["accuracy"] for k, score in expected.items()}
     assert set(found) == {1, 5, 20}
 
@@ -111,10 +114,10 @@ class Fixed(ValidationSet):
     def embed(self, encoder):
         return np.zeros((0, 4), np.float32)
 
-    def temperature(self, vectors):
+    def temperature(self, vectors, placer):
         return 0.1
 
-    def accuracies(self, vectors):
+    def accuracies(self, vectors, placer):
         return self.inputs
 
 
@@ -130,28 +133,6 @@ def test_the_score_is_the_weighted_mean_of_the_five_shot_accuracies(encoder):
     assert isinstance(verdict, Verdict)
     assert verdict.score == pytest.approx(0.8)
     assert verdict.accuracies == {"a": {1: 0.2, 5: 0.6}, "b": {5: 0.9, 20: 1.0}}
-
-
-def test_the_samples_that_have_all_classes_are_remembered(tmp_path, encoder):
-    write(tmp_path / "a.h5", each=8, samples=1, kinds=KINDS[:2])
-    write(tmp_path / "b.h5", each=9, samples=2)
-    files = [
-        ValidationFile(file=tmp_path / "a.h5"),
-        ValidationFile(file=tmp_path / "b.h5"),
-        ValidationFile(file=tmp_path / "b.h5", classes=KINDS),
-    ]
-    sets = load_validation(files, 40, PREPROCESS, "mean")
-
-    memory = judge(encoder, sets).memory
-
-    complete = sets[2]
-    vectors = complete.embed(encoder)
-    assert set(memory.classes) == set(KINDS)
-    assert len(memory) == 2
-    for found, name in zip(memory.vectors, ("s0", "s1"), strict=True):
-        for vector, label in zip(found, memory.classes, strict=True):
-            own = vectors[(complete.labels == label) & (complete.names == name)]
-            np.testing.assert_allclose(vector, own.mean(axis=0), atol=1e-6)
 
 
 def test_files_go_by_their_stems_and_a_number_where_those_are_alike():
