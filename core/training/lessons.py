@@ -16,6 +16,7 @@ from torch import Tensor
 
 from specklenn.core.errors import DataError
 from specklenn.core.training.data import TrainingData
+from specklenn.core.training.episodes import Place
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,7 +32,7 @@ class InUse:
     """
 
     embed: Callable[[Tensor], Tensor]
-    place: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
+    place: Place | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
