@@ -101,6 +101,8 @@ def test_parts_are_shared_out_evenly_or_not_at_all():
 class Plain(torch.nn.Module):
     """Without batch normalisation, the parts of a step know nothing of each other."""
 
+    placer = None
+
     def __init__(self):
         super().__init__()
         torch.manual_seed(0)
