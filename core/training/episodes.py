@@ -5,8 +5,10 @@ tasks: the first class of a sample (single-hits) against the second (multi-hits)
 first against anything else, first-class patterns of the other sample among it; and, if
 there are more classes, the second against the others (non-sample-hits). Every
 pattern is a query whose supports are all others of the task; the loss is the
-cross-entropy of softmax(-sharpness * mean distance), the rule that classifies.
-Episodes of this kind: Snell et al. (2017), there with prototypes.
+cross-entropy of softmax(-sharpness * mean distance), the paper's rule. A network that
+places classes by their supports has the same tasks by distances to these places, with
+one to all others as supports. Episodes of this kind: Snell et al. (2017), there with
+prototypes.
 """
 
 from __future__ import annotations

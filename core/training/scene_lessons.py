@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from specklenn.core.errors import DataError
-from specklenn.core.placer import kinds_of
+from specklenn.core.placer import KNOWN, kinds_of
 from specklenn.core.training.data import TrainingData
 from specklenn.core.training.episodes import SAMPLES, episode_loss, placed_loss
 from specklenn.core.training.lessons import (
@@ -37,7 +37,8 @@ class Scenes:
     ------
     DataError
         If a dataset has fewer than two samples with enough patterns of every
-        class, or the settings are for another number of datasets.
+        class, the settings are for another number of datasets, or only a placer is
+        to be trained for classes that it does not know.
     """
 
     def __init__(
@@ -66,6 +67,11 @@ class Scenes:
                 )
         self._shares = torch.tensor([one.share for one in shown])
         self._kinds = kinds_of(data.classes)
+        if settings.only_placer and self._kinds is None:
+            raise DataError(
+                f"training.only_placer: classes {', '.join(data.classes)} found, only "
+                f"{', '.join(KNOWN)} and joins of them can be placed"
+            )
         noise = (settings.exposure or Exposure()).noise
         self._read_noise = noise.read_noise_photons * settings.preprocess.bin
 

@@ -106,6 +106,14 @@ def test_the_placer_alone_can_be_trained(few_shot, make_data, tmp_path):
     assert not any(torch.equal(placer[name], tensor) for name, tensor in random.items())
 
 
+def test_only_classes_that_are_known_can_be_placed(few_shot, make_data):
+    data = dataclasses.replace(make_data(), classes=("single-hit", "b", "c"))
+    changes = {"only_placer": True, "classes": data.classes}
+
+    with pytest.raises(DataError, match="classes single-hit, b, c found, only single"):
+        Trainer(few_shot.model_copy(update=changes), data)
+
+
 @pytest.mark.parametrize(
     "changes", [{"network": "specklenn-2023"}, {"episodes": None}], ids=str
 )
