@@ -108,12 +108,12 @@ def placing_of(placer: Placer | None, classes: Sequence[str]) -> Placing | None:
     def place(
         means: npt.NDArray[np.float64], numbers: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.float64]:
-        given = (torch.from_numpy(one).float()[None] for one in (means, numbers))
+        vectors, amounts = (
+            torch.from_numpy(one).float()[None] for one in (means, numbers)
+        )
         with torch.inference_mode():
-            vectors, amounts = given
-            places: npt.NDArray[np.float64] = (
-                ours(vectors, kinds, amounts)[0].double().numpy()
-            )
-        return places
+            places = ours(vectors, kinds, amounts)[0]
+        found: npt.NDArray[np.float64] = places.double().numpy()
+        return found
 
     return place
