@@ -78,9 +78,9 @@ def _read(options: argparse.Namespace) -> Adaptation:
 
 
 def _train(adapting: Adapting, adaptation: Adaptation) -> None:
-    from specklenn.plugin.shot_progress import ShotProgress
+    from specklenn.plugin.work_progress import WorkProgress
 
-    with ShotProgress("tuning", adaptation.tuning.steps, unit="steps") as progress:
+    with WorkProgress("tuning", adaptation.tuning.steps, unit="steps") as progress:
         for _ in adapting.steps():
             progress.advance(1)
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
-
-from rich.progress import track
 
 from specklenn.core import checkpoint
 from specklenn.core.checkpoint import Checkpoint
@@ -32,8 +29,7 @@ from specklenn.core.evaluation.labelled_file import Expose, LabelledFile, as_rea
 from specklenn.core.evaluation.measurement import Conditions, check_classes
 from specklenn.core.simulation.noise import Noise
 from specklenn.plugin.area_arguments import in_words, leave_out, with_mates
-
-Item = TypeVar("Item")
+from specklenn.plugin.work_progress import on_screen
 
 
 class ComparisonRun:
@@ -105,9 +101,9 @@ class ComparisonRun:
             self._models,
             join(others) if others else None,
             self._conditions,
-            _track(f"embedding{at}"),
+            on_screen(f"embedding{at}"),
         )
-        return compare(seen, methods, self._conditions, _track(f"scoring{at}"))
+        return compare(seen, methods, self._conditions, on_screen(f"scoring{at}"))
 
     def _see(
         self, file: LabelledFile, number: int, fluence: float | None, at: str
@@ -121,7 +117,7 @@ class ComparisonRun:
                 noise=Noise(),
                 seed=self._conditions.seed + number,
             )
-        return see_file(file, self._models, expose, _track(f"reading {file.path}{at}"))
+        return see_file(file, self._models, expose, on_screen(f"{file.path}{at}"))
 
 
 def load_models(names: Sequence[str]) -> dict[str, Checkpoint]:
@@ -147,9 +143,3 @@ def _fluences(options: argparse.Namespace) -> list[float | None]:
     if options.fluence_scan is None:
         return [None]
     return list(options.fluence_scan or HALF_DECADES)
-
-
-def _track(words: str) -> Callable[[Sequence[Item]], Iterable[Item]]:
-    """Return what goes through items behind a progress bar, if there is a screen."""
-    hidden = not sys.stdout.isatty()
-    return lambda items: track(items, description=words, transient=True, disable=hidden)

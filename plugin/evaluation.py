@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
-from rich.progress import track
 
 from specklenn.core import checkpoint
 from specklenn.core.errors import ConfigError
@@ -39,8 +36,7 @@ from specklenn.core.simulation.noise import Noise
 from specklenn.core.validation import validate
 from specklenn.core.yaml_lines import parse_yaml
 from specklenn.plugin.area_arguments import in_words, leave_out, with_mates
-
-Item = TypeVar("Item")
+from specklenn.plugin.work_progress import on_screen
 
 
 class Evaluation:
@@ -80,11 +76,11 @@ class Evaluation:
     def study(self) -> Study:
         """Embed and score everything."""
         options, ways = self._options, list(self._exposures.values())
-        embedded = embed_file(self._file, self._model, ways, _track("embedding"))
+        embedded = embed_file(self._file, self._model, ways, on_screen("embedding"))
         self._embedded = dict(zip(self._exposures, embedded, strict=True))
         measured = {
             fluence: measure(self._embedded[fluence], self._conditions)
-            for fluence in _track("scoring")(list(self._embedded))
+            for fluence in on_screen("scoring")(list(self._embedded))
         }
         study = Study(
             data=str(options.data),
@@ -118,7 +114,7 @@ class Evaluation:
         embedded = self._embedded[study.fluence]
         return [
             map_sample(embedded, self._conditions, study.main, name)
-            for name in _track("t-SNE")(names)
+            for name in on_screen("t-SNE")(names)
         ]
 
     def _warn(self, study: Study) -> None:
@@ -157,9 +153,3 @@ def _noise(text: str) -> Noise:
     if noise.adu_per_photon != 1 or noise.offset_adu != 0:
         raise ConfigError("--noise: models judge photons, no gain or offset expected")
     return noise
-
-
-def _track(words: str) -> Callable[[Sequence[Item]], Iterable[Item]]:
-    """Return what goes through items behind a progress bar, if there is a screen."""
-    hidden = not sys.stdout.isatty()
-    return lambda items: track(items, description=words, transient=True, disable=hidden)

@@ -25,9 +25,9 @@ from specklenn.core.labelling.suggestion import Adviser
 from specklenn.core.preprocess import Cropper
 from specklenn.core.yaml_lines import Document
 from specklenn.plugin.prepare import load_model, open_run, read_mask_file
-from specklenn.plugin.shot_progress import ShotProgress
 from specklenn.plugin.sources.hdf5 import Hdf5Settings, Hdf5Source
 from specklenn.plugin.used_area import use_area
+from specklenn.plugin.work_progress import WorkProgress
 
 NO_SUPPORT = "support.yaml"
 """A configuration names its supports; here they need not exist yet."""
@@ -162,7 +162,7 @@ class Labelling:
         return Adviser(offer.vectors, self._options.classes)
 
     def _watched(self, ranges: Ranges) -> Iterator[tuple[int, int]]:
-        with ShotProgress("looking for hits", len(self.source)) as progress:
+        with WorkProgress("looking for hits", len(self.source)) as progress:
             for start, stop in ranges:
                 yield start, stop
                 progress.advance(stop - start)

@@ -22,9 +22,9 @@ from specklenn.core.simulation.task import BlockMaker, Task
 from specklenn.plugin.clock import SystemClock
 from specklenn.plugin.launch import Stop
 from specklenn.plugin.processes import WorkerProcesses, cores
-from specklenn.plugin.shot_progress import ShotProgress
 from specklenn.plugin.sources.simulated import SimulatedStream
 from specklenn.plugin.team import Team
+from specklenn.plugin.work_progress import WorkProgress
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -72,7 +72,7 @@ def write(
     complete = False
     try:
         with (
-            ShotProgress(path.name, task.shots, len(file)) as progress,
+            WorkProgress(path.name, task.shots, len(file)) as progress,
             _team(task, maker, task.blocks - first, processes, communicator) as team,
         ):
             results = team.results(first, task.blocks)
@@ -120,7 +120,7 @@ def write_live(task: Task, path: Path, stop: Stop) -> int:
     file = RunFile(path, task, factory.factory)
     complete = False
     try:
-        with ShotProgress(path.name, task.shots) as progress:
+        with WorkProgress(path.name, task.shots) as progress:
             stream.start(clock.wall_ns())
             while (shots := _next(stream, rate_hz, stop)) is not None:
                 file.append(factory.last, shots.timestamp_ns)

@@ -25,13 +25,13 @@ def main(arguments: list[str]) -> int:
     if options.json is not None and not options.json.absolute().parent.is_dir():
         raise ConfigError(f"--json {options.json}: its folder does not exist")
     from specklenn.core.adaptation.online_study import OnlineStudy
-    from specklenn.plugin.shot_progress import ShotProgress
+    from specklenn.plugin.work_progress import WorkProgress
 
     study = OnlineStudy(
         _shots(options), _recipes(options), options.draws, options.labels, options.seed
     )
     tasks = study.tasks()
-    with ShotProgress("table", len(tasks), unit="trainings") as progress:
+    with WorkProgress("table", len(tasks), unit="trainings") as progress:
         for task in tasks:
             study.do(task)
             progress.advance(1)

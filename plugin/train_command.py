@@ -5,7 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections import deque
+from collections.abc import Collection
+from math import isnan
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from specklenn.core.errors import ConfigError, DataError, SpecklennError
@@ -15,9 +19,12 @@ if TYPE_CHECKING:
     from specklenn.core.training.course import Course, Report
     from specklenn.core.training.ranks import Ranks
     from specklenn.core.training.speed import Speed
-    from specklenn.core.training.trainer import Trainer
+    from specklenn.core.training.trainer import Step, Trainer
 
 INTERRUPTED = 130
+
+RECENT_STEPS = 50
+"""What is shown while a training runs is the mean of as many steps."""
 
 
 def main(arguments: list[str]) -> int:
@@ -149,36 +156,28 @@ def _follow(course: Course) -> None:
 
 
 def _show(trainer: Trainer, course: Course) -> None:
-    """Train with a bar and a line for every validation."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    """Train with the loss all the time and a line for every validation."""
+    from specklenn.plugin.work_progress import WorkProgress
 
-    from specklenn.plugin.progress import seen_on_terminal
-
-    columns = (
-        TextColumn("training"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    console = Console(force_terminal=seen_on_terminal(sys.stdout))
-    with Progress(*columns, console=console) as progress:
-        done, steps = trainer.steps_done, trainer.settings.steps
-        task = progress.add_task("", total=steps, completed=done)
+    done, steps = trainer.steps_done, trainer.settings.steps
+    recent: deque[Step] = deque(maxlen=RECENT_STEPS)
+    with WorkProgress("training", steps, done, unit="steps") as progress:
         for step, report in course.steps():
-            progress.update(task, completed=step.step)
+            recent.append(step)
+            progress.advance(1, _remark(recent))
             if report is not None:
-                console.print(_line(report), highlight=False, soft_wrap=True)
+                progress.say(_line(report))
     if course.speed is not None:
         print(_speeds(course, course.speed, trainer.ranks.number))
     if trainer.steps_done < steps:
         print(f"stopped after step {trainer.steps_done}; the same command goes on")
+
+
+def _remark(recent: Collection[Step]) -> str:
+    """Say how the last steps went."""
+    parts = [f"loss {fmean(step.loss for step in recent):.4f}"]
+    share = fmean(step.semi_hard_share for step in recent)
+    return ", ".join(parts if isnan(share) else [*parts, f"semi-hard {share:.2f}"])
 
 
 def _speeds(course: Course, speed: Speed, processes: int) -> str:
@@ -194,7 +193,7 @@ def _line(report: Report) -> str:
     """Return a report as a line for people."""
     line = report.line
     parts = [f"step {line['step']:.0f}: loss {line['loss']:.4f}"]
-    if line["semi_hard_share"] == line["semi_hard_share"]:
+    if not isnan(line["semi_hard_share"]):
         parts.append(f"semi-hard {line['semi_hard_share']:.2f}")
     verdict = report.verdict
     for name, found in verdict.accuracies.items() if verdict else ():

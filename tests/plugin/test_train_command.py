@@ -8,7 +8,7 @@ import pytest
 from specklenn.core import checkpoint
 from specklenn.core.dataset_writer import write_dataset
 from specklenn.core.errors import ConfigError, DataError
-from specklenn.plugin import train_command
+from specklenn.plugin import train_command, work_progress
 
 KINDS = ("single-hit", "multi-hit", "non-sample-hit")
 
@@ -54,6 +54,20 @@ def change(config, old, new):
     text = config.read_text()
     assert old in text
     config.write_text(text.replace(old, new))
+
+
+def test_a_log_tells_the_loss_and_the_time_left_between_validations(
+    config, capsys, monkeypatch
+):
+    monkeypatch.setattr(work_progress, "PLAIN_INTERVAL_S", 0.0)
+    change(config, "validate_every: 2", "validate_every: 4")
+
+    train(config)
+
+    told = capsys.readouterr().out
+    done, goes = r"training: 3/4, [\d.]+ steps/s", r"loss \d\.\d{4}, semi-hard [01]\."
+    assert re.search(rf"{done}, 0:00:\d\d left, {goes}", told)
+    assert told.index("training: 3/4") < told.index("step 4:")
 
 
 def test_every_validation_is_told_in_a_line_and_the_speeds_at_the_end(config, capsys):
