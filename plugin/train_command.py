@@ -139,7 +139,7 @@ def _prepare(options: argparse.Namespace, ranks: Ranks) -> tuple[Trainer, Course
     trainer = Trainer(training, data, ranks, device, bfloat16)
     if run.state_file.exists() and not options.restart:
         resume(trainer, run.state_file)
-    elif run.start is not None:
+    elif run.start:
         trainer.start_from(run.start)
     sets = load_validation(
         run.validation if ranks.first else (),

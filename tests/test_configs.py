@@ -29,7 +29,7 @@ RUNS = (
     "euxfel_run",
     "lclstreamer",
 )
-PARTS = ("train_default", "train_default_2", "train_default_3")
+PARTS = ("train_default", *(f"train_default_{part}" for part in (2, 3, 4)))
 TRAININGS = ("train_offline", *PARTS, "train_paper")
 EXPERIMENTS = ("simulate", "simulate_virus", "simulate_modules")
 

@@ -23,8 +23,9 @@ class TrainingRun(Settings):
         Of the model.
     data : list of path
         Labelled datasets to train on.
-    start : path or None
-        Weights to go on from instead of random ones: a file of this network.
+    start : path or list of path
+        Weights to go on from instead of random ones: a file of this network, or the
+        mean of several, of which each was trained on from another.
     data_bin : int or None
         Pixels of theirs that are summed per side; by default those of
         ``training.preprocess``. 1 where they were simulated with its larger pixels.
@@ -55,7 +56,7 @@ class TrainingRun(Settings):
 
     name: str = "model"
     data: tuple[Path, ...] = Field(min_length=1)
-    start: Path | None = None
+    start: tuple[Path, ...] = ()
     data_bin: int | None = Field(default=None, ge=1, le=64)
     validation: tuple[ValidationFile, ...] = ()
     validation_rule: Rule = "mean"
@@ -68,6 +69,14 @@ class TrainingRun(Settings):
     note: str = ""
     commit: str = ""
     training: Training = Training()
+
+    @field_validator("start", mode="before")
+    @classmethod
+    def _as_paths(cls, value: Any) -> Any:
+        """Accept a single file, or none."""
+        if value is None:
+            return ()
+        return value if isinstance(value, (list, tuple)) else [value]
 
     @field_validator("validation", mode="before")
     @classmethod
@@ -85,7 +94,7 @@ class TrainingRun(Settings):
         return self.model_copy(
             update={
                 "data": tuple(folder / path for path in self.data),
-                "start": self.start and folder / self.start,
+                "start": tuple(folder / path for path in self.start),
                 "validation": tuple(
                     item.model_copy(update={"file": folder / item.file})
                     for item in self.validation

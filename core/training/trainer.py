@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from specklenn.core import checkpoint
 from specklenn.core.errors import DataError
 from specklenn.core.model import Encoder, store_channels_last
 from specklenn.core.networks import Network, make_network
@@ -24,6 +23,7 @@ from specklenn.core.training.optimiser import (
 from specklenn.core.training.ranks import ALONE, Ranks
 from specklenn.core.training.scene_lessons import Scenes
 from specklenn.core.training.settings import Training
+from specklenn.core.training.start import mean_weights
 from specklenn.core.training.triplets import Triplets
 
 
@@ -116,31 +116,21 @@ class Trainer:
         self.stop_asked = False
         self.stopping = False
 
-    def start_from(self, weights: str | os.PathLike[str]) -> None:
-        """Take the weights of a trained network instead of random ones.
+    def start_from(self, weights: Sequence[str | os.PathLike[str]]) -> None:
+        """Take the mean of trained weights instead of random ones.
 
         Raises
         ------
         WeightsError
-            If the file cannot be read.
+            If a file cannot be read.
         DataError
-            If it is of another network.
+            If one is of another network.
         """
-        trained = checkpoint.load(weights).encoder
-        ours, theirs = (
-            (one.architecture, one.input_side, one.embedding_size)
-            for one in (self.encoder, trained)
-        )
-        if ours != theirs:
-            raise DataError(
-                f"start: {os.fspath(weights)} is a network {theirs[0]} of "
-                f"{theirs[1]} pixels and {theirs[2]} numbers, {ours[0]} of {ours[1]} "
-                f"and {ours[2]} expected"
-            )
+        trained = mean_weights(weights, self.encoder)
         for network in (self.encoder, self.average):
             if network is not None:
                 # One that was adapted has no placer: the random one stays then.
-                network.load_state_dict(network.state_dict() | trained.state_dict())
+                network.load_state_dict(network.state_dict() | trained)
 
     def draw(self, step: int) -> Batch:
         """Return this rank's parts of a step, counted from 0."""

@@ -93,7 +93,7 @@ def test_the_placer_alone_can_be_trained(few_shot, make_data, tmp_path):
     checkpoint.save(path, first, few_shot.preprocess, Card(name="m"))
     started = checkpoint.load(path).encoder.state_dict()
     trainer = Trainer(few_shot.model_copy(update={"only_placer": True}), make_data())
-    trainer.start_from(path)
+    trainer.start_from([path])
     random = {k: v.clone() for k, v in trainer.encoder.placer.state_dict().items()}
 
     losses = [trainer.step().loss for _ in range(30)]

@@ -206,7 +206,7 @@ def weights(tmp_path):
 def test_a_training_can_start_from_weights(weights, average):
     trainer = Trainer(SMALL.model_copy(update={"average": average}), fringes())
 
-    trainer.start_from(weights)
+    trainer.start_from([weights])
 
     inputs = torch.rand(2, 1, 16, 16)
     earlier = checkpoint.load(weights).encoder
@@ -220,4 +220,4 @@ def test_weights_of_another_network_are_no_start(weights):
     with pytest.raises(
         DataError, match=r"16 pixels and 8 numbers, .* of 16 and 4 expected"
     ):
-        trainer.start_from(weights)
+        trainer.start_from([weights])
