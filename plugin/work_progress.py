@@ -132,7 +132,7 @@ class WorkProgress:
 
 
 def _rate(per_second: float, unit: str) -> str:
-    digits = 0 if per_second >= 10 else 1
+    digits = sum(per_second < limit for limit in (10.0, 1.0))
     return f"{per_second:.{digits}f} {unit}/s"
 
 

@@ -42,7 +42,7 @@ def test_work_that_stands_still_has_no_time_left_to_tell(capsys):
         now = 20.0
         shown.advance(0)
 
-    assert capsys.readouterr().out == "run.h5: 0/10, 0.0 shots/s\n"
+    assert capsys.readouterr().out == "run.h5: 0/10, 0.00 shots/s\n"
 
 
 def test_what_is_said_is_a_line_of_its_own(capsys):
