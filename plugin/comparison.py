@@ -117,7 +117,8 @@ class ComparisonRun:
                 noise=Noise(),
                 seed=self._conditions.seed + number,
             )
-        return see_file(file, self._models, expose, on_screen(f"{file.path}{at}"))
+        words = f"reading {file.path}{at}"
+        return see_file(file, self._models, expose, on_screen(words))
 
 
 def load_models(names: Sequence[str]) -> dict[str, Checkpoint]:
