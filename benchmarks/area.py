@@ -20,8 +20,8 @@ import h5py
 import hdf5plugin
 import numpy as np
 
-from specklenn.core import files
-from specklenn.core.area import Area, area_mask, modules_with
+from specklenn.core.data import labelled_dataset
+from specklenn.core.data.detector_area import Area, area_mask, modules_with
 from specklenn.core.preprocess import Cropper, Preprocessing
 from specklenn.plugin.sources.hdf5 import Hdf5Source
 
@@ -47,7 +47,7 @@ def write(path: Path, chunk_modules: int, compression: Mapping[str, Any]) -> Non
     random = np.random.default_rng(0)
     with h5py.File(path, "w") as file:
         data = file.create_dataset(
-            files.DATA,
+            labelled_dataset.DATA,
             shape=(SHOTS, MODULES, ROWS, COLUMNS),
             dtype=np.uint16,
             chunks=(1, chunk_modules, ROWS, COLUMNS),

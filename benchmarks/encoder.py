@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from plain_loop import FRAME, PlainLoop, per_second, some_frames
 
-from specklenn.core import checkpoint
 from specklenn.core.classify import Classifier
+from specklenn.core.data.shots import Shots
 from specklenn.core.hitfinder import HitFinding
-from specklenn.core.model import Encoder
+from specklenn.core.network import checkpoint
+from specklenn.core.network.specklenn2023 import Encoder
 from specklenn.core.pipeline import Pipeline
 from specklenn.core.preprocess import Cropper
-from specklenn.core.shots import Shots
 from specklenn.core.support import SupportSet
 
 BATCHES = (1, 8, 64, 256)

@@ -41,17 +41,17 @@ from ideal_observer import (
 )
 from rich.progress import track
 
-from specklenn.core import checkpoint
-from specklenn.core.checkpoint import Checkpoint
+from specklenn.core.distances import class_distances
 from specklenn.core.evaluation.ideal_observer import (
     LogMean,
     learned_ratio,
     rule_accuracy,
 )
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
-from specklenn.core.placer import placing_of
-from specklenn.core.scoring import class_distances
-from specklenn.core.simulation.catalogue import find_structures
+from specklenn.core.network import checkpoint
+from specklenn.core.network.checkpoint import Checkpoint
+from specklenn.core.network.prototype_adapter import placing_of
+from specklenn.core.simulation.sample_library import find_structures
 from specklenn.core.simulation.samples import Molecule
 from specklenn.core.simulation.structures import read_structure
 

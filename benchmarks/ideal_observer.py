@@ -36,12 +36,12 @@ from specklenn.core.evaluation.ideal_observer import (
     rule_accuracy,
 )
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
-from specklenn.core.simulation.catalogue import find_structures
 from specklenn.core.simulation.detector import Detector, Geometry
 from specklenn.core.simulation.experiment import Experiment
 from specklenn.core.simulation.exposure import expose
 from specklenn.core.simulation.noise import draw_jitter
 from specklenn.core.simulation.rotations import random_rotations
+from specklenn.core.simulation.sample_library import find_structures
 from specklenn.core.simulation.samples import Form, Molecule, Sample
 from specklenn.core.simulation.structures import read_structure
 

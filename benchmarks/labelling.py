@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core import checkpoint
-from specklenn.core.checkpoint import Checkpoint
+from specklenn.core.distances import Rule, class_distances
 from specklenn.core.evaluation.labelled_file import LabelledFile, embed_file
-from specklenn.core.labelling.suggestion import Adviser
+from specklenn.core.labelling.active_learning import Adviser
 from specklenn.core.labels import NO_HIT, SIMULATED
-from specklenn.core.scoring import Rule, class_distances
+from specklenn.core.network import checkpoint
+from specklenn.core.network.checkpoint import Checkpoint
 
 Vectors = npt.NDArray[np.float32]
 Texts = npt.NDArray[np.str_]

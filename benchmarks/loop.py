@@ -18,21 +18,21 @@ import numpy as np
 import torch
 from plain_loop import PlainLoop, per_second, some_frames
 
+from specklenn.core.data.shots import Shots
 from specklenn.core.labels import all_classes
-from specklenn.core.model import Encoder
+from specklenn.core.network.specklenn2023 import Encoder
 from specklenn.core.pipeline import Judged
 from specklenn.core.rows import empty_rows
-from specklenn.core.shots import Shots
-from specklenn.plugin.channel import Channel, in_memory_channels
-from specklenn.plugin.clock import SystemClock
-from specklenn.plugin.collector import Collector
-from specklenn.plugin.lease import FileDistribution
-from specklenn.plugin.progress import NoProgress
-from specklenn.plugin.publish import NoPublisher
-from specklenn.plugin.results import ResultsFile
-from specklenn.plugin.run_state import RunFacts, RunState
-from specklenn.plugin.versions import Version
-from specklenn.plugin.worker import Worker, WorkerOptions
+from specklenn.plugin.console.run_progress import NoProgress
+from specklenn.plugin.live.collector import Collector
+from specklenn.plugin.live.publish import NoPublisher
+from specklenn.plugin.live.results import ResultsFile
+from specklenn.plugin.live.run_state import RunFacts, RunState
+from specklenn.plugin.live.scheduler import FileDistribution
+from specklenn.plugin.live.versions import Version
+from specklenn.plugin.live.worker import Worker, WorkerOptions
+from specklenn.plugin.parallel.channel import Channel, in_memory_channels
+from specklenn.plugin.parallel.clock import SystemClock
 
 SHOTS = 2_000_000
 BATCH = 4096
@@ -130,7 +130,7 @@ def over_mpi(folder: str) -> float | None:
     """Return rows a second over MPI, on rank 0."""
     from mpi4py import MPI
 
-    from specklenn.plugin.mpi_channel import MpiChannel
+    from specklenn.plugin.parallel.mpi_channel import MpiChannel
 
     channel = MpiChannel(MPI.COMM_WORLD)
     if channel.rank:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from specklenn.core.model import Encoder
+from specklenn.core.network.specklenn2023 import Encoder
 
 FRAME = (172, 172)
 

@@ -23,13 +23,13 @@ import h5py
 import numpy as np
 
 from specklenn.core.errors import DataError
-from specklenn.plugin import packaged
-from specklenn.plugin.control import Answer, Request
-from specklenn.plugin.demo_command import find_mpirun, free_port, mpi_environment
-from specklenn.plugin.swap_command import ask
+from specklenn.plugin.commands import packaged_configs
+from specklenn.plugin.commands.demo import find_mpirun, free_port, mpi_environment
+from specklenn.plugin.commands.swap import ask
+from specklenn.plugin.control.protocol import Answer, Request
 
 BIN = Path(sys.executable).parent
-SUPPORT = packaged.folder() / "support"
+SUPPORT = packaged_configs.folder() / "support"
 FEWER = f"""\
 version: 2
 classes:

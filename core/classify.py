@@ -2,7 +2,7 @@
 
 (1) embed the pattern and all supports, (2) take the Euclidean distance to every
 support, (3) average the distances by class (or another rule, see
-`specklenn.core.scoring`), (4) the smallest wins.
+`specklenn.core.distances`), (4) the smallest wins.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from specklenn.core import checkpoint
-from specklenn.core.checkpoint import Checkpoint
-from specklenn.core.errors import ConfigError
-from specklenn.core.flags import is_skipped
-from specklenn.core.labels import UNKNOWN
-from specklenn.core.model import store_channels_last
-from specklenn.core.placer import placing_of
-from specklenn.core.preprocess import Cropper
-from specklenn.core.scoring import (
+from specklenn.core.distances import (
     Classification,
     class_distances,
     class_places,
     distances_to,
     softmax_scores,
 )
+from specklenn.core.errors import ConfigError
+from specklenn.core.flags import is_skipped
+from specklenn.core.labels import UNKNOWN
+from specklenn.core.network import checkpoint
+from specklenn.core.network.checkpoint import Checkpoint
+from specklenn.core.network.prototype_adapter import placing_of
+from specklenn.core.network.specklenn2023 import store_channels_last
+from specklenn.core.preprocess import Cropper
 from specklenn.core.support import SupportSet, load_supports
 
 Embeddings = npt.NDArray[np.float32]

@@ -11,9 +11,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core import files
-from specklenn.core.atomic import replacing
-from specklenn.core.emc import LIMIT, EmcWriter
+from specklenn.core.data import labelled_dataset
+from specklenn.core.data.atomic import replacing
+from specklenn.core.data.emc import LIMIT, EmcWriter
 from specklenn.core.errors import DataError
 from specklenn.core.labels import SINGLE_HIT
 
@@ -66,8 +66,8 @@ def hits_to_emc(
         If the dataset cannot be read, has a pixel that is no number or beyond what an
         EMC file holds, or the file cannot be written.
     """
-    with files.open_file(source) as file:
-        data, shape = files.get_frames(file, files.DATA)
+    with labelled_dataset.open_file(source) as file:
+        data, shape = labelled_dataset.get_frames(file, labelled_dataset.DATA)
         pixels = shape[0] * shape[1]
         good = _good(file, shape)
         labels = _labels(file)
@@ -88,23 +88,33 @@ def hits_to_emc(
 
 def _good(file: h5py.File, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
     """Return the good pixels, (pixels,)."""
-    if files.MASK not in file:
+    if labelled_dataset.MASK not in file:
         return np.ones(shape[0] * shape[1], bool)
-    return ~files.read_mask(files.get_dataset(file, files.MASK), shape).ravel()
+    return ~labelled_dataset.read_mask(
+        labelled_dataset.get_dataset(file, labelled_dataset.MASK), shape
+    ).ravel()
 
 
-def _labels(file: h5py.File) -> files.Texts | None:
-    if files.LABEL not in file:
+def _labels(file: h5py.File) -> labelled_dataset.Texts | None:
+    if labelled_dataset.LABEL not in file:
         return None
-    return files.read_texts(files.get_dataset(file, files.LABEL))
+    return labelled_dataset.read_texts(
+        labelled_dataset.get_dataset(file, labelled_dataset.LABEL)
+    )
 
 
 def _whole(file: h5py.File) -> int:
     """Return how many shots are whole; a killed writer's last ones may not be."""
     parts = (
-        name for name in (files.DATA, files.LABEL, files.TIMESTAMP) if name in file
+        name
+        for name in (
+            labelled_dataset.DATA,
+            labelled_dataset.LABEL,
+            labelled_dataset.TIMESTAMP,
+        )
+        if name in file
     )
-    return min(len(files.get_dataset(file, name)) for name in parts)
+    return min(len(labelled_dataset.get_dataset(file, name)) for name in parts)
 
 
 def _portions(
@@ -127,7 +137,7 @@ def _photons(
     try:
         block = np.asarray(data[first : numbers[-1] + 1])[numbers - first]
     except OSError as error:
-        raise DataError(f"{where}: {files.reason(error)}") from error
+        raise DataError(f"{where}: {labelled_dataset.reason(error)}") from error
     frames = block.reshape(len(numbers), -1)
     if frames.dtype.kind == "f":
         frames = np.rint(frames)

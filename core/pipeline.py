@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.classify import Classifier
+from specklenn.core.data.shots import Shots
 from specklenn.core.flags import Flag, is_skipped
 from specklenn.core.hitfinder import HitFinding, count_lit, is_hit
 from specklenn.core.labels import NO_HIT, UNKNOWN, all_classes
 from specklenn.core.rows import Rows, class_codes, empty_rows
-from specklenn.core.shots import Shots
 
 log = logging.getLogger(__name__)
 

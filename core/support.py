@@ -27,11 +27,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, StringConstraints
 
-from specklenn.core import files
+from specklenn.core.data import labelled_dataset
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.settings import Settings
+from specklenn.core.settings_file import Document, read_yaml
 from specklenn.core.validation import validate
-from specklenn.core.yaml_lines import Document, read_yaml
 
 ClassName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_ +.-]*$", max_length=32)
@@ -52,7 +52,7 @@ class SupportShots(Settings):
     """
 
     file: str
-    dataset: str = files.DATA
+    dataset: str = labelled_dataset.DATA
     events: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
 
 
@@ -182,8 +182,8 @@ def from_settings(
 
 def _read_shots(group: SupportShots, folder: Path) -> list[npt.NDArray[Any]]:
     path = folder / group.file
-    with files.open_file(path) as file:
-        data, _ = files.get_frames(file, group.dataset)
+    with labelled_dataset.open_file(path) as file:
+        data, _ = labelled_dataset.get_frames(file, group.dataset)
         outside = [event for event in group.events if event >= len(data)]
         if outside:
             raise DataError(
@@ -194,7 +194,9 @@ def _read_shots(group: SupportShots, folder: Path) -> list[npt.NDArray[Any]]:
         if doubled:
             raise DataError(f"{path}: {doubled} of the events {group.events} repeated")
         try:
-            return [files.as_pictures(data[e : e + 1])[0] for e in group.events]
+            return [
+                labelled_dataset.as_pictures(data[e : e + 1])[0] for e in group.events
+            ]
         except OSError as error:
             raise DataError(f"{path}: a support cannot be read: {error}") from error
 
@@ -212,11 +214,13 @@ def _shape_problems(
 
 def _from_dataset(path: Path) -> SupportSet:
     try:
-        data = files.read_dataset(path)
+        data = labelled_dataset.read_dataset(path)
     except DataError as error:
         raise ConfigError(f"support.file: {error}") from error
     if data.labels is None or len(data.patterns) == 0:
-        raise ConfigError(f"support.file: {path} has no labels at {files.LABEL}")
+        raise ConfigError(
+            f"support.file: {path} has no labels at {labelled_dataset.LABEL}"
+        )
     labels = np.asarray(data.labels)
     return SupportSet(
         frames=data.patterns,

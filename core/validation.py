@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from specklenn.core.errors import ConfigError
 from specklenn.core.settings import Settings
-from specklenn.core.yaml_lines import Document, Location
+from specklenn.core.settings_file import Document, Location
 
 Model = TypeVar("Model", bound=Settings)
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from specklenn.core import files
-from specklenn.core.config_file import load_config
+from specklenn.core.config.loading import load_config
+from specklenn.core.data import labelled_dataset
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
 from specklenn.core.simulation.pools import PooledFactory
-from specklenn.plugin.packaged import find_config
+from specklenn.plugin.commands.packaged_configs import find_config
 from specklenn.plugin.sources.simulated import SimulatedSettings
 
 FIRST_SHOT = 1_000_000
@@ -39,17 +39,17 @@ def main(target: Path) -> None:
     patterns = np.round(drawn.patterns[chosen] / STEP_PHOTONS) * STEP_PHOTONS
     with h5py.File(target, "w") as file:
         file.create_dataset(
-            files.DATA,
+            labelled_dataset.DATA,
             data=patterns.astype(np.float32),
             chunks=(1, *patterns.shape[1:]),
             compression="gzip",
             compression_opts=9,
             shuffle=True,
         )
-        file.create_dataset(files.MASK, data=factory.mask.astype(np.uint8))
+        file.create_dataset(labelled_dataset.MASK, data=factory.mask.astype(np.uint8))
         labels = np.char.encode(drawn.labels[chosen], "utf-8")
         file.create_dataset(
-            files.LABEL, data=labels.astype(h5py.string_dtype("utf-8", 64))
+            labelled_dataset.LABEL, data=labels.astype(h5py.string_dtype("utf-8", 64))
         )
 
 

@@ -23,43 +23,45 @@ class Command:
 
 
 COMMANDS = {
-    "run": Command("specklenn.plugin.run", "classify a run, live or from files"),
-    "om": Command(
-        "specklenn.plugin.om.command", "classify inside OM, the online monitor of LCLS"
+    "run": Command(
+        "specklenn.plugin.commands.run", "classify a run, live or from files"
     ),
-    "monitor": Command("specklenn.gui.app", "the window that shows a run"),
+    "om": Command(
+        "specklenn.plugin.commands.om", "classify inside OM, the online monitor of LCLS"
+    ),
+    "monitor": Command("specklenn.gui.monitor.app", "the window that shows a run"),
     "label": Command(
-        "specklenn.plugin.label_command", "label patterns, the most telling ones first"
+        "specklenn.plugin.commands.label", "label patterns, the most telling ones first"
     ),
     "simulate": Command(
-        "specklenn.plugin.simulate_command", "make a labelled run from structures"
+        "specklenn.plugin.commands.simulate", "make a labelled run from structures"
     ),
-    "train": Command("specklenn.plugin.train_command", "train a model"),
+    "train": Command("specklenn.plugin.commands.train", "train a model"),
     "adapt": Command(
-        "specklenn.plugin.adapt_command", "a model of this experiment from labels"
+        "specklenn.plugin.commands.adapt", "a model of this experiment from labels"
     ),
     "evaluate": Command(
-        "specklenn.plugin.evaluate_command", "measure a model on labelled data"
+        "specklenn.plugin.commands.evaluate", "measure a model on labelled data"
     ),
     "compare": Command(
-        "specklenn.plugin.compare_command",
+        "specklenn.plugin.commands.compare",
         "several models and baselines on the same patterns",
     ),
     "swap": Command(
-        "specklenn.plugin.swap_command", "give a running job a model or supports"
+        "specklenn.plugin.commands.swap", "give a running job a model or supports"
     ),
     "emc": Command(
-        "specklenn.plugin.emc_command", "the hits of a run as Dragonfly reads them"
+        "specklenn.plugin.commands.emc", "the hits of a run as Dragonfly reads them"
     ),
     "table1": Command(
-        "specklenn.plugin.table1_command",
+        "specklenn.plugin.commands.table1",
         "few labels, whole detector and a quarter, against the paper's methods",
     ),
     "config": Command(
-        "specklenn.plugin.config_command", "check and show configurations"
+        "specklenn.plugin.commands.config", "check and show configurations"
     ),
     "demo": Command(
-        "specklenn.plugin.demo_command", "a simulated beamtime with its window"
+        "specklenn.plugin.commands.demo", "a simulated beamtime with its window"
     ),
 }
 

@@ -7,8 +7,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from specklenn.core import checkpoint
-from specklenn.core.checkpoint import Checkpoint
 from specklenn.core.errors import ConfigError
 from specklenn.core.evaluation.comparison import (
     Comparison,
@@ -19,17 +17,19 @@ from specklenn.core.evaluation.comparison import (
     make_methods,
     see_file,
 )
-from specklenn.core.evaluation.comparison_report import ComparisonReport
-from specklenn.core.evaluation.fluence import (
+from specklenn.core.evaluation.fluence_scan import (
     HALF_DECADES,
     Exposure,
     fluence_of_expected_photons,
 )
 from specklenn.core.evaluation.labelled_file import Expose, LabelledFile, as_read
 from specklenn.core.evaluation.measurement import Conditions, check_classes
+from specklenn.core.network import checkpoint
+from specklenn.core.network.checkpoint import Checkpoint
+from specklenn.core.reports.comparison_result import ComparisonReport
 from specklenn.core.simulation.noise import Noise
-from specklenn.plugin.area_arguments import in_words, leave_out, with_mates
-from specklenn.plugin.work_progress import on_screen
+from specklenn.plugin.commands.area_arguments import in_words, leave_out, with_mates
+from specklenn.plugin.console.progress_bar import on_screen
 
 
 class ComparisonRun:

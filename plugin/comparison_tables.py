@@ -7,8 +7,8 @@ import math
 from rich.console import Console
 from rich.table import Table
 
-from specklenn.core.evaluation.comparison_report import ComparisonReport
-from specklenn.core.evaluation.methods import Row
+from specklenn.core.evaluation.classifiers import Row
+from specklenn.core.reports.comparison_result import ComparisonReport
 
 FILE_WIDTH = 240
 """Columns where there is no terminal to ask: a table in a file is not folded."""

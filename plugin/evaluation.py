@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from specklenn.core import checkpoint
 from specklenn.core.errors import ConfigError
-from specklenn.core.evaluation.fluence import (
+from specklenn.core.evaluation.fluence_scan import (
     HALF_DECADES,
     Exposure,
     fluence_of_expected_photons,
@@ -23,20 +22,21 @@ from specklenn.core.evaluation.labelled_file import (
     read_pictures,
 )
 from specklenn.core.evaluation.measurement import Conditions, check_classes, measure
-from specklenn.core.evaluation.neighbours import (
+from specklenn.core.network import checkpoint
+from specklenn.core.reports.evaluation_result import Study
+from specklenn.core.reports.report import write_report
+from specklenn.core.reports.sample_sizes import Sizes, read_sizes, simulated_radii
+from specklenn.core.reports.tsne import (
     SampleMap,
     check_samples,
     choose_samples,
     map_sample,
 )
-from specklenn.core.evaluation.report import write_report
-from specklenn.core.evaluation.sizes import Sizes, read_sizes, simulated_radii
-from specklenn.core.evaluation.study import Study
+from specklenn.core.settings_file import parse_yaml
 from specklenn.core.simulation.noise import Noise
 from specklenn.core.validation import validate
-from specklenn.core.yaml_lines import parse_yaml
-from specklenn.plugin.area_arguments import in_words, leave_out, with_mates
-from specklenn.plugin.work_progress import on_screen
+from specklenn.plugin.commands.area_arguments import in_words, leave_out, with_mates
+from specklenn.plugin.console.progress_bar import on_screen
 
 
 class Evaluation:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from specklenn.core.messages import Snapshot
-from specklenn.plugin.outlets import Publisher
+from specklenn.plugin.live.outputs import Publisher
 
 
 class Publishers:

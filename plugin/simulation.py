@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.assembly import Assembly
+from specklenn.core.data.assembly import Assembly
+from specklenn.core.data.labelled_dataset import DATA, LABEL, MASK, open_file
+from specklenn.core.data.shots import Shots
 from specklenn.core.errors import EndOfRun
-from specklenn.core.files import DATA, LABEL, MASK, open_file
 from specklenn.core.labels import SIMULATED
-from specklenn.core.shots import Shots
-from specklenn.core.simulation.factory import SimulatedShots
 from specklenn.core.simulation.pools import PooledFactory
-from specklenn.core.simulation.run_file import PIXELS, RunFile
-from specklenn.core.simulation.task import BlockMaker, Task
-from specklenn.plugin.clock import SystemClock
-from specklenn.plugin.launch import Stop
-from specklenn.plugin.processes import WorkerProcesses, cores
+from specklenn.core.simulation.simulated_file import PIXELS, RunFile
+from specklenn.core.simulation.simulation_job import BlockMaker, Task
+from specklenn.core.simulation.simulator import SimulatedShots
+from specklenn.plugin.console.progress_bar import WorkProgress
+from specklenn.plugin.parallel.block_pool import Team
+from specklenn.plugin.parallel.clock import SystemClock
+from specklenn.plugin.parallel.mpi_job import Stop
+from specklenn.plugin.parallel.processes import WorkerProcesses, cores
 from specklenn.plugin.sources.simulated import SimulatedStream
-from specklenn.plugin.team import Team
-from specklenn.plugin.work_progress import WorkProgress
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 WORTH_A_PROCESS = 4
 """Blocks for each process below which starting it takes longer than it saves."""
 
-MAKE_WORK = "specklenn.core.simulation.task:make_work"
+MAKE_WORK = "specklenn.core.simulation.simulation_job:make_work"
 
 LIVE_INTERVAL_S = 0.1
 EXAMPLES = 8
@@ -141,7 +141,7 @@ def draw_preview(path: Path, sheet: Path) -> None:
     sheet : Path
         PNG file to write.
     """
-    from specklenn.core.simulation.preview import draw_contact_sheet
+    from specklenn.core.simulation.contact_sheet import draw_contact_sheet
 
     with open_file(path) as file:
         assembly = Assembly(file[PIXELS][()])
@@ -191,7 +191,7 @@ def _team(
     """Give a team of ranks, of processes, or of one."""
     clock = SystemClock()
     if communicator is not None:
-        from specklenn.plugin.mpi_channel import MpiChannel
+        from specklenn.plugin.parallel.mpi_channel import MpiChannel
 
         channel = MpiChannel(communicator)
         team = Team(channel, range(1, channel.size), maker.make, clock)

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from specklenn.core import checkpoint, dataset_writer
 from specklenn.core.classify import Classifier
+from specklenn.core.data import dataset_writer
 from specklenn.core.hitfinder import HitFinding
-from specklenn.core.model import Encoder
+from specklenn.core.network import checkpoint
+from specklenn.core.network.specklenn2023 import Encoder
 from specklenn.core.pipeline import Pipeline
 from specklenn.core.preprocess import Cropper, Preprocessing
 from specklenn.core.support import SupportSet

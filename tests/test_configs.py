@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from specklenn.core import checkpoint
-from specklenn.core.adaptation.settings import Adaptation
-from specklenn.core.config_file import load_config
+from specklenn.core.config.loading import load_config
+from specklenn.core.finetuning.settings import Adaptation
+from specklenn.core.network import checkpoint
+from specklenn.core.settings_file import read_yaml
 from specklenn.core.simulation.beam import Beam
 from specklenn.core.simulation.debris import Debris
 from specklenn.core.simulation.detector import Detector
@@ -13,10 +14,9 @@ from specklenn.core.simulation.experiment import Experiment
 from specklenn.core.simulation.noise import Noise
 from specklenn.core.simulation.pools import PooledFactory
 from specklenn.core.support import load_supports
-from specklenn.core.training.run import TrainingRun
+from specklenn.core.training.train_config import TrainingRun
 from specklenn.core.validation import validate
-from specklenn.core.yaml_lines import read_yaml
-from specklenn.plugin import packaged
+from specklenn.plugin.commands import packaged_configs
 from specklenn.plugin.sources.simulated import SimulatedSettings
 
 RUNS = (
@@ -35,21 +35,21 @@ EXPERIMENTS = ("simulate", "simulate_virus", "simulate_modules")
 
 
 def test_no_packaged_configuration_is_left_out():
-    assert set(packaged.names()) == {*RUNS, *EXPERIMENTS, *TRAININGS, "adapt"}
+    assert set(packaged_configs.names()) == {*RUNS, *EXPERIMENTS, *TRAININGS, "adapt"}
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_packaged_runs_load(name):
-    load_config(packaged.find_config(name))
+    load_config(packaged_configs.find_config(name))
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_packaged_experiments_load(name):
-    validate(Experiment, read_yaml(packaged.find_config(name)))
+    validate(Experiment, read_yaml(packaged_configs.find_config(name)))
 
 
 def test_the_commented_experiment_shows_every_key():
-    document = read_yaml(packaged.find_config("simulate"))
+    document = read_yaml(packaged_configs.find_config("simulate"))
     gaussian = {"focus_fwhm_m", "stream_radius_m"}
     modular = {"binning", "modules", "positions", "hole_radius_m", "dead_modules"}
 
@@ -65,18 +65,18 @@ def test_the_commented_experiment_shows_every_key():
 
 @pytest.mark.parametrize("name", TRAININGS)
 def test_packaged_trainings_load(name):
-    validate(TrainingRun, read_yaml(packaged.find_config(name)))
+    validate(TrainingRun, read_yaml(packaged_configs.find_config(name)))
 
 
 def test_the_packaged_adaptation_loads():
-    validate(Adaptation, read_yaml(packaged.find_config("adapt")))
+    validate(Adaptation, read_yaml(packaged_configs.find_config("adapt")))
 
 
 def test_the_demos_supports_are_shots_of_its_own_experiment_behind_its_end():
     """Drawn anew here; the file is rounded to 1/32 photon."""
-    source = load_config(packaged.find_config("demo")).settings.source
+    source = load_config(packaged_configs.find_config("demo")).settings.source
     assert isinstance(source, SimulatedSettings)
-    supports = load_supports(packaged.folder() / "support/demo.yaml")
+    supports = load_supports(packaged_configs.folder() / "support/demo.yaml")
     factory = PooledFactory(source.experiment)
     drawn = factory.shots(np.arange(1_000_000, 1_000_400))
 
@@ -90,7 +90,7 @@ def test_the_demos_supports_are_shots_of_its_own_experiment_behind_its_end():
 
 @pytest.mark.parametrize(
     "path",
-    sorted((packaged.folder().parent / "examples/release").glob("*.yaml")),
+    sorted((packaged_configs.folder().parent / "examples/release").glob("*.yaml")),
     ids=lambda path: path.stem,
 )
 def test_the_experiments_behind_the_packaged_model_load(path):

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specklenn.core import files
-from specklenn.core.config_file import load_config
+from specklenn.core.config.loading import load_config
+from specklenn.core.data import labelled_dataset
 from specklenn.core.simulation.particles import make_particle
 from specklenn.core.support import load_supports
 
@@ -89,7 +89,7 @@ def test_every_command_of_the_readme_works_in_the_order_shown(folder, command):
     assert (folder / "results/amo06516-r0094/results.h5").is_file()
     assert (folder / "monitor.png").stat().st_size > 10_000
     supports = load_supports(folder / "support.yaml")
-    labels = files.read_dataset(folder / "run.cxi").labels
+    labels = labelled_dataset.read_dataset(folder / "run.cxi").labels
     for name, origin in zip(supports.labels, supports.origins, strict=True):
         assert labels[int(origin.split()[-1])] == name
     assert load_config(folder / "experiment.yaml").settings.run.number == 94

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from specklenn.core import files
+from specklenn.core.data import labelled_dataset
 from specklenn.core.simulation.structures import read_structure
 
 ROOT = Path(__file__).parent.parent
@@ -33,7 +33,11 @@ def test_the_demos_supports_can_be_made_again(tmp_path, monkeypatch):
         h5py.File(tmp_path / "demo.h5") as made,
         h5py.File(ROOT / "configs/support/demo.h5") as packaged,
     ):
-        for dataset in (files.DATA, files.MASK, files.LABEL):
+        for dataset in (
+            labelled_dataset.DATA,
+            labelled_dataset.MASK,
+            labelled_dataset.LABEL,
+        ):
             np.testing.assert_array_equal(made[dataset][()], packaged[dataset][()])
 
 

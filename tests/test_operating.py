@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from specklenn.core.config_file import load_config
-from specklenn.core.emc import open_emc
+from specklenn.core.config.loading import load_config
+from specklenn.core.data.emc import open_emc
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs/operating.md").read_text()

@@ -1,7 +1,8 @@
 """Whether scores are probabilities: reliability, its error, and the temperature.
 
 Scores are the softmax of minus the distances divided by a temperature
-(`specklenn.core.scoring`). One that fits makes a score of 0.9 right nine times in ten.
+(`specklenn.core.distances`). One that fits makes a score of 0.9 right nine times in
+ten.
 
 References
 ----------
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.scoring import softmax_scores
+from specklenn.core.distances import softmax_scores
 
 BINS = 10
 TEMPERATURES = np.geomspace(0.005, 2.0, 241)

@@ -9,11 +9,18 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.checkpoint import Checkpoint
+from specklenn.core.baselines.baselines import Labelled, make_baselines
+from specklenn.core.data.labelled_dataset import NAME, Texts, open_file
 from specklenn.core.errors import ConfigError, DataError
-from specklenn.core.evaluation.baselines import Labelled, make_baselines
+from specklenn.core.evaluation.classifiers import (
+    Features,
+    Method,
+    Row,
+    embedding_method,
+    score_sample,
+)
 from specklenn.core.evaluation.draws import Draw, draw_samples
-from specklenn.core.evaluation.few_shot import Score, embed, group_rows, summarise
+from specklenn.core.evaluation.few_shot import Score, group_rows, summarise
 from specklenn.core.evaluation.labelled_file import (
     Expose,
     LabelledFile,
@@ -21,15 +28,9 @@ from specklenn.core.evaluation.labelled_file import (
     as_read,
 )
 from specklenn.core.evaluation.measurement import Conditions, Scores
-from specklenn.core.evaluation.methods import (
-    Features,
-    Method,
-    Row,
-    embedding_method,
-    score_sample,
-)
-from specklenn.core.files import NAME, Texts, open_file
-from specklenn.core.placer import placing_of
+from specklenn.core.network.checkpoint import Checkpoint
+from specklenn.core.network.embed import embed
+from specklenn.core.network.prototype_adapter import placing_of
 from specklenn.core.preprocess import Preprocessing
 
 Models = Mapping[str, Checkpoint]

@@ -14,20 +14,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
+from specklenn.core.distances import Placing, Rule, class_distances
 from specklenn.core.errors import DataError
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
-from specklenn.core.networks import Network
-from specklenn.core.placer import Placer, placing_of
-from specklenn.core.scoring import Placing, Rule, class_distances
+from specklenn.core.network.embed import Embeddings
+from specklenn.core.network.prototype_adapter import Placer, placing_of
 
-Embeddings = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 
 TWO_WAY = (SINGLE_HIT, MULTI_HIT)
 NORMAL_95 = 1.96
-EMBED_BATCH = 256
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -186,27 +183,6 @@ def mean_score(scores: Sequence[Score]) -> Score:
         recall=float(np.mean([score.recall for score in scores])),
         confusion=np.sum([score.confusion for score in scores], axis=0),
     )
-
-
-@torch.inference_mode()
-def embed(encoder: Network, inputs: npt.NDArray[np.float32]) -> Embeddings:
-    """Embed prepared patterns in batches.
-
-    Parameters
-    ----------
-    encoder : network
-        In evaluation mode.
-    inputs : (N, side, side) float32
-
-    Returns
-    -------
-    (N, D) float32, unit length
-    """
-    parts = [
-        encoder(torch.from_numpy(inputs[first : first + EMBED_BATCH])[:, None]).numpy()
-        for first in range(0, len(inputs), EMBED_BATCH)
-    ]
-    return np.concatenate(parts)
 
 
 def _rows_of(

@@ -11,10 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.checkpoint import Checkpoint
-from specklenn.core.errors import ConfigError, DataError
-from specklenn.core.evaluation.few_shot import Embeddings, Indices, embed
-from specklenn.core.files import (
+from specklenn.core.data.labelled_dataset import (
     DATA,
     LABEL,
     MASK,
@@ -29,6 +26,10 @@ from specklenn.core.files import (
     read_mask,
     read_texts,
 )
+from specklenn.core.errors import ConfigError, DataError
+from specklenn.core.evaluation.few_shot import Indices
+from specklenn.core.network.checkpoint import Checkpoint
+from specklenn.core.network.embed import Embeddings, embed
 from specklenn.core.preprocess import Prepared, Preprocessing, prepare
 
 BATCH_BYTES = 64_000_000

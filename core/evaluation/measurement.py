@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from specklenn.core.checkpoint import TEMPERATURE
+from specklenn.core.distances import Rule
 from specklenn.core.errors import ConfigError, DataError
-from specklenn.core.evaluation.confidence import Confidence, measure_confidence
+from specklenn.core.evaluation.calibration_report import Confidence, measure_confidence
 from specklenn.core.evaluation.few_shot import TWO_WAY, evaluate, group_rows
 from specklenn.core.evaluation.labelled_file import Embedded, LabelledFile
-from specklenn.core.placer import Placer
-from specklenn.core.scoring import Rule
+from specklenn.core.network.checkpoint import TEMPERATURE
+from specklenn.core.network.prototype_adapter import Placer
 
 Scores = dict[str, Any]
 """Per number of shots, see `specklenn.core.evaluation.few_shot.evaluate`."""

@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from specklenn.core.atomic import replacing
-from specklenn.core.dataset_writer import DatasetWriter, writing
+from specklenn.core.data.atomic import replacing
+from specklenn.core.data.dataset_writer import DatasetWriter, writing
+from specklenn.core.data.shots import IndexedSource
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.labels import NO_HIT, UNKNOWN
 from specklenn.core.preprocess import Cropper
-from specklenn.core.shots import IndexedSource
+from specklenn.core.settings_file import read_yaml
 from specklenn.core.support import SupportFile, SupportShots
 from specklenn.core.validation import validate
-from specklenn.core.yaml_lines import read_yaml
 
 Locate = Callable[[int], tuple[Path, int]]
 """Gives the file of a shot, and its number in that file."""

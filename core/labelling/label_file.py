@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from specklenn.core.atomic import replacing
+from specklenn.core.data.atomic import replacing
 from specklenn.core.errors import DataError
 from specklenn.core.labelling import psocake
 from specklenn.core.support import ClassName

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from specklenn.core.simulation.experiment import Experiment
 from specklenn.core.simulation.exposure import Exposure
-from specklenn.core.simulation.factory import Factory, SimulatedShots
+from specklenn.core.simulation.simulator import Factory, SimulatedShots
 
 POOL_STREAM = 1
 """Keeps the random numbers of pools apart from those of shots."""

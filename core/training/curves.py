@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from specklenn.core.atomic import replacing
-from specklenn.core.evaluation.style import as_bytes, look, new_figure
-from specklenn.core.training.log import Line, accuracy
-from specklenn.core.training.validation import SHOTS
+from specklenn.core.data.atomic import replacing
+from specklenn.core.reports.plotting import as_bytes, look, new_figure
+from specklenn.core.training.history import Line, accuracy
+from specklenn.core.training.validate_model import SHOTS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from specklenn.core.data.labelled_dataset import LABEL, NAME, Dataset, read_dataset
 from specklenn.core.errors import DataError
-from specklenn.core.files import LABEL, NAME, Dataset, read_dataset
 
 FLOAT16_MOST = 60_000.0
 

@@ -9,17 +9,17 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from specklenn.core.files import as_picture
+from specklenn.core.data.labelled_dataset import as_picture
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
-from specklenn.core.model import EMBEDDING_SIZE
+from specklenn.core.network.specklenn2023 import EMBEDDING_SIZE
 from specklenn.core.preprocess import Preprocessing
 from specklenn.core.settings import Settings
 from specklenn.core.simulation.detector import Detector
 from specklenn.core.simulation.noise import Noise
 from specklenn.core.training.augment import Augmentation
 from specklenn.core.training.data import bin_patterns
+from specklenn.core.training.episode_conditions import SceneSettings
 from specklenn.core.training.losses import DEFAULT_MARGIN
-from specklenn.core.training.scenes import SceneSettings
 
 COMPACT = "compact-3"
 """The network that standardises patterns itself."""
@@ -70,7 +70,7 @@ class Training(Settings):
     Parameters
     ----------
     network : {"specklenn-2023", "compact-3"}
-        The paper's, or the small one of `specklenn.core.compact`.
+        The paper's, or the small one of `specklenn.core.network.compact`.
     episodes : Episodes or None
         Few-shot training; by default the paper's triplets. Exposure's fluence and
         mask, augmentation and margin belong to the triplets; episodes draw theirs
@@ -83,8 +83,8 @@ class Training(Settings):
     augment : Augmentation
     only_placer : bool
         Whether the embedding stays as it is at the start, and only where classes lie
-        by their supports is learned (`specklenn.core.placer`): cheap, so scenes may
-        hold many patterns.
+        by their supports is learned (`core.network.prototype_adapter`): cheap, so
+        scenes may hold many patterns.
     embedding_size : int
     initial_std : float
         Of the first weights.

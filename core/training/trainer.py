@@ -11,20 +11,20 @@ import torch
 from torch import Tensor, nn
 
 from specklenn.core.errors import DataError
-from specklenn.core.model import Encoder, store_channels_last
-from specklenn.core.networks import Network, make_network
+from specklenn.core.network.registry import Network, make_network
+from specklenn.core.network.specklenn2023 import Encoder, store_channels_last
+from specklenn.core.network.weight_mean import mean_weights
 from specklenn.core.training.data import TrainingData
-from specklenn.core.training.lessons import Batch, InUse, Judged, Lesson
+from specklenn.core.training.episodic_objective import Scenes
+from specklenn.core.training.objective import Batch, InUse, Judged, Lesson
 from specklenn.core.training.optimiser import (
     learning_rate,
     make_optimiser,
     move_average,
 )
 from specklenn.core.training.ranks import ALONE, Ranks
-from specklenn.core.training.scene_lessons import Scenes
 from specklenn.core.training.settings import Training
-from specklenn.core.training.start import mean_weights
-from specklenn.core.training.triplets import Triplets
+from specklenn.core.training.triplet_objective import Triplets
 
 
 @dataclass(frozen=True, kw_only=True)

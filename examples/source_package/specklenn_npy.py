@@ -4,9 +4,9 @@ from typing import Literal
 
 import numpy as np
 
+from specklenn.core.data.shots import InMemorySource
+from specklenn.core.data.sources import Place, SourceSettings
 from specklenn.core.errors import DataError
-from specklenn.core.shots import InMemorySource
-from specklenn.core.sources import Place, SourceSettings
 
 
 class NpySettings(SourceSettings):

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from specklenn.plugin.channel import COLLECTOR, Channel, Kind, in_memory_channels
-from specklenn.plugin.clock import Clock, Idler
-from specklenn.plugin.collector import Collector
+from specklenn.plugin.live.collector import Collector
 from specklenn.plugin.om.processing import POSTS
+from specklenn.plugin.parallel.channel import (
+    COLLECTOR,
+    Channel,
+    Kind,
+    in_memory_channels,
+)
+from specklenn.plugin.parallel.clock import Clock, Idler
 
 PATIENCE_S = 0.2
 """How long nodes may take to end after an interruption: mpirun kills soon after."""

@@ -12,8 +12,8 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
-from specklenn.plugin.clock import Clock
 from specklenn.plugin.om.host import Retrieval
+from specklenn.plugin.parallel.clock import Clock
 
 log = logging.getLogger(__name__)
 

@@ -11,15 +11,15 @@ import msgpack
 import numpy as np
 import numpy.typing as npt
 
+from specklenn.core.data.labelled_dataset import as_picture
+from specklenn.core.data.shots import Shot, Shots, ShotSource, gather
 from specklenn.core.errors import EndOfRun
-from specklenn.core.files import as_picture
-from specklenn.core.shots import Shot, Shots, ShotSource, gather
-from specklenn.plugin.channel import Channel, Kind, in_memory_channels
-from specklenn.plugin.clock import Clock
+from specklenn.plugin.live.worker import Worker
 from specklenn.plugin.om.events import ARRIVED, FAILURE, WAITED
 from specklenn.plugin.om.settings import FRAME
+from specklenn.plugin.parallel.channel import Channel, Kind, in_memory_channels
+from specklenn.plugin.parallel.clock import Clock
 from specklenn.plugin.sources.event_times import unix_ns
-from specklenn.plugin.worker import Worker
 
 POSTS = "specklenn_posts"
 """Key of a worker's messages in what OM carries to its collecting node."""

@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from specklenn.core.endpoints import Endpoint, check_reach
+from specklenn.core.config.endpoints import Endpoint, check_reach
+from specklenn.core.data.sources import Place, SourceSettings
 from specklenn.core.settings import Settings
-from specklenn.core.sources import Place, SourceSettings
 from specklenn.plugin.om import host
 
 FRAME = "detector_data"

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from specklenn.core.labels import NO_HIT
 from specklenn.core.messages import Snapshot
+from specklenn.plugin.live.report import Report
+from specklenn.plugin.live.versions import Version
 from specklenn.plugin.om.host import Broadcaster
-from specklenn.plugin.report import Report
-from specklenn.plugin.versions import Version
 
 
 class OmFrames:

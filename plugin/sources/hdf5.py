@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from specklenn.core import files
+from specklenn.core.data import labelled_dataset
+from specklenn.core.data.shots import Shots, blank_shots
+from specklenn.core.data.sources import Place, SourceSettings
 from specklenn.core.errors import DataError
 from specklenn.core.flags import Flag
-from specklenn.core.shots import Shots, blank_shots
-from specklenn.core.sources import Place, SourceSettings
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +45,10 @@ class Hdf5Settings(SourceSettings):
 
     kind: Literal["hdf5"]
     path: str | list[str]
-    dataset: str = files.DATA
-    label_dataset: str | None = files.LABEL
-    timestamp_dataset: str | None = files.TIMESTAMP
-    mask_dataset: str | None = files.MASK
+    dataset: str = labelled_dataset.DATA
+    label_dataset: str | None = labelled_dataset.LABEL
+    timestamp_dataset: str | None = labelled_dataset.TIMESTAMP
+    mask_dataset: str | None = labelled_dataset.MASK
     first_shot: int = Field(default=0, ge=0)
     last_shot: int | None = Field(default=None, ge=1)
 
@@ -80,10 +80,10 @@ class DatasetNames:
         Used where they exist; None where they must not be.
     """
 
-    data: str = files.DATA
-    labels: str | None = files.LABEL
-    timestamps: str | None = files.TIMESTAMP
-    mask: str | None = files.MASK
+    data: str = labelled_dataset.DATA
+    labels: str | None = labelled_dataset.LABEL
+    timestamps: str | None = labelled_dataset.TIMESTAMP
+    mask: str | None = labelled_dataset.MASK
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -127,7 +127,7 @@ class Hdf5Source:
         self._parts = self._open(paths)
         self._ends = np.cumsum([len(part.data) for part in self._parts]).tolist()
         self.shape = self._parts[0].shape
-        self.modules = files.module_count(self._parts[0].data.shape)
+        self.modules = labelled_dataset.module_count(self._parts[0].data.shape)
         self._stretches = [(0, self.modules)]
         self.dtype: np.dtype[Any] = self._parts[0].data.dtype
         self.first = first
@@ -153,17 +153,19 @@ class Hdf5Source:
         return parts
 
     def _open_one(self, path: Path) -> _Part:
-        file = files.open_file(path)
+        file = labelled_dataset.open_file(path)
         self._files.append(file)
         names = self._names
-        data, shape = files.get_frames(file, names.data)
+        data, shape = labelled_dataset.get_frames(file, names.data)
         labels = None
         if names.labels and names.labels in file:
-            labels = files.read_texts(files.get_dataset(file, names.labels))
+            labels = labelled_dataset.read_texts(
+                labelled_dataset.get_dataset(file, names.labels)
+            )
             _check_length(path, names.labels, len(labels), len(data))
         timestamps = None
         if names.timestamps and names.timestamps in file:
-            timestamps = files.get_dataset(file, names.timestamps)
+            timestamps = labelled_dataset.get_dataset(file, names.timestamps)
             _check_length(path, names.timestamps, len(timestamps), len(data))
         return _Part(data=data, shape=shape, labels=labels, timestamps=timestamps)
 
@@ -175,7 +177,9 @@ class Hdf5Source:
         file = self._files[0]
         if not self._names.mask or self._names.mask not in file:
             return None
-        return files.read_mask(files.get_dataset(file, self._names.mask), self.shape)
+        return labelled_dataset.read_mask(
+            labelled_dataset.get_dataset(file, self._names.mask), self.shape
+        )
 
     def place(self, shot: int) -> tuple[Path, int]:
         """Return the file of a shot, and its number in that file."""
@@ -244,8 +248,8 @@ class Hdf5Source:
         self, data: h5py.Dataset, rows: slice, frames: npt.NDArray[Any]
     ) -> None:
         """Read the modules that are needed into frames (B, H, W)."""
-        if files.module_count(data.shape) != self.modules or data.ndim != 4:
-            frames[:] = files.as_pictures(np.asarray(data[rows]))
+        if labelled_dataset.module_count(data.shape) != self.modules or data.ndim != 4:
+            frames[:] = labelled_dataset.as_pictures(np.asarray(data[rows]))
             return
         stacked = frames.reshape(len(frames), *data.shape[1:])
         for first, last in self._stretches:

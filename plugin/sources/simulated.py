@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from specklenn.core.data.labelled_dataset import as_picture, as_pictures, module_count
+from specklenn.core.data.shots import Shots
+from specklenn.core.data.sources import Place, Share, SourceSettings
 from specklenn.core.errors import EndOfRun
-from specklenn.core.files import as_picture, as_pictures, module_count
-from specklenn.core.shots import Shots
+from specklenn.core.settings_file import read_yaml
 from specklenn.core.simulation.experiment import Experiment
-from specklenn.core.sources import Place, Share, SourceSettings
 from specklenn.core.validation import validate
-from specklenn.core.yaml_lines import read_yaml
-from specklenn.plugin.clock import Clock, SystemClock
+from specklenn.plugin.parallel.clock import Clock, SystemClock
 
 
 class SimulatedSettings(SourceSettings):

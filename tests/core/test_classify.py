@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from specklenn.core.classify import Classifier
-from specklenn.core.compact import CompactEncoder
+from specklenn.core.distances import Classification
 from specklenn.core.errors import ConfigError
-from specklenn.core.placer import placing_of
+from specklenn.core.network.compact import CompactEncoder
+from specklenn.core.network.prototype_adapter import placing_of
 from specklenn.core.preprocess import Cropper, Preprocessing
-from specklenn.core.scoring import Classification
 
 
 def test_a_pattern_gets_the_class_whose_supports_are_nearest_on_average(

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from specklenn.core.data.shots import Shot, gather
 from specklenn.core.flags import Flag
-from specklenn.core.shots import Shot, gather
 
 
 def batch(frames, truth=None):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from specklenn.core import dataset_writer
+from specklenn.core.data import dataset_writer
 from specklenn.core.errors import ConfigError
 from specklenn.core.support import load_supports
 

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from specklenn.gui import formats, qtguard, theme
-from specklenn.gui.arrange import arrange
+from specklenn.gui.common import formats, qt_check, theme
+from specklenn.gui.monitor.thumbnail_grid import arrange
 
 
 @pytest.mark.parametrize(
@@ -123,12 +123,12 @@ def test_columns_follow_from_the_width():
 
 
 def test_pyside_that_aborts_on_this_python_is_refused():
-    assert "Python 3.12" in qtguard.version_refusal("6.12.0", (3, 11))
-    assert qtguard.version_refusal("6.12.0", (3, 12)) == ""
-    assert qtguard.version_refusal("6.11.3", (3, 10)) == ""
+    assert "Python 3.12" in qt_check.version_refusal("6.12.0", (3, 11))
+    assert qt_check.version_refusal("6.12.0", (3, 12)) == ""
+    assert qt_check.version_refusal("6.11.3", (3, 10)) == ""
 
 
 def test_missing_packages_are_named_with_the_command(monkeypatch):
     monkeypatch.setenv("PYQTGRAPH_QT_LIB", "PyQt9")
 
-    assert qtguard.refusal() == f"the window needs PyQt9: {qtguard.INSTALL}"
+    assert qt_check.refusal() == f"the window needs PyQt9: {qt_check.INSTALL}"

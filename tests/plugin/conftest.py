@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
+from specklenn.core.data.shots import InMemorySource
 from specklenn.core.labels import all_classes
-from specklenn.core.shots import InMemorySource
-from specklenn.plugin.channel import in_memory_channels
-from specklenn.plugin.collector import Collector
-from specklenn.plugin.progress import NoProgress
-from specklenn.plugin.run_state import RunFacts, RunState
-from specklenn.plugin.versions import Version
-from specklenn.plugin.worker import Worker, WorkerOptions
+from specklenn.plugin.console.run_progress import NoProgress
+from specklenn.plugin.live.collector import Collector
+from specklenn.plugin.live.run_state import RunFacts, RunState
+from specklenn.plugin.live.versions import Version
+from specklenn.plugin.live.worker import Worker, WorkerOptions
+from specklenn.plugin.parallel.channel import in_memory_channels
 
 
 class Kept:

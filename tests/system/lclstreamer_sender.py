@@ -12,7 +12,7 @@ import hdf5plugin
 import numpy as np
 import zmq
 
-from specklenn.core import files
+from specklenn.core.data import labelled_dataset
 
 COMPRESSIONS = {
     "plain": {},
@@ -53,7 +53,7 @@ def hostile_messages(good):
 
 
 def main(path, compression, first, last, hostile, *urls):
-    run = files.read_dataset(path, slice(int(first), int(last)))
+    run = labelled_dataset.read_dataset(path, slice(int(first), int(last)))
     context = zmq.Context()
     socket = context.socket(zmq.PUSH)
     socket.setsockopt(zmq.SNDHWM, 5)

@@ -4,9 +4,9 @@ import h5py
 import numpy as np
 import pytest
 
-from specklenn.core import files
+from specklenn.core.data import labelled_dataset
 from specklenn.core.errors import MissingPackageError
-from specklenn.plugin import demo_command
+from specklenn.plugin.commands import demo
 
 
 @pytest.mark.mpi
@@ -26,7 +26,7 @@ def test_the_demo_shows_and_writes_what_it_promises(command, tmp_path):
     assert set(rows["rank"]) == {1, 2}
     agreement = (rows["label"] == rows["truth"]).mean()
     assert agreement > 0.9
-    hits = files.read_dataset(tmp_path / "o/hits.cxi")
+    hits = labelled_dataset.read_dataset(tmp_path / "o/hits.cxi")
     assert len(hits.patterns) == (rows["label"] == classes.index("single-hit")).sum()
     assert np.isfinite(hits.patterns).all()
 
@@ -36,14 +36,14 @@ def test_the_demo_shows_and_writes_what_it_promises(command, tmp_path):
     [({}, False), ({"DISPLAY": ":0"}, True), ({"WAYLAND_DISPLAY": "w"}, True)],
 )
 def test_the_window_opens_where_it_would_be_seen(environment, seen, monkeypatch):
-    monkeypatch.setattr(demo_command.sys, "platform", "linux")
+    monkeypatch.setattr(demo.sys, "platform", "linux")
 
-    assert demo_command.has_display(environment) is seen
+    assert demo.has_display(environment) is seen
 
 
 def test_without_mpirun_the_demo_says_how_to_get_it(monkeypatch, tmp_path):
-    monkeypatch.setattr(demo_command.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(demo.sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(MissingPackageError, match="pip install"):
-        demo_command.find_mpirun()
+        demo.find_mpirun()

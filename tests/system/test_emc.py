@@ -8,9 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
-from specklenn.core import files
-from specklenn.core.emc import open_emc
-from specklenn.plugin import packaged
+from specklenn.core.data import labelled_dataset
+from specklenn.core.data.emc import open_emc
+from specklenn.plugin.commands import packaged_configs
 
 LIVE = """\
 source:
@@ -52,10 +52,10 @@ def test_a_run_makes_hits_emc_of_its_single_hits(finished, run_folder):
 
     assert done.returncode == 0, done.stderr
     assert f"wrote {folder}/hits.emc" in done.stdout
-    run = files.read_dataset(run_folder.path / "run.cxi")
+    run = labelled_dataset.read_dataset(run_folder.path / "run.cxi")
     with h5py.File(folder / "hits.cxi") as file:
         index = file["/entry_1/event_1/index"][()]
-        single = file[files.LABEL].asstr()[:] == "single-hit"
+        single = file[labelled_dataset.LABEL].asstr()[:] == "single-hit"
     assert 0 < single.sum() < len(single)
     expected = np.where(run.mask, 0, run.patterns[index[single]])
     np.testing.assert_array_equal(
@@ -127,7 +127,10 @@ def hits_in(path):
 
 
 def test_the_hits_of_a_killed_run_can_still_be_had(run_folder, command, tmp_path):
-    weights, support = run_folder.path / "w.safetensors", packaged.folder() / "support"
+    weights, support = (
+        run_folder.path / "w.safetensors",
+        packaged_configs.folder() / "support",
+    )
     text = LIVE.format(weights=weights, support=support)
     (tmp_path / "live.yaml").write_text(text)
     process = command(
@@ -147,7 +150,7 @@ def test_the_hits_of_a_killed_run_can_still_be_had(run_folder, command, tmp_path
 
     assert done.returncode == 0, done.stderr
     with h5py.File(tmp_path / "o/hits.cxi", "r", swmr=True) as file:
-        frames = file[files.DATA][:30]
-        bad = file[files.MASK][()].astype(bool)
+        frames = file[labelled_dataset.DATA][:30]
+        bad = file[labelled_dataset.MASK][()].astype(bool)
     expected = np.where(bad, 0, np.maximum(np.rint(frames), 0)).reshape(30, -1)
     np.testing.assert_array_equal(photons_of(tmp_path / "o/hits.emc")[:30], expected)

@@ -13,8 +13,8 @@ import h5py
 import numpy as np
 import pytest
 
-from specklenn.core import files
-from specklenn.core.dataset_writer import write_dataset
+from specklenn.core.data import labelled_dataset
+from specklenn.core.data.dataset_writer import write_dataset
 
 pytestmark = [
     pytest.mark.hosts,
@@ -322,6 +322,6 @@ def test_a_run_replayed_by_the_bridges_own_command_is_read_whole(
     rows = rows_of(tmp_path / "o")
     assert len(rows) == SHOTS
     assert np.bincount(rows["label"]).tolist() == np.bincount(labels).tolist()
-    seen = files.read_dataset(tmp_path / "o/hits.cxi").patterns
+    seen = labelled_dataset.read_dataset(tmp_path / "o/hits.cxi").patterns
     ours = sorted(frame.tobytes() for frame in seen.astype(np.uint16))
     assert ours == sorted(frame.tobytes() for frame in frames)

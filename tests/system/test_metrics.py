@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from specklenn.core.flags import count_reasons
-from specklenn.plugin import packaged
-from specklenn.plugin.demo_command import free_port
+from specklenn.plugin.commands import packaged_configs
+from specklenn.plugin.commands.demo import free_port
 
 LIVE = """\
 run: {{experiment: live, number: 5}}
@@ -70,7 +70,7 @@ def test_scrapes_during_and_after_a_run_are_what_it_counts(
     port = free_port()
     text = LIVE.format(
         port=port,
-        support=packaged.folder() / "support",
+        support=packaged_configs.folder() / "support",
         weights=run_folder.path / "w.safetensors",
     )
     (tmp_path / "live.yaml").write_text(text)

@@ -4,8 +4,8 @@ import h5py
 import numpy as np
 import pytest
 
-from specklenn.core import files
-from specklenn.core.dataset_writer import write_dataset
+from specklenn.core.data import labelled_dataset
+from specklenn.core.data.dataset_writer import write_dataset
 from specklenn.core.flags import Flag
 
 
@@ -31,10 +31,10 @@ def test_a_run_with_a_quadrant_classifies_with_its_pixels_alone(
     judged = rows[rows["flags"] & Flag.EMPTY.bits == 0]
     assert len(judged) > 500
     assert np.mean(judged["label"] == judged["truth"]) > 0.9
-    run = files.read_dataset(run_folder.path / "run.cxi")
+    run = labelled_dataset.read_dataset(run_folder.path / "run.cxi")
     seen = run.patterns[:, 2:48, 2:50].sum(axis=(1, 2))
     np.testing.assert_array_equal(rows["photons"], seen)
-    mask = files.read_dataset(tmp_path / "o/hits.cxi").mask
+    mask = labelled_dataset.read_dataset(tmp_path / "o/hits.cxi").mask
     assert not mask[:48, :50].any()
     assert mask[48:].all()
     assert mask[:, 50:].all()
@@ -44,13 +44,13 @@ def test_a_run_with_a_quadrant_classifies_with_its_pixels_alone(
 def dead_run(run_folder, tmp_path_factory):
     """The same run on two modules of 50 rows, without light in the second."""
     folder = tmp_path_factory.mktemp("dead")
-    run = files.read_dataset(run_folder.path / "run.cxi")
+    run = labelled_dataset.read_dataset(run_folder.path / "run.cxi")
     frames = run.patterns.copy()
     frames[:, 50:] = 0
     write_dataset(folder / "run.cxi", frames, run.labels)
     with h5py.File(folder / "run.cxi", "r+") as file:
-        del file[files.DATA]
-        file[files.DATA] = frames.reshape(-1, 2, 50, 100)
+        del file[labelled_dataset.DATA]
+        file[labelled_dataset.DATA] = frames.reshape(-1, 2, 50, 100)
     return folder
 
 
@@ -69,7 +69,7 @@ def test_every_rank_leaves_out_a_dead_module_and_the_run_tells_it(
     one, three = results(tmp_path / "one"), results(tmp_path / "three")
     np.testing.assert_array_equal(one["photons"], three["photons"])
     np.testing.assert_allclose(one["distances"], three["distances"], atol=1e-4)
-    assert files.read_dataset(tmp_path / "three/hits.cxi").mask[50:].all()
+    assert labelled_dataset.read_dataset(tmp_path / "three/hits.cxi").mask[50:].all()
 
 
 def test_the_check_of_a_configuration_tells_a_dead_module(

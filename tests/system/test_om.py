@@ -15,7 +15,7 @@ import pytest
 import yaml
 import zmq
 
-from specklenn.core.dataset_writer import write_dataset
+from specklenn.core.data.dataset_writer import write_dataset
 from specklenn.core.messages import decode
 
 pytest.importorskip("om")
@@ -273,14 +273,14 @@ def test_a_failure_of_oms_retrieval_ends_all_ranks_and_names_it(
 
 BROKEN = """
 import sys
-from specklenn.plugin.om import command
+from specklenn.plugin.commands import om
 from specklenn.plugin.om.{module} import {name}
 
 def broken(self, **_):
     raise RuntimeError("a programming error")
 
 {name}.{method} = broken
-sys.exit(command.main(sys.argv[1:]))
+sys.exit(om.main(sys.argv[1:]))
 """
 
 

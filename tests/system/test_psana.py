@@ -18,10 +18,10 @@ import h5py
 import numpy as np
 import pytest
 
-from specklenn.core import files
+from specklenn.core.data import labelled_dataset
+from specklenn.core.data.sources import Place
 from specklenn.core.errors import DataError
 from specklenn.core.flags import Flag
-from specklenn.core.sources import Place
 from specklenn.plugin.sources.psana.settings import PsanaSettings
 
 if importlib.util.find_spec("psana") is None:
@@ -59,7 +59,9 @@ def write_run(frames, folder, *options):
 
 @pytest.fixture(scope="module")
 def frames(run_folder):
-    return files.read_dataset(run_folder.path / "run.cxi", slice(SHOTS)).patterns
+    return labelled_dataset.read_dataset(
+        run_folder.path / "run.cxi", slice(SHOTS)
+    ).patterns
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import h5py
 import numpy as np
 import pytest
 
-from specklenn.core import files
-from specklenn.core.dataset_writer import write_dataset
-from specklenn.plugin import packaged
+from specklenn.core.data import labelled_dataset
+from specklenn.core.data.dataset_writer import write_dataset
+from specklenn.plugin.commands import packaged_configs
 
 
 def results(folder):
@@ -44,13 +44,13 @@ def test_hits_are_the_frames_of_the_single_hits(alone, run_folder):
     folder, _ = alone
     rows = results(folder)
 
-    hits = files.read_dataset(folder / "hits.cxi")
+    hits = labelled_dataset.read_dataset(folder / "hits.cxi")
 
     with h5py.File(folder / "hits.cxi") as file:
         index = file["/entry_1/event_1/index"][()]
     with h5py.File(folder / "results.h5") as file:
         single = list(file.attrs["classes"]).index("single-hit")
-    run = files.read_dataset(run_folder.path / "run.cxi")
+    run = labelled_dataset.read_dataset(run_folder.path / "run.cxi")
     assert sorted(index) == rows["index"][rows["label"] == single].tolist()
     np.testing.assert_array_equal(hits.patterns, run.patterns[index])
     assert hits.patterns.dtype == np.uint16
@@ -264,7 +264,7 @@ LIVE = (
 def live_config(run_folder):
     return (
         LIVE
-        + f"support: {{file: {packaged.folder()}/support/demo.yaml}}\n"
+        + f"support: {{file: {packaged_configs.folder()}/support/demo.yaml}}\n"
         + f"model: {{weights: {run_folder.path}/w.safetensors}}\n"
     )
 

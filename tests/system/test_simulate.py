@@ -14,8 +14,8 @@ pytest.importorskip("finufft")
 pytest.importorskip("gemmi")
 pytest.importorskip("matplotlib")
 
-from specklenn.core import files
-from specklenn.core.dataset_writer import write_dataset
+from specklenn.core.data import labelled_dataset
+from specklenn.core.data.dataset_writer import write_dataset
 from specklenn.core.errors import DataError
 
 EXPERIMENT = """\
@@ -87,7 +87,7 @@ def content(path):
 def written(path):
     """Return how many shots of a growing file are whole."""
     try:
-        with files.open_file(path) as file:
+        with labelled_dataset.open_file(path) as file:
             return int(file["/entry_1/simulation_1/shots_written"][()])
     except (DataError, KeyError, OSError):
         return 0
@@ -132,7 +132,7 @@ def test_the_same_seed_gives_the_same_bytes_however_given_and_another_others(
         assert simulate(tmp_path / name, "-n", 9, seed).returncode == 0
 
     assert filecmp.cmp(tmp_path / "a", tmp_path / "b", shallow=False)
-    first, other = (files.read_dataset(tmp_path / name) for name in "ac")
+    first, other = (labelled_dataset.read_dataset(tmp_path / name) for name in "ac")
     assert not np.array_equal(first.patterns, other.patterns)
 
 
@@ -146,7 +146,7 @@ def test_random_bodies_beside_other_samples_are_the_same_from_two_processes(
         assert (done.returncode, done.stderr) == (0, "")
 
     assert filecmp.cmp(tmp_path / "a", tmp_path / "b", shallow=False)
-    names = files.read_dataset(tmp_path / "a").names
+    names = labelled_dataset.read_dataset(tmp_path / "a").names
     procedural = ["procedural-1-0", "procedural-1-1"]
     assert list(names[::120]) == [*procedural, "body-7-000", "body-7-001"]
 
@@ -156,7 +156,7 @@ def test_values_set_by_hand_replace_those_of_the_file(simulate, tmp_path):
 
     assert simulate(tmp_path / "r.h5", "-n", 5, *words).returncode == 0
 
-    found = files.read_dataset(tmp_path / "r.h5")
+    found = labelled_dataset.read_dataset(tmp_path / "r.h5")
     assert found.patterns.shape == (5, 48, 32)
     assert set(found.labels) == {"no-hit"}
 
@@ -173,7 +173,7 @@ def test_a_killed_simulation_goes_on_and_ends_as_if_nothing_had_happened(
 
     there = written(path)
     assert 64 <= there < LONG
-    assert len(files.read_dataset(path).patterns) >= there
+    assert len(labelled_dataset.read_dataset(path).patterns) >= there
     assert simulate(path, *words).returncode == 0
     assert content(path) == content(long)
     assert os.listdir(tmp_path) == ["r.h5"]
@@ -253,7 +253,7 @@ def test_a_run_goes_on_after_a_full_disk(alone, simulate, tmp_path):
     assert done.returncode == 1
     assert_told_once(done, f"{disk}/r.h5", "no space left on the device")
     assert "r.h5 is incomplete; the same command goes on" in done.stdout
-    with files.open_file(path) as file:
+    with labelled_dataset.open_file(path) as file:
         assert not file.attrs["complete"]
     assert 64 <= written(path) < SHOTS
     assert simulate(path, "-n", SHOTS).returncode == 0
@@ -314,12 +314,12 @@ def test_a_live_run_grows_under_the_eyes_of_readers(simulate, tmp_path):
     words = ["-n", 30, "--live", 20]
     process = simulate(path, *words, start=True, stdout=-1, stderr=-1)
     wait_for_shots(path, 1)
-    early = files.read_dataset(path)
+    early = labelled_dataset.read_dataset(path)
 
     said = process.communicate(timeout=60)
 
     assert (process.returncode, said[1]) == (0, "")
-    whole = files.read_dataset(path)
+    whole = labelled_dataset.read_dataset(path)
     seen = len(early.timestamps_ns)
     assert 1 <= seen < 30
     np.testing.assert_array_equal(early.patterns, whole.patterns[: len(early.patterns)])
@@ -335,7 +335,9 @@ def test_live_shots_are_an_exact_period_apart_and_lost_ones_are_told(
     done = simulate(tmp_path / "r.h5", "-n", 50, "--live", 80)
 
     assert done.returncode == 0, done.stderr
-    times = files.read_dataset(tmp_path / "r.h5").timestamps_ns.astype(np.int64)
+    times = labelled_dataset.read_dataset(tmp_path / "r.h5").timestamps_ns.astype(
+        np.int64
+    )
     lost = 50 - len(times)
     assert (np.diff(times) % 12_500_000 == 0).all()
     assert before_ns < times[0] < times[-1] < time.time_ns()
@@ -441,7 +443,7 @@ def test_a_particle_too_large_for_the_detector_is_warned_of_and_still_made(
     # The sampled radius is wavelength * distance / (4 pixels).
     sampled = 12398.4198 / 1660 * 0.1 / (4 * 2.4e-3)
     assert_told_once(done, "rod: radius 120 angstrom", f"of up to {sampled:.0f}")
-    assert len(files.read_dataset(tmp_path / "r.h5").patterns) == 3
+    assert len(labelled_dataset.read_dataset(tmp_path / "r.h5").patterns) == 3
 
 
 def a_labelled_dataset(path):

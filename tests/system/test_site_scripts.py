@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from specklenn.plugin import packaged
+from specklenn.plugin.commands import packaged_configs
 
 SITE = Path(__file__).parents[2] / "examples/site"
 SCRIPTS = sorted(SITE.glob("*.sh"))
@@ -181,7 +181,7 @@ def test_a_live_run_ends_with_its_number_and_with_the_script(
 ):
     (daq.folder / "live.yaml").write_text(
         LIVE.format(
-            support=packaged.folder() / "support",
+            support=packaged_configs.folder() / "support",
             weights=run_folder.path / "w.safetensors",
         )
     )

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from specklenn.core import files
+from specklenn.core.data import labelled_dataset
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples/source_package"
@@ -42,7 +42,7 @@ def environment(tmp_path_factory):
 def config(run_folder, tmp_path_factory):
     """The run's configuration with its frames in a NumPy file."""
     folder = tmp_path_factory.mktemp("npy")
-    frames = files.read_dataset(run_folder.path / "run.cxi").patterns
+    frames = labelled_dataset.read_dataset(run_folder.path / "run.cxi").patterns
     np.save(folder / "frames.npy", frames)
     text = run_folder.config.read_text()
     for old, new in {

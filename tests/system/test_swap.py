@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import zmq
 
-from specklenn.core import checkpoint, files
 from specklenn.core.classify import Classifier
+from specklenn.core.data import labelled_dataset
+from specklenn.core.network import checkpoint
 from specklenn.core.preprocess import Cropper
 from specklenn.core.support import load_supports
-from specklenn.plugin import packaged
-from specklenn.plugin.demo_command import free_port
+from specklenn.plugin.commands import packaged_configs
+from specklenn.plugin.commands.demo import free_port
 
 CONFIG = """\
 run: {{experiment: live}}
@@ -46,7 +47,7 @@ WORKERS = 2
 def folder(run_folder, tmp_path_factory):
     """A configuration, supports to swap to, and the endpoint of the run."""
     made = tmp_path_factory.mktemp("swap")
-    support, port = packaged.folder() / "support", free_port()
+    support, port = packaged_configs.folder() / "support", free_port()
     weights = run_folder.path / "w.safetensors"
     text = CONFIG.format(port=port, support=support, weights=weights)
     (made / "live.yaml").write_text(text)
@@ -144,11 +145,11 @@ def test_every_row_says_what_judged_it_and_the_table_knows_it(rows, versions):
 @pytest.mark.mpi
 def test_rows_equal_those_of_classifiers_made_from_the_files(rows, folder):
     made, _, weights = folder
-    hits = files.read_dataset(made / "o/hits.cxi")
+    hits = labelled_dataset.read_dataset(made / "o/hits.cxi")
     with h5py.File(made / "o/hits.cxi") as file:
         index = file["/entry_1/event_1/index"][()]
     saved = rows[np.searchsorted(rows["index"], index)]
-    demo = load_supports(packaged.folder() / "support/demo.yaml")
+    demo = load_supports(packaged_configs.folder() / "support/demo.yaml")
     fewer = load_supports(made / "fewer.yaml")
 
     for pair, name, supports in (

@@ -11,8 +11,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from specklenn.core import checkpoint
-from specklenn.core.dataset_writer import write_dataset
+from specklenn.core.data.dataset_writer import write_dataset
+from specklenn.core.network import checkpoint
 
 pytestmark = pytest.mark.slow
 

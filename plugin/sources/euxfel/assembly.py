@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import model_validator
 
+from specklenn.core.data.sources import Place
 from specklenn.core.errors import ConfigError, DataError, MissingPackageError
 from specklenn.core.settings import Settings
-from specklenn.core.sources import Place
 
 CLASSES = {
     "AGIPD-1M": "AGIPD_1MGeometry",

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
+from specklenn.core.data.shots import Shots, blank_shots
+from specklenn.core.data.sources import Place
 from specklenn.core.errors import DataError, MissingPackageError
 from specklenn.core.flags import Flag
-from specklenn.core.shots import Shots, blank_shots
-from specklenn.core.sources import Place
 from specklenn.plugin.sources.euxfel.assembly import Assembled
 from specklenn.plugin.sources.euxfel.pulses import (
     TrainSettings,

@@ -19,11 +19,11 @@ import numpy.typing as npt
 import zmq
 from pydantic import Field, field_validator
 
-from specklenn.core.endpoints import Endpoint
+from specklenn.core.config.endpoints import Endpoint
+from specklenn.core.data.shots import Shots
+from specklenn.core.data.sources import Place, Share
 from specklenn.core.errors import EndOfRun, MissingPackageError
-from specklenn.core.shots import Shots
-from specklenn.core.sources import Place, Share
-from specklenn.plugin.clock import Clock, SystemClock
+from specklenn.plugin.parallel.clock import Clock, SystemClock
 from specklenn.plugin.sources.euxfel.assembly import Assembled
 from specklenn.plugin.sources.euxfel.bridge_endpoints import EndpointShare, endpoints_of
 from specklenn.plugin.sources.euxfel.bridge_line import Line, Pattern, wait

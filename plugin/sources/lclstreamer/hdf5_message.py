@@ -12,9 +12,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core import files
+from specklenn.core.data import labelled_dataset
+from specklenn.core.data.shots import Shots
 from specklenn.core.flags import Flag
-from specklenn.core.shots import Shots
 from specklenn.plugin.sources.event_times import TimestampFormat, unix_ns
 from specklenn.plugin.sources.lclstreamer.bitshuffle_chunks import damage
 
@@ -98,7 +98,7 @@ class Message:
         except UnusableError as error:
             self._refuse(str(error), error.flag)
         except Exception as error:  # damaged HDF5 is refused in very many ways
-            self._refuse(files.reason(error), Flag.UNREADABLE)
+            self._refuse(labelled_dataset.reason(error), Flag.UNREADABLE)
 
     def read(self, start: int, stop: int) -> Shots:
         """Return shots start to stop - 1, counted within the message."""
@@ -109,7 +109,7 @@ class Message:
             arrived_ns=np.full(number, self._arrived_ns),
             frames=np.zeros((number, *self.shape), self.dtype),
             flags=np.zeros(number, np.uint16),
-            truth=np.full(number, "", f"<U{files.LONGEST_TEXT}"),
+            truth=np.full(number, "", f"<U{labelled_dataset.LONGEST_TEXT}"),
         )
         if self.reason:
             shots.flags[:] = self._flag.bits
@@ -148,7 +148,7 @@ class Message:
         self._labels = self._read_labels(content, layout)
         self._data = data
         self.dtype = data.dtype
-        self.shape = files.picture_shape(data.shape, data.name)
+        self.shape = labelled_dataset.picture_shape(data.shape, data.name)
 
     def _read_times(self, content: bytes, layout: Layout) -> npt.NDArray[np.uint64]:
         if layout.timestamps is None:
@@ -205,7 +205,7 @@ class Message:
                 shots.flags[position] = Flag.UNREADABLE.bits
 
     def _frames(self, start: int, stop: int) -> npt.NDArray[Any]:
-        return files.as_pictures(np.asarray(self._data[start:stop]))
+        return labelled_dataset.as_pictures(np.asarray(self._data[start:stop]))
 
 
 def _find(file: h5py.File, name: str) -> h5py.Dataset:

@@ -10,14 +10,14 @@ import numpy as np
 import zmq
 from pydantic import Field, model_validator
 
-from specklenn.core.endpoints import LOOPBACK, Endpoint, on_loopback
+from specklenn.core.config.endpoints import LOOPBACK, Endpoint, on_loopback
+from specklenn.core.data.shots import Shots
+from specklenn.core.data.sources import Place, Share, SourceSettings
 from specklenn.core.errors import DataError, EndOfRun
-from specklenn.core.shots import Shots
-from specklenn.core.sources import Place, Share, SourceSettings
-from specklenn.plugin.clock import Clock, SystemClock
+from specklenn.plugin.parallel.clock import Clock, SystemClock
 from specklenn.plugin.sources.event_times import TimestampFormat
 from specklenn.plugin.sources.lclstreamer.hdf5_message import Layout, Message
-from specklenn.plugin.sources.stream_watch import StreamWatch
+from specklenn.plugin.sources.stall_detector import StreamWatch
 
 
 class LclstreamerSettings(SourceSettings):

@@ -19,7 +19,7 @@ from specklenn.core.errors import DataError, MissingPackageError, SpecklennError
 from specklenn.plugin.sources.psana.job import Job
 from specklenn.plugin.sources.psana.messages import REQUEST, Kind, Message, receive
 
-CHILD = "specklenn.plugin.sources.psana.child"
+CHILD = "specklenn.plugin.sources.psana.subprocess_main"
 
 END_PATIENCE_S = 5.0
 """For a child that has closed its socket to end."""

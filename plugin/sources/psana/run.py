@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from specklenn.core.data.shots import Shots
 from specklenn.core.errors import DataError
 from specklenn.core.flags import Flag
-from specklenn.core.shots import Shots
 from specklenn.plugin.sources.event_times import unix_ns
 from specklenn.plugin.sources.psana.job import Job
-from specklenn.plugin.sources.psana.losses import Losses
 from specklenn.plugin.sources.psana.messages import Kind, Message
 from specklenn.plugin.sources.psana.process import PsanaProcess, failure
+from specklenn.plugin.sources.psana.unreadable_events import Losses
 
 MOST_DEATHS = 8
 """Ends of psana's process during a run; each costs the event that it read."""

@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from specklenn.core.data.sources import Place, Share, SourceSettings
 from specklenn.core.errors import MissingPackageError
-from specklenn.core.sources import Place, Share, SourceSettings
-from specklenn.plugin.clock import SystemClock
+from specklenn.plugin.parallel.clock import SystemClock
 from specklenn.plugin.sources.psana.job import Constants, Data, Job
 from specklenn.plugin.sources.psana.process import PsanaProcess
 from specklenn.plugin.sources.psana.run import PsanaRun

@@ -10,15 +10,15 @@ from typing import Protocol
 
 import numpy as np
 
+from specklenn.core.data.shots import Shot, Shots, gather
 from specklenn.core.errors import DataError, EndOfRun
-from specklenn.core.shots import Shot, Shots, gather
-from specklenn.plugin.clock import Clock
+from specklenn.plugin.parallel.clock import Clock
 from specklenn.plugin.sources.event_times import unix_ns
-from specklenn.plugin.sources.psana.inbox import EVENTS, Inbox
-from specklenn.plugin.sources.psana.losses import Losses
+from specklenn.plugin.sources.psana.event_buffer import EVENTS, Inbox
 from specklenn.plugin.sources.psana.messages import Kind, Message
 from specklenn.plugin.sources.psana.process import failure
-from specklenn.plugin.sources.stream_watch import StreamWatch
+from specklenn.plugin.sources.psana.unreadable_events import Losses
+from specklenn.plugin.sources.stall_detector import StreamWatch
 
 log = logging.getLogger(__name__)
 

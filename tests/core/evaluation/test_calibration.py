@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from specklenn.core.distances import softmax_scores
 from specklenn.core.evaluation.calibration import (
     TEMPERATURES,
     fit_temperature,
     reliability,
     surprise,
 )
-from specklenn.core.scoring import softmax_scores
 
 
 def drawn(temperature, number=20_000, classes=3):

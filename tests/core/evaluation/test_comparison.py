@@ -3,9 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from specklenn.core.dataset_writer import write_dataset
+from specklenn.core.data.dataset_writer import write_dataset
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.evaluation import few_shot
+from specklenn.core.evaluation.classifiers import Method, Row, embedding_method
 from specklenn.core.evaluation.comparison import (
     check_leakage,
     compare,
@@ -16,8 +17,8 @@ from specklenn.core.evaluation.comparison import (
 )
 from specklenn.core.evaluation.labelled_file import LabelledFile
 from specklenn.core.evaluation.measurement import Conditions
-from specklenn.core.evaluation.methods import Method, Row, embedding_method
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
+from specklenn.core.network.embed import embed
 from specklenn.core.preprocess import Preprocessing, prepare
 
 
@@ -109,7 +110,7 @@ def test_models_have_exactly_the_scores_of_specklenn_evaluate(file, models):
     found = compare(seen, methods, conditions).scores
 
     for name, model in models.items():
-        vectors = few_shot.embed(model.encoder, seen.inputs[model.preprocessing])
+        vectors = embed(model.encoder, seen.inputs[model.preprocessing])
         wanted = few_shot.evaluate(
             vectors, seen.labels, seen.names, shots=(1, 5), draws=2, seed=4
         )

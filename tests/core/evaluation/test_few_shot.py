@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from specklenn.core.errors import DataError
-from specklenn.core.evaluation.few_shot import embed, evaluate
+from specklenn.core.evaluation.few_shot import evaluate
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
-from specklenn.core.model import Encoder
+from specklenn.core.network.embed import embed
+from specklenn.core.network.specklenn2023 import Encoder
 
 
 def make(per_class: int, spread: float, samples: int = 3):
@@ -155,7 +156,7 @@ def test_embedding_in_batches_is_embedding_at_once(monkeypatch):
     inputs = np.random.default_rng(0).random((10, 16, 16), np.float32)
     together = embed(encoder, inputs)
 
-    monkeypatch.setattr("specklenn.core.evaluation.few_shot.EMBED_BATCH", 3)
+    monkeypatch.setattr("specklenn.core.network.embed.EMBED_BATCH", 3)
 
     np.testing.assert_allclose(embed(encoder, inputs), together, atol=1e-5)
     assert together.shape == (10, 4)

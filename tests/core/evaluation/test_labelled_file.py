@@ -4,16 +4,16 @@ import h5py
 import numpy as np
 import pytest
 
-from specklenn.core.dataset_writer import write_dataset
+from specklenn.core.data.dataset_writer import write_dataset
+from specklenn.core.data.labelled_dataset import LABEL
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.evaluation import labelled_file
-from specklenn.core.evaluation.few_shot import embed
 from specklenn.core.evaluation.labelled_file import (
     LabelledFile,
     embed_file,
     read_pictures,
 )
-from specklenn.core.files import LABEL
+from specklenn.core.network.embed import embed
 from specklenn.core.preprocess import Preprocessing, prepare
 
 

@@ -3,11 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specklenn.core import files
+from specklenn.core.data import labelled_dataset
+from specklenn.core.data.shots import InMemorySource
 from specklenn.core.errors import DataError
 from specklenn.core.labelling.export import by_class, write_supports, write_training
 from specklenn.core.preprocess import Cropper, Preprocessing
-from specklenn.core.shots import InMemorySource
 from specklenn.core.support import load_supports
 
 LABELS = {8: "single-hit", 1: "drop", 2: "no-hit", 4: "single-hit", 0: "unknown"}
@@ -21,13 +21,16 @@ def test_supports_are_the_shots_that_were_labelled_first():
 
 
 def test_a_written_support_set_is_loaded_with_the_right_frames(run_folder, tmp_path):
-    data = files.read_dataset(run_folder.path / "run.cxi")
+    data = labelled_dataset.read_dataset(run_folder.path / "run.cxi")
     shots = {"single-hit": [8, 4], "multi-hit": [1]}
     target = tmp_path / "new" / "s.yaml"
 
     for _ in range(2):
         write_supports(
-            target, shots, lambda shot: (run_folder.path / "run.cxi", shot), files.DATA
+            target,
+            shots,
+            lambda shot: (run_folder.path / "run.cxi", shot),
+            labelled_dataset.DATA,
         )
 
     supports = load_supports(target)
@@ -50,7 +53,10 @@ def test_shots_of_several_files_and_another_dataset_are_named_so(tmp_path):
 def test_one_class_is_no_support_set(tmp_path):
     with pytest.raises(DataError, match="1 classes of hits found, at least 2"):
         write_supports(
-            tmp_path / "s.yaml", {"x": [1]}, lambda s: (Path("a"), s), files.DATA
+            tmp_path / "s.yaml",
+            {"x": [1]},
+            lambda s: (Path("a"), s),
+            labelled_dataset.DATA,
         )
 
     assert list(tmp_path.iterdir()) == []
@@ -68,7 +74,7 @@ def test_training_data_are_the_labelled_hits_in_photons(
         tmp_path / "t.h5", by_class(LABELS), source, cropper, counted
     )
 
-    made = files.read_dataset(tmp_path / "t.h5")
+    made = labelled_dataset.read_dataset(tmp_path / "t.h5")
     assert number == 3
     assert made.labels.tolist() == ["drop", "single-hit", "single-hit"]
     assert made.patterns.dtype == dtype

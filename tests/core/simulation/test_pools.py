@@ -6,8 +6,8 @@ pytest.importorskip("gemmi")
 
 from specklenn.core.labels import SIMULATED, SINGLE_HIT
 from specklenn.core.simulation.experiment import Experiment
-from specklenn.core.simulation.factory import Factory
 from specklenn.core.simulation.pools import PooledFactory
+from specklenn.core.simulation.simulator import Factory
 
 EXACT = {"jitter_shape": 0.0, "shot_noise": False, "read_noise_photons": 0.0}
 

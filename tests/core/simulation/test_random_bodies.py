@@ -8,8 +8,8 @@ pytest.importorskip("gemmi")
 
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
 from specklenn.core.simulation.experiment import Experiment
-from specklenn.core.simulation.factory import Factory, PerClass
 from specklenn.core.simulation.random_bodies import RandomBodies, draw_body
+from specklenn.core.simulation.simulator import Factory, PerClass
 
 EXACT = {"jitter_shape": 0.0, "shot_noise": False, "read_noise_photons": 0.0}
 SMALL = {"radius_angstrom": (28.0, 60.0)}

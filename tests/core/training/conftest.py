@@ -7,7 +7,7 @@ import torch
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
 from specklenn.core.preprocess import Preprocessing
 from specklenn.core.training.data import TrainingData
-from specklenn.core.training.scenes import SceneSettings
+from specklenn.core.training.episode_conditions import SceneSettings
 from specklenn.core.training.settings import Episodes, Training
 
 CLASSES = (SINGLE_HIT, MULTI_HIT, NON_SAMPLE_HIT)

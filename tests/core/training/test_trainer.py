@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from specklenn.core import checkpoint
 from specklenn.core.errors import DataError
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
+from specklenn.core.network import checkpoint
 from specklenn.core.preprocess import Preprocessing
 from specklenn.core.simulation.detector import Detector
 from specklenn.core.simulation.noise import Noise
@@ -17,7 +17,7 @@ from specklenn.core.training.settings import (
     exposure_mask,
 )
 from specklenn.core.training.trainer import Trainer
-from specklenn.core.training.validation import ValidationSet, judge
+from specklenn.core.training.validate_model import ValidationSet, judge
 
 SMALL = Training(
     preprocess=Preprocessing(crop=32, bin=2),

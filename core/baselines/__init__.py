@@ -1,0 +1,1 @@
+"""Older methods to compare with: photon counts and spectra."""

@@ -1,0 +1,1 @@
+"""Shots, the files they lie in, and the detector's area."""

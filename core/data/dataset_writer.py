@@ -1,0 +1,304 @@
+"""Writes the labelled dataset of `core.data.labelled_dataset`, shot by shot."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from specklenn.core.data.labelled_dataset import (
+    BEING_WRITTEN,
+    DATA,
+    LABEL,
+    MASK,
+    NAME,
+    TEXT,
+    TIMESTAMP,
+    Mask,
+    Texts,
+    reason,
+)
+from specklenn.core.errors import DataError
+
+ROWS_PER_COPY = 64
+
+
+class DatasetWriter:
+    """Appends shots to a labelled dataset file.
+
+    Parameters
+    ----------
+    path : path
+        File to create; an existing one is replaced.
+    shape : (H, W) or (modules, H, W)
+        Shape of the patterns.
+    dtype : data type
+        Of the patterns, uint16 or float32; only integers are compressed, since
+        read noise does not shrink and gzip would slow a live run down.
+    mask : bool array of that shape, optional
+        True where bad.
+    labels, names, timestamps : bool
+        Which of the optional datasets to write.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        shape: Sequence[int],
+        dtype: npt.DTypeLike = np.float32,
+        mask: Mask | None = None,
+        *,
+        labels: bool = True,
+        names: bool = True,
+        timestamps: bool = True,
+    ) -> None:
+        with writing(path):
+            self._open(h5py.File(path, "w", libver="latest"))
+        self.file.attrs["creator"] = "specklenn"
+        self._columns[DATA] = self.file.create_dataset(
+            DATA,
+            shape=(0, *shape),
+            maxshape=(None, *shape),
+            dtype=dtype,
+            chunks=(1, *shape),
+            **_compression(np.dtype(dtype)),
+        )
+        if mask is not None:
+            self.file.create_dataset(MASK, data=mask.astype(np.uint8))
+        wanted = ((LABEL, TEXT, labels), (NAME, TEXT, names))
+        for name, kind, there in (*wanted, (TIMESTAMP, np.uint64, timestamps)):
+            if there:
+                self.add_column(name, kind, chunk=1024)
+
+    @classmethod
+    def reopen(
+        cls, path: str | os.PathLike[str], shots: int | None = None
+    ) -> DatasetWriter:
+        """Go on with a file that was begun, behind its last whole shot.
+
+        A file whose writer was killed is copied first, as far as it goes.
+
+        Parameters
+        ----------
+        path : path
+        shots : int, optional
+            How many are known to be whole; by default all that every dataset has.
+
+        Raises
+        ------
+        DataError
+            If it cannot be opened or written.
+        """
+        writer = cls.__new__(cls)
+        with writing(path):
+            writer._open(_opened_again(Path(path), shots))
+            writer._columns.update(_growing(writer.file))
+            lengths = map(len, writer._columns.values())
+            writer.truncate(min([*lengths, *([] if shots is None else [shots])]))
+        return writer
+
+    def truncate(self, shots: int) -> None:
+        """Drop what lies behind the first so many shots."""
+        for column in self._columns.values():
+            column.resize(shots, axis=0)
+
+    def _open(self, file: h5py.File) -> None:
+        self.file = file
+        self._columns: dict[str, h5py.Dataset] = {}
+
+    def __len__(self) -> int:
+        return int(self._columns[DATA].shape[0])
+
+    def add_column(
+        self,
+        name: str,
+        dtype: npt.DTypeLike,
+        shape: tuple[int, ...] = (),
+        chunk: int = 256,
+    ) -> None:
+        """Create another dataset with a value of this shape for every shot."""
+        self._columns[name] = self.file.create_dataset(
+            name,
+            shape=(0, *shape),
+            maxshape=(None, *shape),
+            dtype=dtype,
+            chunks=(chunk, *shape),
+        )
+
+    def let_others_read(self) -> None:
+        """Switch to single-writer multiple-reader mode; no more columns after this."""
+        self.file.swmr_mode = True
+
+    def append(
+        self,
+        patterns: npt.NDArray[Any],
+        labels: Sequence[str] | Texts | None = None,
+        names: Sequence[str] | Texts | None = None,
+        timestamps_ns: npt.NDArray[np.uint64] | None = None,
+        others: Mapping[str, npt.NDArray[Any]] | None = None,
+    ) -> None:
+        """Write shots behind the ones that are there.
+
+        Parameters
+        ----------
+        patterns : (B, ...) array, photons per pixel
+        labels, names : (B,) str, optional
+        timestamps_ns : (B,) uint64, optional
+        others : dict of name to (B, ...) array, optional
+            Values of the added columns.
+
+        Raises
+        ------
+        ValueError
+            If a column lacks values or has the wrong number.
+        """
+        usual = {LABEL: labels, NAME: names, TIMESTAMP: timestamps_ns}
+        values: dict[str, Any] = {DATA: patterns, **usual, **(others or {})}
+        first, last = len(self), len(self) + len(patterns)
+        for name, column in self._columns.items():
+            given = values.get(name)
+            if given is None or len(given) != len(patterns):
+                raise ValueError(f"{name}: {len(patterns)} values expected")
+            column.resize(last, axis=0)
+            column[first:last] = storable(given)
+
+    def flush(self) -> None:
+        """Hand everything to the operating system."""
+        self.file.flush()
+
+    def close(self) -> None:
+        """Write what is left and close the file."""
+        self.file.close()
+
+    def __enter__(self) -> DatasetWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def write_dataset(
+    path: str | os.PathLike[str],
+    patterns: npt.NDArray[Any],
+    labels: Sequence[str] | Texts | None = None,
+    names: Sequence[str] | Texts | None = None,
+    mask: Mask | None = None,
+    timestamps_ns: npt.NDArray[np.uint64] | None = None,
+) -> None:
+    """Write a labelled dataset in one go; see `DatasetWriter`."""
+    with DatasetWriter(
+        path,
+        patterns.shape[1:],
+        patterns.dtype,
+        mask,
+        labels=labels is not None,
+        names=names is not None,
+        timestamps=timestamps_ns is not None,
+    ) as writer:
+        writer.append(patterns, labels, names, timestamps_ns)
+
+
+def storable(values: Any) -> npt.NDArray[Any]:
+    """Return values as HDF5 stores them: texts as UTF-8 of fixed length."""
+    array = np.asarray(values)
+    if array.dtype.kind != "U":
+        return array
+    return np.char.encode(array, "utf-8").astype(TEXT)
+
+
+@contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn whatever HDF5 raises while it writes a file into a DataError.
+
+    A failed flush is a RuntimeError of h5py, a failed write an OSError.
+    """
+    try:
+        yield
+    except DataError:
+        raise
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"{path}: cannot be written: {reason(error)}") from error
+
+
+def _compression(dtype: np.dtype[Any]) -> dict[str, Any]:
+    if dtype.kind not in "ui":
+        return {}
+    return {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+
+
+def _growing(file: h5py.File) -> dict[str, h5py.Dataset]:
+    """Return the datasets of a file that have a value for every shot."""
+    found: dict[str, h5py.Dataset] = {}
+
+    def look(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.maxshape[:1] == (None,):
+            found[f"/{name}"] = item
+
+    file.visititems(look)
+    return found
+
+
+def _opened_again(path: Path, shots: int | None) -> h5py.File:
+    try:
+        return h5py.File(path, "r+", libver="latest")
+    except OSError as error:
+        if BEING_WRITTEN not in str(error):
+            raise
+    mended = path.with_name(f".{path.name}.mended")
+    try:
+        with (
+            h5py.File(path, "r", swmr=True) as left,
+            h5py.File(mended, "w", libver="latest") as whole,
+        ):
+            _copy(left, whole, shots)
+    except BaseException:
+        mended.unlink(missing_ok=True)
+        raise
+    os.replace(mended, path)
+    return h5py.File(path, "r+", libver="latest")
+
+
+def _copy(source: h5py.File, target: h5py.File, shots: int | None) -> None:
+    """Copy a file that was not closed: attributes, fixed and growing datasets.
+
+    Behind the whole shots there may be shots without content.
+    """
+    target.attrs.update(source.attrs)
+    growing = _growing(source)
+
+    def look(name: str, item: Any) -> None:
+        if not isinstance(item, h5py.Dataset):
+            return
+        grows = f"/{name}" in growing
+        rows = len(item) if item.ndim else 0
+        if grows and shots is not None:
+            rows = min(rows, shots)
+        made = target.create_dataset(
+            name,
+            shape=(rows, *item.shape[1:]) if item.ndim else (),
+            maxshape=item.maxshape if grows else None,
+            dtype=item.dtype,
+            chunks=item.chunks,
+            compression=item.compression,
+            compression_opts=item.compression_opts,
+            shuffle=item.shuffle or None,
+        )
+        if item.ndim == 0:
+            made[()] = item[()]
+        for first in range(0, rows, ROWS_PER_COPY):
+            part = slice(first, min(first + ROWS_PER_COPY, rows))
+            made[part] = item[part]
+
+    source.visititems(look)

@@ -1,0 +1,160 @@
+"""Distances to the classes of supports and the scores made of them; NumPy only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from specklenn.core.settings import Settings
+
+Embeddings = npt.NDArray[np.float32]
+
+Placing = Callable[
+    [npt.NDArray[np.float64], npt.NDArray[np.int64]], npt.NDArray[np.float64]
+]
+"""Makes places (classes, D) of the means (classes, D) and numbers (classes,) of
+supports, see `specklenn.core.network.prototype_adapter`."""
+
+Rule = Literal["mean", "nearest", "soft", "prototype", "learned"]
+"""How the supports of a class give one distance, see `class_distances`."""
+
+SOFT_WIDTH = 0.1
+"""Supports that are farther by this than the nearest count little in the soft rule."""
+
+
+class Classification(Settings):
+    """How distances become labels and scores.
+
+    Parameters
+    ----------
+    rule : {"mean", "nearest", "soft", "prototype", "learned"} or None
+        How the supports of a class give one distance: their mean distance as in
+        the paper, the nearest support, something in between, the distance to the
+        mean of the supports, or to where the model has learned that the class is
+        likely to be if its supports are like that, which helps where they are few
+        or weak. Mean
+        distances put classes of unlike supports ("anything else") at a
+        disadvantage; the others do not. None for the rule that the model was
+        chosen by.
+    temperature : float or None
+        Scores are the softmax of -distance / temperature. None for the model's own,
+        calibrated on shots that it was not trained on: probabilities as long as the
+        experiment is like these.
+    reject_above_distance : float or None
+        A shot farther than this from every class is called unknown; off by
+        default. Distances between unit vectors lie between 0 and 2.
+    """
+
+    rule: Rule | None = None
+    temperature: float | None = Field(default=None, gt=0)
+    reject_above_distance: float | None = Field(default=None, gt=0, le=2)
+
+
+def class_distances(
+    queries: Embeddings,
+    supports: Embeddings,
+    classes: npt.NDArray[np.int64],
+    number_of_classes: int,
+    rule: Rule = "mean",
+    placing: Placing | None = None,
+) -> npt.NDArray[np.float32]:
+    """Return one distance from every query to every class.
+
+    Parameters
+    ----------
+    queries : (B, D) float32, unit length
+    supports : (S, D) float32, unit length
+    classes : (S,) int64
+        Class of each support, 0 to ``number_of_classes`` - 1.
+    number_of_classes : int
+    rule : {"mean", "nearest", "soft", "prototype", "learned"}
+        Of the Euclidean distances d to the supports of a class: their mean (paper,
+        section 3.6); the smallest; -w log(mean(exp(-d / w))) with w = `SOFT_WIDTH`,
+        between the two; the distance to the mean of the supports; or to
+        where ``placing`` puts the class.
+    placing : function, optional
+        For the last rule; without it, that is the one before it.
+
+    Returns
+    -------
+    (B, number_of_classes) float32, 0 to 2
+    """
+    places = class_places(supports, classes, number_of_classes, rule, placing)
+    if places is not None:
+        return distances_to(queries, places)
+    ours, theirs = queries.astype(np.float64), supports.astype(np.float64)
+    members = [classes == number for number in range(number_of_classes)]
+    distances = _distances(ours, theirs)
+    columns = [_REDUCE[rule](distances[:, own]) for own in members]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def class_places(
+    supports: Embeddings,
+    classes: npt.NDArray[np.int64],
+    number_of_classes: int,
+    rule: Rule,
+    placing: Placing | None = None,
+) -> npt.NDArray[np.float64] | None:
+    """Return the place of each class, (classes, D), by a rule that measures to places.
+
+    None by the other rules, which measure to every support. The same for all queries.
+    Parameters as for `class_distances`.
+    """
+    if rule not in ("prototype", "learned"):
+        return None
+    members = [classes == number for number in range(number_of_classes)]
+    vectors = supports.astype(np.float64)
+    means = np.array([vectors[own].mean(axis=0) for own in members])
+    if rule == "prototype" or placing is None:
+        return means
+    return placing(means, np.array([own.sum() for own in members]))
+
+
+def distances_to(
+    queries: Embeddings, places: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float32]:
+    """Return distances from queries (B, D) to places (classes, D)."""
+    return _distances(queries.astype(np.float64), places).astype(np.float32)
+
+
+def _distances(
+    queries: npt.NDArray[np.float64], others: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return Euclidean distances from unit vectors (B, D) to vectors (S, D)."""
+    lengths = (others**2).sum(axis=1)
+    squares: npt.NDArray[np.float64] = 1.0 + lengths - 2.0 * queries @ others.T
+    return np.sqrt(np.maximum(squares, 0.0))
+
+
+def _soft(distances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    nearest = distances.min(axis=1)
+    nearness = np.exp(-(distances - nearest[:, None]) / SOFT_WIDTH).mean(axis=1)
+    soft: npt.NDArray[np.float64] = nearest - SOFT_WIDTH * np.log(nearness)
+    return soft
+
+
+_REDUCE: dict[str, Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]] = {
+    "mean": lambda distances: distances.mean(axis=1),
+    "nearest": lambda distances: distances.min(axis=1),
+    "soft": _soft,
+}
+
+
+def softmax_scores(
+    distances: npt.NDArray[np.float32], temperature: float
+) -> npt.NDArray[np.float32]:
+    """Turn distances into scores that sum to one.
+
+    Parameters
+    ----------
+    distances : (B, classes) float32
+    temperature : float
+    """
+    exponents = -distances.astype(np.float64) / temperature
+    powers = np.exp(exponents - exponents.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)

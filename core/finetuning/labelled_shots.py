@@ -1,0 +1,283 @@
+"""The labelled shots of an experiment: listed, checked as a whole, then read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from specklenn.core.config.run_config import Calibration
+from specklenn.core.data import labelled_dataset
+from specklenn.core.data.detector_area import area_mask
+from specklenn.core.errors import DataError
+from specklenn.core.finetuning.settings import Adaptation, LabelledRun
+from specklenn.core.labelling.label_file import read_labels
+from specklenn.core.labels import NO_HIT, SINGLE_HIT, UNKNOWN
+
+FEWEST = 2
+"""Labels of a class: one to judge the other by."""
+
+Frames = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LabelledShots:
+    """Shots and what somebody says they are.
+
+    Parameters
+    ----------
+    frames : (N, H, W) array
+        As the detector gives them.
+    codes : (N,) int64
+        Position of the label in the classes.
+    classes : tuple of str
+        The single-hit is the first, if it is one of them.
+    origins : tuple of str
+        Where each shot is from.
+    mask : (H, W) bool
+        True where a pixel is bad or not used.
+    """
+
+    frames: Frames
+    codes: Rows
+    classes: tuple[str, ...]
+    origins: tuple[str, ...]
+    mask: Mask
+
+    def counts(self) -> dict[str, int]:
+        """Return how many shots each class has."""
+        number = np.bincount(self.codes, minlength=len(self.classes))
+        return dict(zip(self.classes, number.tolist(), strict=True))
+
+    def only(self, rows: Rows) -> LabelledShots:
+        """Return some of the shots, by (n,) int64 rows."""
+        return replace(
+            self,
+            frames=self.frames[rows],
+            codes=self.codes[rows],
+            origins=tuple(self.origins[row] for row in rows),
+        )
+
+
+def load_labelled_shots(adaptation: Adaptation) -> LabelledShots:
+    """Read the shots that an adaptation names.
+
+    Raises
+    ------
+    DataError
+        With every problem found: events that do not exist, shots with two labels,
+        classes with a single label, masks and frames of another shape.
+    ConfigError
+        If there is no such area.
+    """
+    problems: list[str] = []
+    runs = [_attempt(problems, run) for run in adaptation.data]
+    found = [run for run in runs if run is not None]
+    labels = _labels(found, problems)
+    classes = _classes(adaptation.classes, labels)
+    if not problems:
+        problems.extend(_class_problems(classes, labels))
+    masks = [(f"mask of {run.path}", run.mask) for run in found if run.mask is not None]
+    problems.extend(_shape_problems(found, masks, adaptation.calibration))
+    if problems:
+        raise DataError("\n".join(problems))
+    random = np.random.default_rng(adaptation.seed)
+    chosen = _choose(labels, classes, adaptation.most_per_class, random)
+    area, centre = adaptation.area, adaptation.preprocess.centre
+    bad = area_mask(area, found[0].shape, found[0].modules, centre)
+    return LabelledShots(
+        frames=np.concatenate([_read(place) for place, _ in chosen]),
+        codes=np.array([classes.index(label) for _, label in chosen]),
+        classes=classes,
+        origins=tuple(
+            f"{place.run.path.name} event {place.event}" for place, _ in chosen
+        ),
+        mask=np.logical_or.reduce([bad, *(mask for _, mask in masks)]),
+    )
+
+
+def split(
+    codes: Rows, held_out: float, random: np.random.Generator
+) -> tuple[Rows, Rows]:
+    """Split shots into those to train on and those held out, class by class.
+
+    Parameters
+    ----------
+    codes : (N,) int64
+    held_out : float
+        Share of each class, rounded; at least two stay to train on.
+    random : Generator
+
+    Returns
+    -------
+    trained, held : (n,), (m,) int64
+        Rows.
+    """
+    trained, held = [], []
+    for code in np.unique(codes):
+        rows = random.permutation(np.flatnonzero(codes == code))
+        number = max(min(round(held_out * len(rows)), len(rows) - FEWEST), 0)
+        held.append(rows[:number])
+        trained.append(rows[number:])
+    return np.concatenate(trained), np.concatenate(held)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Run:
+    """A run with labels, its frames not read yet."""
+
+    path: Path
+    dataset: str
+    shape: tuple[int, int]
+    modules: int
+    mask: Mask | None
+    labels: dict[int, str]
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """A shot of a run."""
+
+    run: _Run
+    event: int
+
+
+_Labels = list[tuple[_Place, str]]
+
+
+def _attempt(problems: list[str], run: LabelledRun) -> _Run | None:
+    """Open a run; remember what is wrong with it."""
+    try:
+        with labelled_dataset.open_file(run.file) as file:
+            data, shape = labelled_dataset.get_frames(file, run.dataset)
+            mask = None
+            if labelled_dataset.MASK in file:
+                mask = labelled_dataset.read_mask(
+                    labelled_dataset.get_dataset(file, labelled_dataset.MASK), shape
+                )
+            return _Run(
+                path=run.file,
+                dataset=run.dataset,
+                shape=shape,
+                modules=labelled_dataset.module_count(data.shape),
+                mask=mask,
+                labels=_labels_of(run, file, len(data)),
+                source=str(run.labels or run.file),
+            )
+    except DataError as error:
+        problems.extend(str(error).splitlines())
+        return None
+
+
+def _labels_of(run: LabelledRun, file: h5py.File, shots: int) -> dict[int, str]:
+    if run.labels is not None:
+        return read_labels(run.labels, shots)
+    if labelled_dataset.LABEL not in file:
+        raise DataError(
+            f"{run.file}: no labels at {labelled_dataset.LABEL}, "
+            "and no file of labels is given"
+        )
+    found = labelled_dataset.read_texts(
+        labelled_dataset.get_dataset(file, labelled_dataset.LABEL)
+    )
+    if len(found) != shots:
+        raise DataError(f"{run.file}: {len(found)} labels for {shots} shots")
+    return {event: label for event, label in enumerate(found.tolist()) if label}
+
+
+def _labels(runs: Sequence[_Run], problems: list[str]) -> _Labels:
+    """List every labelled shot once; a shot with two labels is a problem."""
+    seen: dict[tuple[Path, str, int], tuple[str, str]] = {}
+    listed: _Labels = []
+    for run in runs:
+        for event, label in sorted(run.labels.items()):
+            key = (run.path.resolve(), run.dataset, event)
+            before = seen.setdefault(key, (label, run.source))
+            if before[0] != label:
+                problems.append(
+                    f"{run.path}: event {event} is {label} in {run.source} and "
+                    f"{before[0]} in {before[1]}"
+                )
+            elif before[1] is run.source:
+                listed.append((_Place(run=run, event=event), label))
+    return listed
+
+
+def _classes(asked: Sequence[str] | None, labels: _Labels) -> tuple[str, ...]:
+    """Return the classes in their order; single-hits first where nobody asked."""
+    if asked is not None:
+        return tuple(asked)
+    found = {label for _, label in labels} - {NO_HIT, UNKNOWN}
+    return tuple(sorted(found, key=lambda name: (name != SINGLE_HIT, name)))
+
+
+def _class_problems(classes: Sequence[str], labels: _Labels) -> list[str]:
+    named = [label for _, label in labels]
+    if len(classes) < 2:
+        found = ", ".join(classes) or "no class"
+        return [f"data: labels of {found} found, two classes or more expected"]
+    return [
+        f"data: class {name} has {named.count(name)} label, {FEWEST} or more expected"
+        for name in classes
+        if named.count(name) < FEWEST
+    ]
+
+
+def _shape_problems(
+    runs: Sequence[_Run], masks: list[tuple[str, Mask]], calibration: Calibration
+) -> list[str]:
+    """Compare all frames and masks with the first run; adds the mask file's."""
+    problems: list[str] = []
+    if calibration.mask_file is not None:
+        try:
+            masks.append((calibration.mask_file, _mask_file(calibration)))
+        except DataError as error:
+            problems.append(str(error))
+    named = [(str(run.path), run.shape) for run in runs]
+    named.extend((name, (mask.shape[0], mask.shape[1])) for name, mask in masks)
+    return problems + [
+        f"{name}: shape {shape}, {runs[0].path} has frames of shape {runs[0].shape}"
+        for name, shape in named
+        if runs and shape != runs[0].shape
+    ]
+
+
+def _mask_file(calibration: Calibration) -> Mask:
+    with labelled_dataset.open_file(Path(str(calibration.mask_file))) as file:
+        data = labelled_dataset.get_dataset(file, calibration.mask_dataset)
+        return np.atleast_2d(np.asarray(data[()]).astype(bool))
+
+
+def _choose(
+    labels: _Labels,
+    classes: Sequence[str],
+    most: int | None,
+    random: np.random.Generator,
+) -> _Labels:
+    """Draw so many labels of every class, or take all."""
+    chosen: _Labels = []
+    for name in classes:
+        own = [item for item in labels if item[1] == name]
+        rows = random.permutation(len(own))[:most]
+        chosen.extend(own[row] for row in sorted(rows.tolist()))
+    return chosen
+
+
+def _read(place: _Place) -> Frames:
+    run = place.run
+    with labelled_dataset.open_file(run.path) as file:
+        data, _ = labelled_dataset.get_frames(file, run.dataset)
+        try:
+            return labelled_dataset.as_pictures(data[place.event : place.event + 1])
+        except OSError as error:
+            raise DataError(
+                f"{run.path}: event {place.event} cannot be read: {error}"
+            ) from error

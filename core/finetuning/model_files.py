@@ -1,0 +1,114 @@
+"""Where an adapted model is written: a new version beside the earlier ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from specklenn.core.data.atomic import replacing
+from specklenn.core.data.dataset_writer import write_dataset
+from specklenn.core.errors import ConfigError
+from specklenn.core.finetuning.finetune import Adapted, Adapting, Judgement
+from specklenn.core.finetuning.settings import Adaptation
+from specklenn.core.network import checkpoint
+from specklenn.core.network.checkpoint import TEMPERATURE, Card
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFiles:
+    """The files of one version.
+
+    Parameters
+    ----------
+    weights : Path
+    version : int
+    """
+
+    weights: Path
+    version: int
+
+    @property
+    def card(self) -> Path:
+        """Card of the weights."""
+        return checkpoint.card_path(self.weights)
+
+    @property
+    def supports(self) -> Path:
+        """Labelled shots, with the mask in use."""
+        return self.weights.with_suffix(".supports.h5")
+
+
+def next_version(output: Path) -> ModelFiles:
+    """Return the files of the first version that does not exist yet.
+
+    Parameters
+    ----------
+    output : Path
+        Without number and ending.
+
+    Raises
+    ------
+    ConfigError
+        If the folder does not exist.
+    """
+    if not output.parent.is_dir():
+        raise ConfigError(f"output: {output}: its folder does not exist")
+    version = 1
+    while (output.parent / f"{output.name}_{version}.safetensors").exists():
+        version += 1
+    weights = output.parent / f"{output.name}_{version}.safetensors"
+    return ModelFiles(weights=weights, version=version)
+
+
+def write_model(
+    files: ModelFiles, adaptation: Adaptation, adapting: Adapting, adapted: Adapted
+) -> None:
+    """Write supports, weights and card; the weights last, so that they are whole.
+
+    Raises
+    ------
+    DataError
+        If something cannot be written.
+    """
+    shots, judgement = adapting.shots, adapted.judgement
+    labels = [shots.classes[code] for code in shots.codes]
+    with replacing(files.supports) as (part,):
+        write_dataset(part, shots.frames, labels, mask=shots.mask)
+    card = Card(
+        name=f"{adaptation.name} {files.version}",
+        data=", ".join(str(run.file.name) for run in adaptation.data),
+        seed=adaptation.seed,
+        scores=_scores(adapting, adapted),
+        notes=f"Adapted from {adaptation.start}, area {adaptation.area.words}.",
+    )
+    checkpoint.save(
+        files.weights,
+        adapted.encoder,
+        adapting.model.preprocessing,
+        card,
+        adapting.model.rule,
+        TEMPERATURE if judgement is None else judgement.temperature,
+    )
+
+
+def _scores(adapting: Adapting, adapted: Adapted) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "labels": adapting.shots.counts(),
+        "held_out": len(adapting.held),
+        "tuned": adapted.tuned,
+    }
+    for name, judgement in (("before", adapted.before), ("after", adapted.after)):
+        if judgement is not None:
+            found[name] = _figures(judgement)
+    return found
+
+
+def _figures(judgement: Judgement) -> dict[str, float]:
+    return {
+        "accuracy": round(judgement.accuracy, 4),
+        "surprise_nats": round(judgement.surprise, 4),
+        "temperature": round(judgement.temperature, 4),
+        "calibration_error": round(judgement.reliability.error, 4),
+        "accepting_distance": round(judgement.accepting_distance, 3),
+    }

@@ -1,0 +1,134 @@
+"""What `specklenn adapt` is told: labels, the model to start from, the tuning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from specklenn.core.config.run_config import Calibration, Crop
+from specklenn.core.data import labelled_dataset
+from specklenn.core.data.detector_area import Area
+from specklenn.core.settings import Settings
+from specklenn.core.support import ClassName
+
+
+class LabelledRun(Settings):
+    """Labelled shots of one run.
+
+    Parameters
+    ----------
+    file : path
+        HDF5 or CXI file.
+    dataset : str
+        Frames in it.
+    labels : path or None
+        JSON file of labels, ours or psocake's; by default the labels are in the file.
+    """
+
+    file: Path
+    dataset: str = labelled_dataset.DATA
+    labels: Path | None = None
+
+
+class Tuning(Settings):
+    """How a trained network is trained on.
+
+    Parameters
+    ----------
+    steps : int
+    patterns_per_class : int
+        In a batch.
+    learning_rate : float
+        The highest; it rises over the first steps and falls along a cosine.
+    weight_decay : float
+        Taken off filters and matrices.
+    sharpness : float
+        Of the softmax over distances.
+    patches : int
+        Most rectangles that are masked out of a pattern.
+    patch_share : float
+        Longest side of a rectangle as a share of the pattern's side.
+    """
+
+    steps: int = Field(default=200, ge=1)
+    patterns_per_class: int = Field(default=16, ge=2)
+    learning_rate: float = Field(default=3e-4, gt=0)
+    weight_decay: float = Field(default=1e-3, ge=0)
+    sharpness: float = Field(default=10.0, gt=0)
+    patches: int = Field(default=1, ge=0, le=100)
+    patch_share: float = Field(default=0.5, gt=0, le=1)
+
+
+class Adaptation(Settings):
+    """One adaptation, from labels to a model.
+
+    Parameters
+    ----------
+    name : str
+        Of the model, on its card.
+    data : tuple of LabelledRun
+        Where the labelled shots are, all of one frame shape.
+    start : str
+        Model to start from, by name or file.
+    classes : tuple of str or None
+        Labels that are told apart; by default all that are found but no-hit and
+        unknown.
+    most_per_class : int or None
+        Labels of each class that are used, drawn at random; all by default.
+    held_out : float
+        Share of each class that is not trained on: it says which network is better,
+        the tuned one or the one it started from, and calibrates the scores.
+    calibration, preprocess, area
+        As in the configuration of a run; use the same.
+    tuning : Tuning
+    seed : int
+    output : path
+        Of the model, without an ending: ``NAME_1.safetensors`` is written, then
+        ``NAME_2.safetensors``, each with its card and its supports.
+    """
+
+    name: str = "adapted"
+    data: tuple[LabelledRun, ...] = Field(min_length=1)
+    start: str = "default"
+    classes: tuple[ClassName, ...] | None = Field(default=None, min_length=2)
+    most_per_class: int | None = Field(default=None, ge=2)
+    held_out: float = Field(default=1 / 3, ge=0, lt=1)
+    calibration: Calibration = Calibration()
+    preprocess: Crop = Crop()
+    area: Area = Area()
+    tuning: Tuning = Tuning()
+    seed: int = Field(default=0, ge=0)
+    output: Path = Path("adapted")
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _as_runs(cls, value: Any) -> Any:
+        """Accept a single run, and runs by their file alone."""
+        items = value if isinstance(value, (list, tuple)) else [value]
+        return [
+            {"file": item} if isinstance(item, (str, Path)) else item for item in items
+        ]
+
+    def located(self, folder: Path) -> Adaptation:
+        """Return the same with file names that start from a folder."""
+        runs = tuple(
+            run.model_copy(
+                update={
+                    "file": folder / run.file,
+                    "labels": run.labels and folder / run.labels,
+                }
+            )
+            for run in self.data
+        )
+        start = self.start
+        if start.endswith(".safetensors"):
+            start = str(folder / start)
+        update: dict[str, object] = {"data": runs, "start": start}
+        if self.calibration.mask_file is not None:
+            mask_file = str(folder / self.calibration.mask_file)
+            update["calibration"] = self.calibration.model_copy(
+                update={"mask_file": mask_file}
+            )
+        return self.model_copy(update=update | {"output": folder / self.output})

@@ -1,0 +1,144 @@
+"""Which shots of a run are offered for labelling: hits, spread over the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from specklenn.core.data.shots import IndexedSource, Shots
+from specklenn.core.distances import Embeddings
+from specklenn.core.errors import DataError
+from specklenn.core.flags import is_skipped
+from specklenn.core.hitfinder import HitFinding, count_lit, is_hit
+from specklenn.core.network.checkpoint import Checkpoint
+from specklenn.core.network.embed import embed
+from specklenn.core.preprocess import Cropper
+
+ANY_SHOT = HitFinding(enabled=False)
+
+BLOCK = 64
+"""Shots that are read at once; embedded on few cores in a fraction of a second."""
+
+Picture = npt.NDArray[np.float32]
+
+Ranges = Sequence[tuple[int, int]]
+Watch = Callable[[Ranges], Iterable[tuple[int, int]]]
+"""Goes through ranges of shots and may show how far it has come."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Offer:
+    """Shots to label.
+
+    Parameters
+    ----------
+    shots : (N,) int64
+        Their numbers in the run, increasing.
+    vectors : (N, D) float32 or None
+        Embedded, of unit length; None where nobody asked for it.
+    """
+
+    shots: npt.NDArray[np.int64]
+    vectors: Embeddings | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Viewer:
+    """How shots of a run are looked at.
+
+    Parameters
+    ----------
+    source : IndexedSource
+    cropper : Cropper
+    hit_finding : HitFinding
+    model : Checkpoint or None
+        That embeds them; None where nothing is suggested.
+    """
+
+    source: IndexedSource
+    cropper: Cropper
+    hit_finding: HitFinding
+    model: Checkpoint | None
+
+    def offer(
+        self, at_most: int, labelled: Iterable[int], watch: Watch = lambda r: r
+    ) -> Offer:
+        """Return the hits of the run, or so many of them, and all labelled shots.
+
+        Where shots are to be suggested, blocks are read from all over the run (the
+        same ones every time), otherwise from its beginning.
+
+        Parameters
+        ----------
+        at_most : int
+            Hits.
+        labelled : shots
+        watch : function
+            For a progress bar.
+
+        Raises
+        ------
+        DataError
+            If there is none.
+        """
+        found: dict[int, npt.NDArray[np.float32]] = {}
+        for start, stop in watch(self._blocks()):
+            found.update(self._judged(self.source.read(start, stop), self.hit_finding))
+            if len(found) >= at_most:
+                break
+        found = dict(list(found.items())[:at_most])
+        for shot in sorted(set(labelled).difference(found)):
+            found.update(self._judged(self.source.read(shot, shot + 1), ANY_SHOT))
+        if not found:
+            raise DataError(
+                "no shot of the run is a hit that can be shown; see hit_finder in "
+                "the configuration, or offer no-hits too"
+            )
+        shots = np.array(sorted(found), np.int64)
+        if self.model is None:
+            return Offer(shots=shots, vectors=None)
+        return Offer(shots=shots, vectors=np.stack([found[int(s)] for s in shots]))
+
+    def _blocks(self) -> Ranges:
+        first, last = self.source.first, self.source.first + len(self.source)
+        starts = np.arange(first, last, BLOCK)
+        if self.model is not None:
+            starts = np.random.default_rng(0).permutation(starts)
+        return [(int(start), min(int(start) + BLOCK, last)) for start in starts]
+
+    def _judged(
+        self, shots: Shots, hit_finding: HitFinding
+    ) -> dict[int, npt.NDArray[np.float32]]:
+        """Return the hits that can be judged, by number, with their vectors (D,)."""
+        cropped = self.cropper.crop(shots.frames)
+        lit = count_lit(cropped.photons, hit_finding.lit_above_photons)
+        chosen = is_hit(lit, hit_finding) & ~is_skipped(shots.flags | cropped.flags)
+        numbers = shots.index[chosen].tolist()
+        vectors = np.zeros((len(numbers), 0), np.float32)
+        if self.model is not None and numbers:
+            inputs = self.cropper.normalise(cropped.photons[chosen])
+            vectors = embed(self.model.encoder, inputs)
+        return dict(zip(numbers, vectors, strict=True))
+
+    def picture(self, shot: int, whole: bool) -> Picture:
+        """Return a shot for the eye.
+
+        Parameters
+        ----------
+        shot : int
+        whole : bool
+            The whole frame, or the part that the network sees.
+
+        Returns
+        -------
+        (h, w) float32, photons per pixel, NaN where bad
+        """
+        frames = self.source.read(shot, shot + 1).frames
+        if not whole:
+            cropped: Picture = self.cropper.crop(frames).photons[0]
+            return cropped
+        photons = self.cropper.calibrate(frames)[0]
+        return np.where(self.cropper.mask, np.float32(np.nan), photons)

@@ -1,0 +1,1 @@
+"""The embedding networks and what a weights file holds."""

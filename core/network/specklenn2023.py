@@ -1,0 +1,106 @@
+"""The paper's embedding network (IUCrJ 2023, section 3.1 and Fig. 2)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from specklenn.core.network.prototype_adapter import Placer
+
+EMBEDDING_SIZE = 128
+
+
+class Encoder(nn.Module):
+    """Maps patterns to unit vectors.
+
+    Two 5 x 5 convolutions of 32 and 64 channels, stride one, no padding, each
+    followed by ReLU, batch normalisation and 2 x 2 max pooling; two fully
+    connected layers of 512 and 128; unit length.
+
+    Parameters
+    ----------
+    input_side : int
+        Side of the square input, pixels.
+    embedding_size : int
+        Length of the vector.
+    initial_std : float
+        Weights start as a Gaussian of this standard deviation, biases at 0
+        (section 3.4: 0.2).
+
+    Raises
+    ------
+    ValueError
+        If the input is too small for the two convolutions.
+    """
+
+    architecture = "specklenn-2023"
+    placer: Placer | None = None
+    """The paper's network has none."""
+
+    def __init__(
+        self,
+        input_side: int,
+        embedding_size: int = EMBEDDING_SIZE,
+        initial_std: float = 0.2,
+    ) -> None:
+        super().__init__()
+        side = ((input_side - 4) // 2 - 4) // 2
+        if side < 1:
+            raise ValueError(f"input of {input_side} pixels, at least 16 expected")
+        self.input_side = input_side
+        self.embedding_size = embedding_size
+        self.convolution_1 = nn.Conv2d(1, 32, kernel_size=5)
+        self.normalisation_1 = nn.BatchNorm2d(32)
+        self.convolution_2 = nn.Conv2d(32, 64, kernel_size=5)
+        self.normalisation_2 = nn.BatchNorm2d(64)
+        self.hidden = nn.Linear(64 * side * side, 512)
+        self.embedding = nn.Linear(512, embedding_size)
+        self._initialise(initial_std)
+
+    def _initialise(self, std: float) -> None:
+        for layer in self.modules():
+            if isinstance(layer, (nn.Conv2d, nn.Linear)):
+                nn.init.normal_(layer.weight, mean=0.0, std=std)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+
+    def forward(self, patterns: Tensor) -> Tensor:
+        """Embed patterns.
+
+        Parameters
+        ----------
+        patterns : (B, 1, side, side) float32
+            Normalised, see `specklenn.core.preprocess`.
+
+        Returns
+        -------
+        (B, embedding_size) float32
+            Unit length.
+        """
+        x = self.convolution_1(patterns)  # (B, 32, side - 4, side - 4)
+        x = self.normalisation_1(functional.relu(x))
+        x = functional.max_pool2d(x, 2)  # (B, 32, half, half)
+        x = self.convolution_2(x)  # (B, 64, half - 4, half - 4)
+        x = self.normalisation_2(functional.relu(x))
+        x = functional.max_pool2d(x, 2)  # (B, 64, quarter, quarter)
+        x = functional.relu(self.hidden(torch.flatten(x, 1)))  # (B, 512)
+        return functional.normalize(self.embedding(x), dim=1)
+
+
+def store_channels_last(encoder: nn.Module) -> None:
+    """Lay out the filters as CPU convolutions like them, half as fast again.
+
+    Filters that lie like this already are not touched: another thread may use them.
+    """
+    for parameter in encoder.parameters():
+        if parameter.ndim == 4 and parameter.stride() != _channels_last(parameter):
+            # A copy: with one input channel both layouts count as contiguous, and
+            # only the copy gets the strides that the convolution looks at.
+            parameter.data = parameter.data.clone(memory_format=torch.channels_last)
+
+
+def _channels_last(parameter: Tensor) -> tuple[int, int, int, int]:
+    """Return the strides of filters (number, channels, rows, columns)."""
+    _, channels, rows, columns = parameter.shape
+    return rows * columns * channels, 1, columns * channels, channels

@@ -1,0 +1,1 @@
+"""What only reproduces the paper's Table 1."""

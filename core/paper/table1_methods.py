@@ -1,0 +1,244 @@
+"""What is compared when there are few labels: ours, the paper's, and Shi et al.'s."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from specklenn.core.baselines.shi2019 import THRESHOLD, probabilities, train_shi
+from specklenn.core.classify import Classifier
+from specklenn.core.distances import Embeddings, class_distances
+from specklenn.core.finetuning.finetune import Adapting
+from specklenn.core.finetuning.labelled_shots import LabelledShots, split
+from specklenn.core.finetuning.settings import Adaptation
+from specklenn.core.network.checkpoint import Card, Checkpoint
+from specklenn.core.network.embed import embed
+from specklenn.core.preprocess import Cropper, Preprocessing, prepare
+from specklenn.core.support import SupportSet
+from specklenn.core.training.augment import Augmentation
+from specklenn.core.training.data import FLOAT16_MOST, TrainingData
+from specklenn.core.training.settings import Training
+from specklenn.core.training.trainer import Trainer
+
+Codes = npt.NDArray[np.int64]
+
+SEEN = Preprocessing(crop=96, bin=2)
+"""Of the two published networks: the whole pattern in 48 x 48 pixels."""
+
+SUPPORTS = 5
+"""Per class, where the paper classifies in a five-shot manner."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Untrained:
+    """A model as it is, with a few supports.
+
+    Parameters
+    ----------
+    model : Checkpoint
+    labels : int
+        Supports per class.
+    """
+
+    model: Checkpoint
+    labels: int = SUPPORTS
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return f"{self.model.card.name}, no training"
+
+    def judge(
+        self, labelled: LabelledShots, queries: LabelledShots, seed: int
+    ) -> Codes:
+        """Classify with the labelled shots as supports."""
+        return classify(self.model, labelled, queries)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptedModel:
+    """What ``specklenn adapt`` makes of a model.
+
+    Parameters
+    ----------
+    model : Checkpoint
+    adaptation : Adaptation
+    labels : int
+        Per class; a third is held out.
+    """
+
+    model: Checkpoint
+    adaptation: Adaptation
+    labels: int
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return f"{self.model.card.name}, adapted"
+
+    def judge(
+        self, labelled: LabelledShots, queries: LabelledShots, seed: int
+    ) -> Codes:
+        """Adapt the model to the labelled shots; all of them are supports then."""
+        adaptation = self.adaptation.model_copy(update={"seed": seed})
+        adapting = Adapting(adaptation, labelled, self.model)
+        for _ in adapting.steps():
+            pass
+        model = Checkpoint(
+            encoder=adapting.result().encoder,
+            preprocessing=self.model.preprocessing,
+            card=self.model.card,
+            rule=self.model.rule,
+        )
+        return classify(model, labelled, queries)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperOnline:
+    """The paper's online training: its network from the start, on the labels alone.
+
+    Semi-hard triplets of rotated and masked shots, no learning-rate decay, the
+    validation shots choosing among the steps; then five supports of each class and mean
+    distances (sections 3 and 4.2).
+
+    Parameters
+    ----------
+    labels : int
+        Per class; a third validates.
+    preprocessing : Preprocessing
+    steps : int
+    validate_every : int
+    """
+
+    labels: int
+    preprocessing: Preprocessing = SEEN
+    steps: int = 400
+    validate_every: int = 50
+    name: str = "paper's online training"
+
+    def judge(
+        self, labelled: LabelledShots, queries: LabelledShots, seed: int
+    ) -> Codes:
+        """Train on two thirds of the labels and classify with five of them."""
+        random = np.random.default_rng([seed, 1])
+        trained, held = split(labelled.codes, 1 / 3, random)
+        inputs = prepare(labelled.frames, labelled.mask, self.preprocessing).inputs
+        trainer = Trainer(
+            self._training(labelled, seed), _data(labelled, trained, self)
+        )
+        best, encoder = -1.0, trainer.trained()
+        while trainer.steps_done < self.steps:
+            trainer.step()
+            if trainer.steps_done % self.validate_every == 0:
+                vectors = embed(trainer.trained(), inputs)
+                accuracy = _accuracy(vectors, labelled.codes, trained, held)
+                if accuracy > best:
+                    best, encoder = accuracy, trainer.trained()
+        model = Checkpoint(
+            encoder=encoder,
+            preprocessing=self.preprocessing,
+            card=Card(name="paper"),
+            rule="mean",
+        )
+        return classify(model, labelled.only(_first(labelled.codes, SUPPORTS)), queries)
+
+    def _training(self, labelled: LabelledShots, seed: int) -> Training:
+        return Training(
+            network="specklenn-2023",
+            preprocess=self.preprocessing,
+            classes=labelled.classes,
+            exposure=None,
+            augment=Augmentation(zoom=(1.0, 1.0), shift_pixels=0.0),
+            decay=False,
+            steps=self.steps,
+            samples_per_step=1,
+            patterns_per_class=16,
+            seed=seed,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShiOnline:
+    """The network of Shi et al. (2019), single-hits against anything else.
+
+    Parameters
+    ----------
+    labels : int
+        Per class.
+    preprocessing : Preprocessing
+    steps : int
+    """
+
+    labels: int
+    preprocessing: Preprocessing = SEEN
+    steps: int = 1000
+    name: str = "Shi et al. (2019)"
+
+    def judge(
+        self, labelled: LabelledShots, queries: LabelledShots, seed: int
+    ) -> Codes:
+        """Train on the labels; 0 where a single-hit is likelier than the threshold."""
+        inputs = prepare(labelled.frames, labelled.mask, self.preprocessing).inputs
+        network = train_shi(inputs, labelled.codes == 0, self.steps, seed)
+        asked = prepare(queries.frames, queries.mask, self.preprocessing).inputs
+        return (probabilities(network, asked) <= THRESHOLD).astype(np.int64)
+
+
+def classify(
+    model: Checkpoint, labelled: LabelledShots, queries: LabelledShots
+) -> Codes:
+    """Return the class of every query, with all labelled shots as supports."""
+    supports = SupportSet(
+        frames=labelled.frames,
+        labels=np.array([labelled.classes[code] for code in labelled.codes]),
+        classes=labelled.classes,
+        origins=labelled.origins,
+        mask=labelled.mask,
+    )
+    cropper = Cropper(model.preprocessing, supports.shape, labelled.mask)
+    classifier = Classifier(model, supports, cropper)
+    found: Codes = classifier.distances(classifier.embed(queries.frames)).argmin(axis=1)
+    return found
+
+
+def _accuracy(vectors: Embeddings, codes: Codes, supports: Codes, held: Codes) -> float:
+    """Return how many of some vectors are nearest to their class, by mean distance."""
+    distances = class_distances(
+        vectors[held], vectors[supports], codes[supports], int(codes.max()) + 1
+    )
+    return float((distances.argmin(axis=1) == codes[held]).mean())
+
+
+def _first(codes: Codes, number: int) -> Codes:
+    """Return the first rows of every class."""
+    return np.concatenate(
+        [np.flatnonzero(codes == code)[:number] for code in np.unique(codes)]
+    )
+
+
+def _data(labelled: LabelledShots, rows: Codes, recipe: PaperOnline) -> TrainingData:
+    """Return shots as the trainer takes them: one sample, photons in bins."""
+    cropper = Cropper(
+        recipe.preprocessing.model_copy(
+            update={"scale": "linear", "standardise": False}
+        ),
+        (labelled.frames.shape[1], labelled.frames.shape[2]),
+        labelled.mask,
+    )
+    photons = torch.from_numpy(
+        cropper.normalise(cropper.crop(labelled.frames[rows]).photons)
+    )
+    bad = photons.isnan()
+    return TrainingData(
+        patterns=photons.masked_fill(bad, 0.0).clamp_max(FLOAT16_MOST).half(),
+        bad=bad.all(dim=0),
+        samples=torch.zeros(len(rows), dtype=torch.int64),
+        labels=torch.from_numpy(labelled.codes[rows]),
+        classes=labelled.classes,
+        files=torch.zeros(len(rows), dtype=torch.int64),
+        sample_names=("sample",),
+        file_names=("labels",),
+    )

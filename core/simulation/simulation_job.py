@@ -1,0 +1,108 @@
+"""A dataset to be made, cut into blocks that anybody can make in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from specklenn.core.settings import Settings
+from specklenn.core.simulation.experiment import Experiment
+from specklenn.core.simulation.simulator import Factory, PerClass, SimulatedShots
+
+BLOCK_BYTES = 8_000_000
+MOST_SHOTS = 64
+
+
+class Task(Settings):
+    """A simulated dataset.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        As it was written.
+    folder : path
+        What its relative file names start from.
+    shots : int
+        In the whole dataset.
+    per_class : int or None
+        Shots of every class of every sample, sample after sample; by default
+        every shot draws its class and its sample.
+    live_Hz : float or None
+        Rate at which the dataset is written; as fast as possible by default.
+    """
+
+    experiment: Experiment
+    folder: Path = Path()
+    shots: int = Field(ge=1)
+    per_class: int | None = Field(default=None, ge=1)
+    live_Hz: float | None = Field(default=None, gt=0)
+
+    @property
+    def described(self) -> str:
+        """The task as JSON, without where it was done: what a file is made from."""
+        return self.model_dump_json(exclude={"folder"})
+
+    @property
+    def located(self) -> Experiment:
+        """The experiment with file names that can be opened."""
+        return self.experiment.located(self.folder)
+
+    @property
+    def block_shots(self) -> int:
+        """Shots in a block: the same for a task however many work on it."""
+        frame = 4 * int(np.prod(self.located.detector.shape))
+        return max(1, min(MOST_SHOTS, BLOCK_BYTES // frame))
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks."""
+        return -(-self.shots // self.block_shots)
+
+    def factory(self) -> Factory:
+        """Return the factory that makes the shots."""
+        if self.per_class is None:
+            return Factory(self.located)
+        plan = PerClass(self.experiment.classes, self.per_class)
+        # One sample after the other: none is needed again.
+        return Factory(self.located, plan, most_bytes=0)
+
+
+class BlockMaker:
+    """Makes the blocks of a task, as shots or as bytes.
+
+    Parameters
+    ----------
+    task : Task
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.factory = task.factory()
+        self._task = task
+
+    def make(self, block: int) -> bytes:
+        """Return a block's truth and patterns as bytes; see `unpack`."""
+        shots = self.factory.shots(self.indices(block))
+        return shots.truth.tobytes() + shots.patterns.tobytes()
+
+    def indices(self, block: int) -> npt.NDArray[np.int64]:
+        """Return the shots of a block, (n,) int64."""
+        size = self._task.block_shots
+        return np.arange(block * size, min((block + 1) * size, self._task.shots))
+
+    def unpack(self, block: int, packed: bytes) -> SimulatedShots:
+        """Turn the bytes of a block into shots."""
+        factory, number = self.factory, len(self.indices(block))
+        truth = np.frombuffer(packed, factory.dtype, number)
+        patterns = np.frombuffer(packed, factory.pattern_dtype, offset=truth.nbytes)
+        return SimulatedShots(
+            patterns=patterns.reshape(number, *factory.geometry.shape), truth=truth
+        )
+
+
+def make_work(text: str) -> Callable[[int], bytes]:
+    """Return what makes the blocks of a task given as JSON."""
+    return BlockMaker(Task.model_validate_json(text)).make

@@ -1,0 +1,194 @@
+"""Shots of a simulated experiment.
+
+Shot i is a function of the experiment and i alone, whoever draws it and in
+whatever batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from specklenn.core.simulation.debris import background
+from specklenn.core.simulation.detector import Geometry
+from specklenn.core.simulation.experiment import Experiment
+from specklenn.core.simulation.exposure import Exposure, expose
+from specklenn.core.simulation.noise import Readout, draw_jitter
+from specklenn.core.simulation.sample_library import MOST_BYTES, Catalogue
+from specklenn.core.simulation.truth import fill_row, truth_dtype
+
+SHOT_STREAM = 2
+"""Keeps the random numbers of shots apart from those of pools."""
+
+MOST_PHOTONS = np.iinfo(np.uint16).max
+
+Choose = Callable[[np.random.Generator, str, int], Exposure]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SimulatedShots:
+    """Some shots of a simulated experiment.
+
+    Parameters
+    ----------
+    patterns : (B, ...) float32 or uint16
+        Photons per pixel (or ADU), of the detector's shape; whole numbers where
+        the detector counts photons.
+    truth : (B,) structured
+        See `specklenn.core.simulation.truth.truth_dtype`.
+    """
+
+    patterns: npt.NDArray[Any]
+    truth: npt.NDArray[np.void]
+
+    @property
+    def labels(self) -> npt.NDArray[np.str_]:
+        """Class of each shot, (B,)."""
+        labels: npt.NDArray[np.str_] = self.truth["label"]
+        return labels
+
+    @property
+    def names(self) -> npt.NDArray[np.str_]:
+        """Sample of each shot, (B,)."""
+        names: npt.NDArray[np.str_] = self.truth["name"]
+        return names
+
+    def behind(self, first: int) -> SimulatedShots:
+        """Return the shots without the first ones."""
+        return SimulatedShots(patterns=self.patterns[first:], truth=self.truth[first:])
+
+
+class Plan(Protocol):
+    """Says what each shot shows."""
+
+    def of(self, index: int, random: np.random.Generator) -> tuple[str, int]:
+        """Return the class of a shot and the number of its sample."""
+
+
+class Mixture:
+    """Every shot draws its class by the experiment's fractions, and any sample.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    samples : int
+    """
+
+    def __init__(self, experiment: Experiment, samples: int) -> None:
+        shares = np.array([experiment.fractions[name] for name in experiment.classes])
+        self._classes = experiment.classes
+        self._shares = np.cumsum(shares / shares.sum())
+        self._samples = samples
+
+    def of(self, index: int, random: np.random.Generator) -> tuple[str, int]:
+        """Return the class of a shot and the number of its sample."""
+        drawn = int(np.searchsorted(self._shares, random.random(), side="right"))
+        label = self._classes[min(drawn, len(self._classes) - 1)]
+        return label, int(random.integers(self._samples))
+
+
+class PerClass:
+    """As many shots of every class of every sample, sample after sample.
+
+    Parameters
+    ----------
+    classes : tuple of str
+    each : int
+        Shots of one class of one sample.
+    """
+
+    def __init__(self, classes: tuple[str, ...], each: int) -> None:
+        self._classes = classes
+        self._each = each
+
+    def of(self, index: int, random: np.random.Generator) -> tuple[str, int]:
+        """Return the class of a shot and the number of its sample."""
+        group = index // self._each
+        return self._classes[group % len(self._classes)], group // len(self._classes)
+
+
+class Factory:
+    """Makes every shot anew: forms, orientations, places, fluence and noise.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    plan : Plan, optional
+        A mixture by the experiment's fractions by default.
+    most_bytes : int
+        Memory for samples made ready.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        plan: Plan | None = None,
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
+        detector = experiment.detector
+        self.experiment = experiment
+        self.mask = detector.mask()
+        self.geometry = Geometry.of(detector)
+        self.catalogue = Catalogue(experiment, self.geometry, most_bytes)
+        self.plan = plan or Mixture(experiment, len(self.catalogue))
+        self.dtype = truth_dtype(max(experiment.hits))
+        counts = experiment.noise.counts_photons
+        self.pattern_dtype = np.dtype(np.uint16 if counts else np.float32)
+        self._readout = Readout(experiment.noise, self.mask, experiment.seed)
+        self._background = background(self.geometry, experiment.background_photons)
+
+    def expose(self, random: np.random.Generator, label: str, sample: int) -> Exposure:
+        """Draw one noise-free shot of a class of a sample, by its number."""
+        found = self.catalogue[sample]
+        conditions = self.catalogue.conditions(sample)
+        return expose(random, conditions, self.geometry, label, found)
+
+    def shots(
+        self, indices: npt.NDArray[np.int64], choose: Choose | None = None
+    ) -> SimulatedShots:
+        """Draw the shots of these numbers.
+
+        Parameters
+        ----------
+        indices : (B,) int64
+            0 or more; the same number always gives the same shot.
+        choose : function, optional
+            Gives an exposure of a class of a sample; a new one by default.
+        """
+        shape = (len(indices), *self.geometry.shape)
+        patterns = np.empty(shape, self.pattern_dtype)
+        truth = np.empty(len(indices), self.dtype)
+        streams = [self._random(int(index)) for index in indices]
+        planned = [
+            self.plan.of(int(index), random)
+            for index, random in zip(indices, streams, strict=True)
+        ]
+        # Shots of one sample after each other: it is made ready only once.
+        for row in sorted(range(len(indices)), key=lambda row: planned[row][1]):
+            label, sample = planned[row]
+            exposure = (choose or self.expose)(streams[row], label, sample)
+            truth[row]["label"] = label
+            truth[row]["name"] = exposure.name
+            patterns[row] = self._measure(streams[row], exposure, truth[row])
+        return SimulatedShots(patterns=patterns, truth=truth)
+
+    def _random(self, index: int) -> np.random.Generator:
+        return np.random.default_rng([self.experiment.seed, SHOT_STREAM, index])
+
+    def _measure(
+        self, random: np.random.Generator, exposure: Exposure, row: np.void
+    ) -> npt.NDArray[np.float32]:
+        """Draw what the detector reads and fill in what is known."""
+        jitter = draw_jitter(random, self.experiment.noise)
+        fill_row(row, exposure.particles, jitter, exposure.debris)
+        expected = exposure.expected + self._background
+        read = self._readout.measure(
+            random, expected.reshape(self.geometry.shape), jitter
+        )
+        if self.experiment.noise.counts_photons:
+            read = np.minimum(read, MOST_PHOTONS)
+        return read

@@ -1,0 +1,214 @@
+"""The few-shot loss: a scene's patterns judge each other as queries and supports.
+
+A scene holds two samples with as many patterns of every class of each. Three kinds of
+tasks: the first class of a sample (single-hits) against the second (multi-hits); the
+first against anything else, first-class patterns of the other sample among it; and, if
+there are more classes, the second against the others (non-sample-hits). Every
+pattern is a query whose supports are all others of the task; the loss is the
+cross-entropy of softmax(-sharpness * mean distance), the paper's rule. A network that
+places classes by their supports has the same tasks by distances to these places, with
+one to all others as supports. Episodes of this kind: Snell et al. (2017), there with
+prototypes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+SAMPLES = 2
+"""In a scene."""
+
+Place = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Means (B, classes, D), kinds (classes, 3), numbers (B, classes) to places, see
+`specklenn.core.network.prototype_adapter.Placer`."""
+
+
+def episode_loss(
+    vectors: Tensor, classes: int, patterns: int, sharpness: float
+) -> Tensor:
+    """Return the mean loss of the tasks of one scene.
+
+    Parameters
+    ----------
+    vectors : (2 * classes * patterns, D) float32, unit length
+        Sample after sample, class after class.
+    classes : int
+    patterns : int
+        Of each class of each sample, at least two.
+    sharpness : float
+        Inverse of the softmax's temperature.
+
+    Returns
+    -------
+    () float32
+
+    Raises
+    ------
+    ValueError
+        If the number of vectors is another.
+    """
+    if len(vectors) != SAMPLES * classes * patterns or patterns < 2:
+        raise ValueError(
+            f"{len(vectors)} vectors, {SAMPLES} samples of {classes} classes of "
+            f"{patterns} patterns expected, 2 or more of each"
+        )
+    distances = distances_between(vectors)
+    rows = torch.arange(len(vectors)).reshape(SAMPLES, classes, patterns)
+    losses = []
+    for sample in range(SAMPLES):
+        ours, foreign = rows[sample], rows[1 - sample, 0, : max(patterns // 2, 1)]
+        rest = torch.cat((ours[1:].flatten(), foreign))
+        losses.append(task_loss(distances, ours[0], ours[1], sharpness))
+        losses.append(task_loss(distances, ours[0], rest, sharpness))
+        if classes > 2:
+            others = ours[2:].flatten()
+            losses.append(task_loss(distances, ours[1], others, sharpness))
+    return torch.stack(losses).mean()
+
+
+def task_loss(
+    distances: Tensor, ours: Tensor, theirs: Tensor, sharpness: float
+) -> Tensor:
+    """Return the loss of one two-way task, both classes weighing the same.
+
+    Parameters
+    ----------
+    distances : (B, B) float32
+        Zero on the diagonal.
+    ours, theirs : (n,), (m,) int64
+        Rows of the two classes, two or more of each.
+    sharpness : float
+    """
+    sides = []
+    for own, opposite in ((ours, theirs), (theirs, ours)):
+        near = distances[own][:, own].sum(dim=1) / (len(own) - 1)
+        far = distances[own][:, opposite].mean(dim=1)
+        sides.append(functional.softplus(sharpness * (near - far)).mean())
+    return 0.5 * (sides[0] + sides[1])
+
+
+def placed_loss(
+    vectors: Tensor,
+    kinds: Tensor,
+    patterns: int,
+    sharpness: float,
+    place: Place,
+    generator: torch.Generator,
+) -> Tensor:
+    """Return the mean loss of the tasks of one scene by the places of classes.
+
+    The tasks of `episode_loss` and, with three classes, that of all of them. Every
+    pattern is a query with supports of its own, one to all others of each class.
+
+    Parameters
+    ----------
+    vectors : (2 * classes * patterns, D) float32, unit length
+        Sample after sample, class after class.
+    kinds : (classes, 3) float32
+        See `specklenn.core.network.prototype_adapter.kinds_of`.
+    patterns : int
+        Of each class of each sample, at least two.
+    sharpness : float
+    place : function
+    generator : torch.Generator
+        For the supports.
+
+    Returns
+    -------
+    () float32
+    """
+    classes = len(kinds)
+    rows = torch.arange(len(vectors)).reshape(SAMPLES, classes, patterns)
+    others = kinds[1:].sum(dim=0)
+    losses = []
+    for sample in range(SAMPLES):
+        ours, foreign = rows[sample], rows[1 - sample, 0, : max(patterns // 2, 1)]
+        rest = torch.cat((ours[1:].flatten(), foreign))
+        tasks: list[tuple[Sequence[Tensor], Tensor]] = [
+            ((ours[0], ours[1]), kinds[:2]),
+            ((ours[0], rest), torch.stack((kinds[0], others))),
+        ]
+        if classes > 2:
+            known = torch.stack((kinds[1], kinds[2:].sum(dim=0)))
+            tasks += [((ours[1], ours[2:].flatten()), known), (tuple(ours), kinds)]
+        losses += [
+            placed_task_loss(vectors, members, of_task, sharpness, place, generator)
+            for members, of_task in tasks
+        ]
+    return torch.stack(losses).mean()
+
+
+def placed_task_loss(
+    vectors: Tensor,
+    members: Sequence[Tensor],
+    kinds: Tensor,
+    sharpness: float,
+    place: Place,
+    generator: torch.Generator,
+) -> Tensor:
+    """Return the loss of one task by the places of its classes, which weigh the same.
+
+    Parameters
+    ----------
+    vectors : (B, D) float32
+    members : sequence of (n,) int64
+        Rows of each class.
+    kinds : (classes, 3) float32
+    sharpness : float
+    place : function
+    generator : torch.Generator
+    """
+    queries = torch.cat(tuple(members))
+    numbers = draw_numbers(len(queries), [len(own) for own in members], generator)
+    means = []
+    for own, number in zip(members, numbers.T, strict=True):
+        keys = torch.rand(len(queries), len(own), generator=generator)
+        keys[queries[:, None] == own] = torch.inf
+        chosen = keys.argsort(dim=1).argsort(dim=1) < number[:, None]
+        means.append(chosen.float() @ vectors[own] / number[:, None])
+    places = place(torch.stack(means, dim=1), kinds, numbers.float())
+    squares = (vectors[queries][:, None] - places).square().sum(dim=2)
+    # Bounded from below: the root has no slope at zero.
+    logits = -sharpness * squares.clamp_min(1e-6).sqrt()
+    truth = torch.arange(len(members)).repeat_interleave(
+        torch.tensor([len(own) for own in members])
+    )
+    weights = torch.tensor([1 / len(own) for own in members])
+    return functional.cross_entropy(logits, truth, weights)
+
+
+def draw_numbers(
+    queries: int, sizes: Sequence[int], generator: torch.Generator
+) -> Tensor:
+    """Draw how many supports of each class a query has, (queries, classes) int64.
+
+    Evenly in the logarithm from one to all other patterns of the smallest class; for
+    every other query the same of each class, else each a factor of about e away.
+    """
+    most = math.log(min(sizes) - 1 + 0.999)
+    common = torch.rand(queries, 1, generator=generator) * most
+    apart = torch.randn(queries, len(sizes), generator=generator)
+    apart[::2] = 0
+    limits = torch.tensor(sizes) - 1
+    return torch.minimum(torch.exp(common + apart).long().clamp_min(1), limits)
+
+
+def distances_between(vectors: Tensor) -> Tensor:
+    """Return Euclidean distances between unit vectors, exactly 0 to themselves.
+
+    Parameters
+    ----------
+    vectors : (B, D) float32, unit length
+
+    Returns
+    -------
+    (B, B) float32
+    """
+    squares = 2.0 - 2.0 * vectors @ vectors.T
+    # Bounded from below: the root has no slope at zero.
+    return squares.clamp_min(1e-6).sqrt() * (1.0 - torch.eye(len(vectors)))

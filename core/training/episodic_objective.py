@@ -1,0 +1,137 @@
+"""The few-shot lesson: scenes whose patterns judge each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from specklenn.core.errors import DataError
+from specklenn.core.network.prototype_adapter import KNOWN, kinds_of
+from specklenn.core.training.data import TrainingData
+from specklenn.core.training.episode_conditions import SceneSettings, show
+from specklenn.core.training.episodic_loss import SAMPLES, episode_loss, placed_loss
+from specklenn.core.training.objective import (
+    Batch,
+    InUse,
+    Judged,
+    groups_of,
+    joined,
+    part_stream,
+)
+from specklenn.core.training.settings import Episodes, Exposure, Training
+
+
+class Scenes:
+    """The few-shot lesson: scenes whose patterns judge each other.
+
+    Parameters
+    ----------
+    settings : Training
+    episodes : Episodes
+    data : TrainingData
+        Noise-free patterns; the first class is told from all others.
+
+    Raises
+    ------
+    DataError
+        If a dataset has fewer than two samples with enough patterns of every
+        class, the settings are for another number of datasets, or only a placer is
+        to be trained for classes that it does not know.
+    """
+
+    def __init__(
+        self, settings: Training, episodes: Episodes, data: TrainingData
+    ) -> None:
+        self._settings = settings
+        self._episodes = episodes
+        self._data = data
+        number = int(data.files.max()) + 1
+        shown = episodes.datasets or (SceneSettings(),) * number
+        if len(shown) != number:
+            raise DataError(
+                f"training.episodes.datasets: {len(shown)} given for {number} datasets"
+            )
+        self._shown = shown
+        self._groups: list[list[list[Tensor]]] = [[] for _ in shown]
+        for group in groups_of(data):
+            if min(map(len, group)) >= episodes.patterns_per_class:
+                self._groups[int(data.files[group[0][0]])].append(group)
+        for file, found in enumerate(self._groups):
+            if len(found) < SAMPLES:
+                raise DataError(
+                    f"{data.file_names[file]}: fewer than {SAMPLES} samples have "
+                    f"{episodes.patterns_per_class} patterns of every class, as "
+                    "training.episodes asks for"
+                )
+        self._shares = torch.tensor([one.share for one in shown])
+        self._kinds = kinds_of(data.classes)
+        if settings.only_placer and self._kinds is None:
+            raise DataError(
+                f"training.only_placer: classes {', '.join(data.classes)} found, only "
+                f"{', '.join(KNOWN)} and joins of them can be placed"
+            )
+        noise = (settings.exposure or Exposure()).noise
+        self._read_noise = noise.read_noise_photons * settings.preprocess.bin
+
+    @property
+    def parts(self) -> int:
+        """Scenes in a step."""
+        return self._episodes.scenes
+
+    def draw(self, step: int, parts: Sequence[int]) -> Batch:
+        """Return some of the step's scenes."""
+        seed = self._settings.seed
+        scenes = [self.scene(part_stream(seed, step, part)) for part in parts]
+        inputs = [inputs for inputs, _ in scenes]
+        return joined(inputs, [rows for _, rows in scenes], seed, step, parts)
+
+    def judge(self, network: InUse, batch: Batch) -> Judged:
+        """Return the mean loss of the scenes in a batch.
+
+        That of the mean distance, and as much of measuring to the places that the
+        network gives the classes, if it does.
+        """
+        classes, each = len(self._data.classes), self._episodes.patterns_per_class
+        sharpness = self._episodes.sharpness
+        scenes = torch.split(network.embed(batch.inputs), SAMPLES * classes * each)
+        losses = [episode_loss(part, classes, each, sharpness) for part in scenes]
+        if network.place is not None and self._kinds is not None:
+            random = torch.Generator().manual_seed(batch.seed)
+            losses += [
+                placed_loss(part, self._kinds, each, sharpness, network.place, random)
+                for part in scenes
+            ]
+        return Judged(loss=torch.stack(losses).mean())
+
+    def scene(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Make one scene.
+
+        Returns
+        -------
+        inputs : (2 * classes * patterns, 1, side, side) float32
+            Sample after sample, class after class.
+        rows : (2 * classes * patterns,) int64
+        """
+        file = int(torch.multinomial(self._shares, 1, generator=generator))
+        groups = self._groups[file]
+        chosen = torch.randperm(len(groups), generator=generator)[:SAMPLES].tolist()
+        each = self._episodes.patterns_per_class
+        rows, photons = [], []
+        for sample in chosen:
+            first = self._data.patterns[groups[sample][0]].float().sum(dim=(1, 2))
+            for of_class in groups[sample]:
+                order = torch.randperm(len(of_class), generator=generator)[:each]
+                rows.append(of_class[order])
+                photons.append(first.mean().expand(each))
+        drawn = torch.cat(rows)
+        inputs = show(
+            self._data.patterns[drawn].float(),
+            torch.cat(photons),
+            self._settings.preprocess,
+            self._shown[file],
+            self._read_noise,
+            generator,
+        )
+        return inputs, drawn

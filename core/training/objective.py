@@ -1,0 +1,131 @@
+"""What one training step shows and how it is judged, whatever the kind of lesson.
+
+A step is made of parts, samples or scenes, each drawn from random numbers of its
+own. So a step shows the same whoever draws which of its parts, and when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from specklenn.core.errors import DataError
+from specklenn.core.training.data import TrainingData
+from specklenn.core.training.episodic_loss import Place
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class InUse:
+    """A network as lessons use it: all they give and get is float32 on the CPU.
+
+    Parameters
+    ----------
+    embed : function
+        Inputs (B, 1, side, side) to unit vectors (B, D).
+    place : function or None
+        That of its `specklenn.core.network.prototype_adapter.Placer`, if it has one.
+    """
+
+    embed: Callable[[Tensor], Tensor]
+    place: Place | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Batch:
+    """Parts of one step, ready for the network.
+
+    Parameters
+    ----------
+    inputs : (B, 1, side, side) float32
+    rows : (B,) int64
+        Of the training data.
+    seed : int
+        For what is drawn when the batch is judged.
+    """
+
+    inputs: Tensor
+    rows: Tensor
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Judged:
+    """The loss of one batch.
+
+    Parameters
+    ----------
+    loss : () Tensor
+    semi_hard_share : float
+        Share of the matching pairs with a semi-hard negative; not a number for
+        episodes.
+    """
+
+    loss: Tensor
+    semi_hard_share: float = float("nan")
+
+
+class Lesson(Protocol):
+    """Draws batches and judges them."""
+
+    @property
+    def parts(self) -> int:
+        """How many parts a step has."""
+
+    def draw(self, step: int, parts: Sequence[int]) -> Batch:
+        """Return some parts of a step, by their numbers from 0."""
+
+    def judge(self, network: InUse, batch: Batch) -> Judged:
+        """Return the loss of a batch."""
+
+
+def part_stream(seed: int, step: int, part: int) -> torch.Generator:
+    """Return the random numbers that a part of a step is drawn from."""
+    # From 1: a zero at the end changes nothing, and the step has a stream as well.
+    return seeded(seed, step, part + 1)
+
+
+def seeded(*numbers: int) -> torch.Generator:
+    """Return the random numbers of some integers."""
+    return torch.Generator().manual_seed(mixed(*numbers))
+
+
+def mixed(*numbers: int) -> int:
+    """Return a seed made of some integers."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
+
+
+def joined(
+    inputs: Sequence[Tensor],
+    rows: Sequence[Tensor],
+    seed: int,
+    step: int,
+    parts: Sequence[int],
+) -> Batch:
+    """Put parts of a step together; what is drawn later depends on which they are."""
+    return Batch(
+        inputs=torch.cat(tuple(inputs)),
+        rows=torch.cat(tuple(rows)),
+        seed=mixed(seed, step, *parts, len(parts)),
+    )
+
+
+def groups_of(data: TrainingData) -> list[list[Tensor]]:
+    """Return the rows of every class (inner) of every sample (outer).
+
+    Raises
+    ------
+    DataError
+        If no sample has two patterns of every class.
+    """
+    groups = data.groups()
+    if not groups:
+        raise DataError(
+            f"{', '.join(data.file_names)}: no sample has two patterns of every class "
+            f"({', '.join(data.classes)})"
+        )
+    return groups

@@ -1,0 +1,55 @@
+"""Opens the window for labelling and runs it to its end."""
+
+from __future__ import annotations
+
+import sys
+
+from specklenn.gui.common import qt_check
+from specklenn.gui.labeller.session_protocol import LabelDesk
+
+USUAL_SIZE = (1280, 860)
+WRONG_USAGE, INTERRUPTED = 2, 130
+
+
+def run(desk: LabelDesk, title: str) -> int:
+    """Open the window; returns the exit code when it is closed.
+
+    0: closed; 2: Qt is missing or does not start; 130: interrupted.
+
+    Parameters
+    ----------
+    desk : LabelDesk
+        Keeps the labels.
+    title : str
+        Name of the run.
+    """
+    refusal = qt_check.refusal()
+    if refusal:
+        return _refuse(refusal)
+    qt_check.prefer_pyside()
+    try:
+        return _open(desk, title)
+    except ImportError as error:
+        return _refuse(f"Qt does not start here ({error}): {qt_check.INSTALL}")
+
+
+def _open(desk: LabelDesk, title: str) -> int:
+    from pyqtgraph.Qt import QtWidgets
+
+    from specklenn.gui.common.interrupts import on_interrupt
+    from specklenn.gui.labeller.window import LabelWindow
+
+    app = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["specklenn"])
+    window = LabelWindow(desk, title)
+    room = app.primaryScreen().availableGeometry()
+    window.resize(min(USUAL_SIZE[0], room.width()), min(USUAL_SIZE[1], room.height()))
+    with on_interrupt(lambda: app.exit(INTERRUPTED)):
+        window.show()
+        code = int(app.exec())
+    window.close()
+    return code
+
+
+def _refuse(sentence: str) -> int:
+    print(f"specklenn label: {sentence}, or use --terminal", file=sys.stderr)
+    return WRONG_USAGE

@@ -1,0 +1,231 @@
+"""The window for labelling: one large pattern, and a key for every label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
+
+from specklenn.gui.common import formats
+from specklenn.gui.common.elided_label import Chip, ElidedLabel
+from specklenn.gui.common.image import LARGEST_SIDE, Values
+from specklenn.gui.common.theme import STYLE_SHEET, class_styles
+from specklenn.gui.labeller.class_rows import SIDE, LabelRow
+from specklenn.gui.labeller.session_protocol import DeskView, LabelDesk
+from specklenn.gui.monitor.help import HelpPanel
+from specklenn.gui.monitor.thumbnail import colour_table, picture_of
+
+SCALES: dict[str, Callable[[Values], Values]] = {
+    "log": np.log1p,
+    "sqrt": np.sqrt,
+    "linear": lambda values: values,
+}
+PANEL_WIDTH = 340
+HINT = "Space next · ← back · S suggest · U undo · F filter · F1 all keys"
+EXPLANATION = (
+    "A digit labels the pattern and shows the next one; digits of the number pad do "
+    "too.\nEvery label is saved at once. Grey pixels are masked. Suggested patterns "
+    "stand for many others,\nor the labels so far leave them uncertain. The small "
+    "pictures are the latest of each label."
+)
+
+
+class PatternView(QtWidgets.QWidget):
+    """A pattern as large as there is room."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.picture = QtGui.QImage()
+        self.setMinimumSize(200, 200)
+
+    def set_picture(self, picture: QtGui.QImage) -> None:
+        """Show another one."""
+        self.picture = picture
+        self.update()
+
+    def picture_rect(self) -> QtCore.QRect:
+        """Where the pattern is drawn: centred, in its proportions."""
+        keep = QtCore.Qt.AspectRatioMode.KeepAspectRatio
+        place = QtCore.QRect(
+            QtCore.QPoint(0, 0), self.picture.size().scaled(self.size(), keep)
+        )
+        place.moveCenter(self.rect().center())
+        return place
+
+    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
+        """Draw the pattern with sharp pixels."""
+        painter = QtGui.QPainter(self)
+        painter.drawImage(self.picture_rect(), self.picture)
+
+
+class LabelWindow(QtWidgets.QWidget):
+    """Pattern on the left, labels and what to know on the right.
+
+    Parameters
+    ----------
+    desk : LabelDesk
+        Keeps the labels; the window only calls it and draws what it says.
+    title : str
+        Name of the run.
+    """
+
+    def __init__(self, desk: LabelDesk, title: str) -> None:
+        super().__init__()
+        self.setWindowTitle(f"specklenn label: {title}")
+        self.setStyleSheet(STYLE_SHEET)
+        self._desk = desk
+        self._title = title
+        self._colours = colour_table()
+        self._scale = next(iter(SCALES))
+        self._small: dict[int, QtGui.QImage] = {}
+        self.pattern = PatternView()
+        styles = class_styles(tuple(desk.keys.values()))
+        self.rows = [
+            LabelRow(key, name, styles[name]) for key, name in desk.keys.items()
+        ]
+        self.shot = ElidedLabel(bold=True, larger=1.3)
+        self.label = Chip(bold=True)
+        self.reason = QtWidgets.QLabel()
+        self.reason.setWordWrap(True)
+        self.place = ElidedLabel(muted=True)
+        self.frame = ElidedLabel(muted=True)
+        self.progress = QtWidgets.QProgressBar()
+        self.progress.setTextVisible(False)
+        self.progress.setFixedHeight(8)
+        self.progress_words = ElidedLabel()
+        self.guesses = ElidedLabel(muted=True)
+        self.message = ElidedLabel()
+        self._add_actions()
+        self._lay_out()
+        self.help = HelpPanel(self, self.actions(), EXPLANATION)
+        self.setFocusPolicy(QtCore.Qt.FocusPolicy.StrongFocus)
+        self.setFocus()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Draw what the desk says."""
+        view = self._desk.view()
+        pattern = self._desk.picture(LARGEST_SIDE)
+        self.pattern.set_picture(
+            picture_of(pattern, self._colours, SCALES[self._scale])
+        )
+        self.shot.set_text(f"{self._title}   shot {view.shot}")
+        self.label.set_text(view.label or "no label")
+        self.label.set_mark("fill", "blue" if view.label else "grey")
+        self.reason.setText(view.reason)
+        self.place.set_text(
+            f"{view.place or formats.NOTHING} of {view.listed} {view.filter_name}"
+        )
+        self.frame.set_text(f"{view.frame}, {self._scale}")
+        self._show_progress(view)
+        self.message.set_text(view.message)
+        self.message.set_mark("fill", "red" if view.failed else "")
+        for row in self.rows:
+            row.set_count(view.counts.get(row.name, 0))
+            row.set_current(row.name == view.label)
+            row.set_examples(
+                self._desk.examples(row.name, len(row.pictures)), self._example
+            )
+
+    def _show_progress(self, view: DeskView) -> None:
+        self.progress.setMaximum(view.offered)
+        self.progress.setValue(view.labelled)
+        self.progress_words.set_text(f"{view.labelled} of {view.offered} labelled")
+        self.guesses.set_text(
+            f"nearest class was right: {view.guessed} of the last {view.guesses}"
+            if view.guesses
+            else "nearest class was right: not enough labels yet"
+        )
+
+    def _example(self, shot: int) -> QtGui.QImage:
+        """Return the small picture of a shot; drawn once."""
+        if shot not in self._small:
+            pattern = self._desk.example_picture(shot, SIDE)
+            self._small[shot] = picture_of(pattern, self._colours)
+        return self._small[shot]
+
+    def _add_actions(self) -> None:
+        desk = self._desk
+        for key, name in desk.keys.items():
+            self._action(name, (key, f"Num+{key}"), name, partial(desk.label, name))
+        self._action("Next", ("Space", "Right"), "next, without a label", desk.forward)
+        self._action("Back", ("Left",), "the one before", desk.back)
+        self._action("Suggest", ("S",), "the most informative pattern", desk.suggest)
+        self._action("Undo", ("U", "Ctrl+Z"), "take the last label back", desk.undo)
+        self._action(
+            "Clear", ("X", "Del", "Backspace"), "take this label away", desk.clear
+        )
+        self._action(
+            "Filter", ("F",), "unlabelled, all, or one class", desk.next_filter
+        )
+        self._action(
+            "Frame", ("C",), "whole frame, or what the network sees", desk.toggle_frame
+        )
+        self._action("Coarse", ("B",), "add pixels up", desk.toggle_coarse)
+        self._action("Scale", ("L",), "log, sqrt, linear", self._next_scale)
+        self._action(
+            "Write", ("W", "Ctrl+S"), "write supports and training data", desk.export
+        )
+        self._action("Help", ("F1", "H", "?"), "show or hide this list", self._explain)
+        self._action("Quit", ("Q", "Ctrl+Q"), "leave; all labels are saved", self.close)
+
+    def _action(
+        self, text: str, keys: tuple[str, ...], tip: str, do: Callable[[], object]
+    ) -> None:
+        action = QtGui.QAction(text, self)
+        action.setShortcuts([QtGui.QKeySequence(key) for key in keys])
+        action.setToolTip(tip)
+        action.triggered.connect(lambda: self._do(do))
+        self.addAction(action)
+
+    def _do(self, what: Callable[[], object]) -> None:
+        what()
+        self.refresh()
+
+    def _explain(self) -> None:
+        self.help.toggle()
+
+    def _next_scale(self) -> None:
+        names = list(SCALES)
+        self._scale = names[(names.index(self._scale) + 1) % len(names)]
+
+    def _scrolled_rows(self) -> QtWidgets.QScrollArea:
+        """Return the rows where they fit or not."""
+        rows = QtWidgets.QWidget()
+        column = QtWidgets.QVBoxLayout(rows)
+        column.setContentsMargins(0, 0, 0, 0)
+        for row in self.rows:
+            column.addWidget(row)
+        column.addStretch(1)
+        area = QtWidgets.QScrollArea()
+        area.setWidget(rows)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
+        area.setFocusPolicy(QtCore.Qt.FocusPolicy.NoFocus)
+        return area
+
+    def _lay_out(self) -> None:
+        head = QtWidgets.QHBoxLayout()
+        head.addWidget(self.shot, 1)
+        head.addWidget(self.label)
+        side = QtWidgets.QVBoxLayout()
+        side.setSpacing(6)
+        side.addLayout(head)
+        for widget in (self.reason, self.place, self.frame):
+            side.addWidget(widget)
+        side.addWidget(self._scrolled_rows(), 1)
+        for widget in (self.progress_words, self.progress, self.guesses, self.message):
+            side.addWidget(widget)
+        panel = QtWidgets.QWidget()
+        panel.setLayout(side)
+        panel.setFixedWidth(PANEL_WIDTH)
+        side.setContentsMargins(0, 0, 0, 0)
+        both = QtWidgets.QHBoxLayout()
+        both.addWidget(self.pattern, 1)
+        both.addWidget(panel)
+        whole = QtWidgets.QVBoxLayout(self)
+        whole.setSizeConstraint(QtWidgets.QLayout.SizeConstraint.SetNoConstraint)
+        whole.addLayout(both, 1)
+        whole.addWidget(ElidedLabel(HINT, muted=True))

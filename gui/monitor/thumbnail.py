@@ -1,0 +1,157 @@
+"""One example as a small picture with a caption."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pyqtgraph
+from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
+
+from specklenn.gui.common import formats, theme
+from specklenn.gui.common.elided_label import as_tip
+from specklenn.gui.common.image import MASKED, Values, palette_indices
+from specklenn.gui.monitor.view import SeenExample
+
+LOW_SCORE = 0.7
+BORDER = 2
+CAPTION_LINES = 2
+COLOUR_MAP = "inferno"
+
+
+def colour_table() -> list[int]:
+    """256 colours: photons from dark to bright, the last one for the mask."""
+    table = pyqtgraph.colormap.get(COLOUR_MAP).getLookupTable(nPts=MASKED)
+    colours = [QtGui.qRgb(*(int(part) for part in row[:3])) for row in table]
+    return [*colours, QtGui.QColor(theme.MASK).rgb()]
+
+
+def picture_of(
+    pattern: npt.NDArray[np.float32],
+    colours: list[int],
+    scale: Callable[[Values], Values] = np.log1p,
+) -> QtGui.QImage:
+    """Picture of a pattern, row 0 at the top, one pixel per pixel."""
+    indices = np.ascontiguousarray(palette_indices(pattern, scale))
+    height, width = indices.shape
+    picture = QtGui.QImage(
+        indices.data, width, height, width, QtGui.QImage.Format.Format_Indexed8
+    ).copy()
+    picture.setColorTable(colours)
+    return picture
+
+
+class Thumbnail(QtWidgets.QWidget):
+    """Place for one example; empty until it gets one.
+
+    Parameters
+    ----------
+    colour : str
+        Of the border.
+    """
+
+    def __init__(self, parent: QtWidgets.QWidget, colour: str) -> None:
+        super().__init__(parent)
+        self._pen = QtGui.QPen(QtGui.QColor(colour), BORDER)
+        self._pen.setJoinStyle(QtCore.Qt.PenJoinStyle.MiterJoin)
+        self._dashed = QtGui.QPen(self._pen)
+        self._dashed.setDashPattern([3.0, 2.0])
+        self._empty = QtGui.QPen(QtGui.QColor(theme.LINE), 1)
+        self._words = QtGui.QPen(QtGui.QColor(theme.TEXT))
+        self._muted = QtGui.QPen(QtGui.QColor(theme.MUTED))
+        self._picture: QtGui.QImage | None = None
+        self.example: SeenExample | None = None
+        self.captions = ("", "")
+
+    @staticmethod
+    def caption_height(metrics: QtGui.QFontMetrics) -> int:
+        """Pixels that the words below a picture need."""
+        return int(CAPTION_LINES * metrics.height())
+
+    @property
+    def low_score(self) -> bool:
+        """Whether the border is dashed."""
+        return self.example is not None and not self.example.example.score >= LOW_SCORE
+
+    def set_example(self, seen: SeenExample, picture: QtGui.QImage) -> None:
+        """Show an example, drawn as `picture`."""
+        captions = _captions(seen)
+        same = self.example is not None and self.example.key == seen.key
+        self.example = seen
+        if same and captions == self.captions:
+            return
+        self._picture, self.captions = picture, captions
+        if not same:
+            self.setToolTip(as_tip(_tip(seen)))
+        self.update()
+
+    def clear(self) -> None:
+        """Show an empty place."""
+        if self.example is not None:
+            self.example, self._picture, self.captions = None, None, ("", "")
+            self.setToolTip("")
+            self.update()
+
+    def picture_rect(self) -> QtCore.QRect:
+        """Area inside the border: the pattern, centred, in its proportions."""
+        side = self.width() - 2 * BORDER
+        frame = QtCore.QRect(BORDER, BORDER, side, side)
+        if self._picture is None:
+            return frame
+        size = self._picture.size().scaled(
+            frame.size(), QtCore.Qt.AspectRatioMode.KeepAspectRatio
+        )
+        place = QtCore.QRect(QtCore.QPoint(0, 0), size)
+        place.moveCenter(frame.center())
+        return place
+
+    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
+        """Draw picture, border and caption."""
+        painter = QtGui.QPainter(self)
+        border = QtCore.QRect(1, 1, self.width() - BORDER, self.width() - BORDER)
+        if self._picture is None:
+            painter.setPen(self._empty)
+            painter.drawRect(border)
+            return
+        place = self.picture_rect()
+        shrinks = self._picture.width() > place.width()
+        hint = QtGui.QPainter.RenderHint.SmoothPixmapTransform
+        painter.setRenderHint(hint, shrinks)
+        painter.drawImage(place, self._picture)
+        painter.setPen(self._dashed if self.low_score else self._pen)
+        painter.drawRect(border)
+        self._draw_captions(painter)
+
+    def _draw_captions(self, painter: QtGui.QPainter) -> None:
+        metrics = self.fontMetrics()
+        room = self.width()
+        for line, (words, pen) in enumerate(
+            zip(self.captions, (self._words, self._muted), strict=True)
+        ):
+            base = self.width() + line * metrics.height() + metrics.ascent()
+            painter.setPen(pen)
+            fitting = metrics.elidedText(words, QtCore.Qt.TextElideMode.ElideLeft, room)
+            painter.drawText(1, base, fitting)
+
+
+def _captions(seen: SeenExample) -> tuple[str, str]:
+    example = seen.example
+    return (
+        f"{formats.score(example.score)}   {formats.age(seen.age_s)}",
+        f"#{example.index}",
+    )
+
+
+def _tip(seen: SeenExample) -> str:
+    example = seen.example
+    return "\n".join(
+        [
+            f"{example.label}, score {formats.score(example.score)}"
+            + (" (low: dashed border)" if not example.score >= LOW_SCORE else ""),
+            f"event {example.index}, rank {example.rank}",
+            f"recorded {formats.date_time(example.timestamp_ns / 1e9)}",
+            f"{example.photons:.0f} photons on {example.pattern.shape[0]} x "
+            f"{example.pattern.shape[1]} pixels",
+        ]
+    )

@@ -1,0 +1,151 @@
+"""What the window draws: plain values, computed by the state."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from specklenn.core.messages import Example, RankStatus
+from specklenn.gui.monitor.history import RateSeries
+
+
+class Freshness(enum.Enum):
+    """How far the picture can be trusted to show the present."""
+
+    WAITING = "WAITING"
+    LIVE = "LIVE"
+    STALE = "STALE"
+    DISCONNECTED = "DISCONNECTED"
+    FINISHED = "FINISHED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What the person at the window asked for.
+
+    Parameters
+    ----------
+    window_s : float or None
+        Length of the window of rates in seconds, None for the whole run.
+    boxcar_s : float or None
+        Length of the moving average in seconds, None to follow the window.
+    """
+
+    window_s: float | None = 600.0
+    boxcar_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassRate:
+    """Rate of one class in the chosen window, fractions of one.
+
+    Parameters
+    ----------
+    name : str
+        Class.
+    hits, shots : int
+        Its shots and all classified shots in the window.
+    total : int
+        Its shots since the run began.
+    rate, low, high : float
+        Rate and 95 % interval; NaN without shots.
+    """
+
+    name: str
+    hits: int
+    shots: int
+    total: int
+    rate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """Everything on the status strip.
+
+    Parameters
+    ----------
+    experiment, run : str
+        Names.
+    shots, expected_shots, missed_shots : int
+        Shots with a row, shots in the run (0: unknown), shots that never came.
+    skipped : tuple of (str, int)
+        Reasons and shots, most frequent first.
+    shots_per_s : float
+        Over the last ten seconds, or over the run when it has ended.
+    latency_ms : tuple of float
+        Quantiles 50 %, 95 % and 99 %.
+    ranks : tuple of RankStatus
+        All workers.
+    ranks_alive : int
+        Those without failure that were heard lately.
+    support_version, support_hash : int, str
+        Support set in use.
+    model_version, model : int, str
+        Number and name of the model in use.
+    """
+
+    experiment: str
+    run: str
+    shots: int
+    expected_shots: int
+    missed_shots: int
+    skipped: tuple[tuple[str, int], ...]
+    shots_per_s: float
+    latency_ms: tuple[float, float, float]
+    ranks: tuple[RankStatus, ...]
+    ranks_alive: int
+    support_version: int
+    support_hash: str
+    model_version: int
+    model: str
+
+
+@dataclass(frozen=True, eq=False)
+class SeenExample:
+    """An example and its age in seconds.
+
+    Parameters
+    ----------
+    key : tuple of (str, int, int)
+        Identifies the example: session, shot index, time stamp.
+    """
+
+    key: tuple[str, int, int]
+    example: Example
+    age_s: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class View:
+    """One drawing of the window; `header` is None before the first message.
+
+    Parameters
+    ----------
+    freshness : Freshness
+    age_s : float
+        Seconds since the last message; since the start before the first.
+    updated_s : float
+        When the last message was written, Unix epoch seconds.
+    over_s : float
+        Seconds that the rates cover.
+    examples : dict of str to tuple of SeenExample
+        Newest first, for every class.
+    marks : tuple of (float, str)
+        Unix epoch seconds and words for what changed then.
+    failures : tuple of str
+        Sentences that a person must see.
+    """
+
+    freshness: Freshness
+    age_s: float
+    updated_s: float
+    header: Header | None
+    rates: tuple[ClassRate, ...]
+    over_s: float
+    series: RateSeries | None
+    examples: dict[str, tuple[SeenExample, ...]]
+    marks: tuple[tuple[float, str], ...]
+    failures: tuple[str, ...]

@@ -1,0 +1,183 @@
+"""``specklenn label``: label patterns from the keyboard, the most telling ones first.
+
+The window is known by name only, as `specklenn.plugin.cli` knows the commands: this
+package never draws, and the window gets all that it needs handed in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
+from specklenn.plugin.commands.arguments import count, seed
+
+if TYPE_CHECKING:
+    from specklenn.core.labelling.session import Desk
+    from specklenn.plugin.labelling.open_run import Labelling
+
+WINDOW = "specklenn.gui.labeller.app"
+"""Module whose ``run(desk, title)`` opens the window and returns the exit code."""
+
+INTERRUPTED = 130
+
+EPILOG = """\
+The keys:
+  1 to 8  the classes in the order of --classes   0  no-hit   9  unknown, cannot say
+  Space or right arrow  next, without a label     left arrow  the one before
+  S  most informative shot   U  undo   X  take the label away   F  other shots
+  C  whole frame or what the network sees   B  coarser pixels   L  scale
+  W  write supports and training data now   H  this list   Q  leave
+
+Every label is saved at once, by name in FILE.labels.json; give the same command again
+to go on. With --experiment and --number psocake's amo06516_0094.label.json is read
+and written beside it; it has no code for classes other than single-hit, multi-hit
+and no-hit, so that they stand there as "3", unknown.
+
+Examples:
+  specklenn label run.cxi --supports support.yaml
+  specklenn label experiment.yaml --terminal --training labelled.h5
+  specklenn label run.cxi --experiment amo06516 --number 94 --filter multi-hit
+
+A configuration brings calibration, mask and crop of raw data. docs/labelling.md
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; returns its exit code."""
+    options = parser().parse_args(arguments)
+    from specklenn.core.labelling.session import label_keys
+    from specklenn.plugin.labelling.open_run import Labelling
+
+    label_keys(options.classes)  # refuses bad names before any work
+    labelling = Labelling(options)
+    for note in labelling.notes:
+        print(note)
+    code = 0
+    if not options.only_write:
+        code = _label(labelling, options)
+    if code == INTERRUPTED:
+        return code
+    labelling.book.save()
+    print(f"{len(labelling.book.labels)} labels in {labelling.labels_path()}")
+    if options.supports is not None or options.training is not None:
+        print(labelling.export().replace("; ", "\n"))
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line of ``specklenn label``."""
+    made = argparse.ArgumentParser(
+        prog="specklenn label",
+        description="Label patterns of a run from the keyboard. The most informative\n"
+        "pattern comes first: some that stand for many others, then those that the\n"
+        "labels so far leave uncertain.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument(
+        "run",
+        metavar="RUN",
+        help="HDF5 or CXI file, or the YAML configuration of a run",
+    )
+    made.add_argument(
+        "--classes",
+        type=_names,
+        default=(SINGLE_HIT, MULTI_HIT, NON_SAMPLE_HIT),
+        help="on keys 1, 2, 3; default: single-hit,multi-hit,non-sample-hit",
+    )
+    _add_files(made)
+    _add_choice(made)
+    made.add_argument(
+        "--terminal", action="store_true", help="in the terminal, as over ssh"
+    )
+    made.add_argument("--weights", help="model that embeds; packaged name or file")
+    made.add_argument("--dataset", help="frames in the file")
+    made.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="key of a run's configuration, as calibration.adu_per_photon=130",
+    )
+    return made
+
+
+def _add_files(made: argparse.ArgumentParser) -> None:
+    group = made.add_argument_group("files")
+    group.add_argument(
+        "--labels", type=Path, metavar="FILE", help="RUN.labels.json by default"
+    )
+    group.add_argument(
+        "--experiment", metavar="NAME", help="for psocake's file of labels"
+    )
+    group.add_argument("--number", type=seed, metavar="N", help="run, for the same")
+    group.add_argument(
+        "--supports",
+        type=Path,
+        metavar="OUT.yaml",
+        help="support set for specklenn run, written when you leave",
+    )
+    group.add_argument(
+        "--shots",
+        type=count,
+        default=5,
+        help="supports per class: those labelled first (5)",
+    )
+    group.add_argument(
+        "--training",
+        type=Path,
+        metavar="OUT.h5",
+        help="labelled dataset of all labelled hits, written when you leave",
+    )
+    group.add_argument(
+        "--only-write",
+        action="store_true",
+        help="write these files from the labels that are there, and leave",
+    )
+
+
+def _add_choice(made: argparse.ArgumentParser) -> None:
+    group = made.add_argument_group("which shots")
+    group.add_argument(
+        "--order",
+        choices=("suggested", "file"),
+        default="suggested",
+        help="most informative first, or as in the file, without a network",
+    )
+    group.add_argument(
+        "--filter", metavar="WHICH", help="unlabelled (default), all, or a class"
+    )
+    group.add_argument(
+        "--at-most", type=count, default=2000, help="hits that are offered (2000)"
+    )
+    group.add_argument("--no-hits", action="store_true", help="offer no-hits as well")
+
+
+def _label(labelling: Labelling, options: argparse.Namespace) -> int:
+    """Label in the window, or in the terminal where that is wanted or all there is."""
+    desk = labelling.desk()
+    if options.terminal or not _window_would_be_seen():
+        from specklenn.plugin.labelling.terminal import run
+
+        return run(desk, labelling.title, sys.stdin, sys.stdout)
+    return _window(desk, labelling.title)
+
+
+def _window(desk: Desk, title: str) -> int:
+    code: int = importlib.import_module(WINDOW).run(desk, title)
+    return code
+
+
+def _window_would_be_seen() -> bool:
+    from specklenn.plugin.commands.demo import has_display
+
+    return has_display(os.environ) or bool(os.environ.get("QT_QPA_PLATFORM"))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

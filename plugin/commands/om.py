@@ -1,0 +1,194 @@
+"""``specklenn om``: our classifier as the processing layer of OM, on OM's own loop."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from specklenn.core.config.loading import LoadedConfig, load_config
+from specklenn.core.errors import ConfigError, SpecklennError
+from specklenn.plugin.commands.arguments import add_config_arguments
+from specklenn.plugin.commands.packaged_configs import find_config
+from specklenn.plugin.job import INTERRUPTED, Job
+from specklenn.plugin.om import host
+from specklenn.plugin.om.collecting import CollectingNode, RunEndedError
+from specklenn.plugin.om.events import CarefulRetrieval, sentence
+from specklenn.plugin.om.processing import HandedShots, ProcessingNode
+from specklenn.plugin.om.settings import OmSettings
+from specklenn.plugin.om.viewer import OmFrames
+from specklenn.plugin.parallel.mpi_job import agree, machine, on_signals, world
+from specklenn.plugin.publishers import Publishers
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line of ``specklenn om``."""
+    made = argparse.ArgumentParser(
+        prog="specklenn om",
+        description="Classify inside OM (OnDA Monitor): OM retrieves the shots and "
+        "runs the loop over MPI, specklenn is its processing layer.",
+        epilog="Example: mpirun -n 3 specklenn om om.yaml files.txt.  Rank 0 is OM's "
+        "collecting node, the others are its processing nodes. Watch it with "
+        "`specklenn monitor`, or single hits with `om_frame_viewer.py`.",
+    )
+    add_config_arguments(made)
+    made.add_argument(
+        "source",
+        help="OM's SOURCE, what its data retrieval layer reads: the name of a list of "
+        "files, exp=...:run=..., an address",
+    )
+    made.add_argument(
+        "--quiet", action="store_true", help="no progress line, only the summary"
+    )
+    return made
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; returns the exit code, or ends all ranks where one failed."""
+    options = parser().parse_args(arguments)
+    communicator = world()
+    if communicator is None or communicator.Get_size() < 2:
+        raise ConfigError(
+            "OM needs a collecting and at least one processing node: start it as "
+            "`mpirun -n 2 specklenn om CONFIG SOURCE`, or with more"
+        )
+    try:
+        return _run(options, communicator)
+    except RunEndedError as over:
+        return _end_all(communicator, over.code, over.failures)
+    except KeyboardInterrupt:
+        return _end_all(communicator, INTERRUPTED, ["interrupted"])
+    except Exception as error:
+        traceback.print_exc()
+        who = f"rank {communicator.Get_rank()} on {machine()}"
+        return _end_all(communicator, 1, [f"{who} failed: {sentence(error)}"])
+
+
+def _end_all(communicator: MPI.Intracomm, code: int, sentences: Sequence[str]) -> int:
+    """End the job at once: where one rank is gone, OM leaves the others waiting."""
+    for words in sentences:
+        print(f"specklenn: error: {words}", file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    communicator.Abort(code)
+    return code
+
+
+def _run(options: argparse.Namespace, communicator: MPI.Intracomm) -> int:
+    prepared: _Rank | None = None
+    problem: SpecklennError | None = None
+    try:
+        prepared = _Rank(options, communicator)
+    except SpecklennError as error:
+        problem = error
+    code = agree(communicator, problem)
+    if code or prepared is None:
+        return code
+    return prepared.run()
+
+
+class _Rank:
+    """One rank of the job, with everything built that can be refused.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+    communicator : MPI.Intracomm
+    """
+
+    def __init__(
+        self, options: argparse.Namespace, communicator: MPI.Intracomm
+    ) -> None:
+        rank, size = communicator.Get_rank(), communicator.Get_size()
+        path = find_config(options.config)
+        loaded = load_config(path, options.set)
+        settings = om_settings(loaded)
+        self._job = prepare_job(loaded, rank, size)
+        given = host.parameters(settings.groups, path, options.source, size)
+        data = host.retrieval(settings.om.data_retrieval_layer, given, options.source)
+        careful = CarefulRetrieval(data, self._job.clock)
+        if rank == 0:
+            node = self._collecting(settings, options.quiet)
+            self._node: CollectingNode | ProcessingNode = node
+            self._interrupt = node.interrupt
+        else:
+            self._node = self._processing(rank)
+            self._interrupt = careful.events.stop
+        self._loop = host.loop(self._node, careful, given)
+
+    def run(self) -> int:
+        """Let OM run to its end; returns the exit code."""
+        with on_signals(self._interrupt), suppress(SystemExit):
+            self._loop.start()
+        return self._node.code
+
+    def _collecting(self, settings: OmSettings, quiet: bool) -> CollectingNode:
+        job, viewer = self._job, settings.viewer
+        more: list[OmFrames] = []
+        if viewer.enabled:
+            more.append(OmFrames(host.broadcaster(viewer.endpoint)))
+        job.publisher = Publishers([job.publisher, *more])
+        return CollectingNode(
+            lambda channel: job.collector(channel, quiet, *more),
+            job.workers,
+            job.finish,
+            job.clock,
+        )
+
+    def _processing(self, rank: int) -> ProcessingNode:
+        logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+        job, loop = self._job, self._job.config.loop
+        return ProcessingNode(
+            job.worker,
+            HandedShots(rank - 1, len(job.workers), job.prepared.shape),
+            rank,
+            machine(),
+            loop.batch_shots,
+            loop.live_wait_ms / 1000,
+            job.clock,
+        )
+
+
+def om_settings(loaded: LoadedConfig) -> OmSettings:
+    """Return what a configuration says of OM.
+
+    Raises
+    ------
+    ConfigError
+        If it is for another source.
+    """
+    source = loaded.settings.source
+    if isinstance(source, OmSettings):
+        return source
+    where = loaded.where("source", "kind")
+    raise ConfigError(f"{where}: {source.kind!r} found, expected 'om'")
+
+
+def prepare_job(loaded: LoadedConfig, rank: int, size: int) -> Job:
+    """Return a rank's view of the run.
+
+    Raises
+    ------
+    ConfigError
+        With every problem found, orders that OM's loop does not carry among them.
+    """
+    problems: list[str] = []
+    if loaded.settings.control.enabled:
+        where = loaded.where("control", "enabled")
+        problems.append(
+            f"{where}: true found, expected false: OM's loop carries no orders"
+        )
+    try:
+        job = Job(loaded, rank, size)
+    except ConfigError as error:
+        raise ConfigError(*problems, *error.problems) from error
+    if problems:
+        raise ConfigError(*problems)
+    return job

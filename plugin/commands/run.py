@@ -1,0 +1,63 @@
+"""``specklenn run``: the main job, on one process or on many under mpirun."""
+
+from __future__ import annotations
+
+import argparse
+
+from specklenn.core.config.loading import load_config
+from specklenn.core.errors import SpecklennError
+from specklenn.plugin.commands.arguments import add_config_arguments
+from specklenn.plugin.commands.packaged_configs import find_config
+from specklenn.plugin.job import Job, check_command
+from specklenn.plugin.parallel.mpi_job import agree, world
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line of ``specklenn run``."""
+    made = argparse.ArgumentParser(
+        prog="specklenn run",
+        description="Classify a run, live or from files, on all ranks of an MPI job.",
+        epilog="Examples: specklenn run demo;  mpirun -n 5 specklenn run my.yaml;  "
+        "mpirun -n 5 specklenn run my.yaml --set source.path=run.cxi "
+        "--set output.folder=r94.  Rank 0 gathers, the others work; a job of one "
+        "does both. Watch it with `specklenn monitor`.",
+    )
+    add_config_arguments(made)
+    made.add_argument(
+        "--allow-control",
+        action="store_true",
+        help="let `specklenn swap` change model and supports while it runs; short for "
+        "--set control.enabled=true",
+    )
+    made.add_argument(
+        "--quiet", action="store_true", help="no progress line, only the summary"
+    )
+    return made
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; returns the exit code."""
+    options = parser().parse_args(arguments)
+    communicator = world()
+    rank = communicator.Get_rank() if communicator else 0
+    size = communicator.Get_size() if communicator else 1
+    job: Job | None = None
+    problem: SpecklennError | None = None
+    try:
+        settings = [*options.set, *["control.enabled=true"] * options.allow_control]
+        loaded = load_config(find_config(options.config), settings)
+        check_command(loaded, "run")
+        job = Job(loaded, rank, size)
+    except SpecklennError as error:
+        problem = error
+    code = agree(communicator, problem)
+    if code or job is None:
+        return code
+    if size == 1 or communicator is None:
+        return job.run_alone(options.quiet)
+    from specklenn.plugin.parallel.mpi_channel import MpiChannel
+
+    channel = MpiChannel(communicator)
+    if rank == 0:
+        return job.run_collector(channel, options.quiet)
+    return job.run_worker(channel)

@@ -1,0 +1,291 @@
+"""``specklenn simulate``: write a labelled dataset of simulated shots."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from specklenn.core.errors import ConfigError, DataError, SpecklennError
+from specklenn.plugin.commands.packaged_configs import find_config
+from specklenn.plugin.parallel.mpi_job import Stop, agree, on_signals, world
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+    from specklenn.core.simulation.experiment import Experiment
+    from specklenn.core.simulation.simulation_job import Task
+
+INTERRUPTED = 130
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; returns its exit code."""
+    options = parser().parse_args(arguments)
+    communicator = world()
+    rank = communicator.Get_rank() if communicator else 0
+    task: Task | None = None
+    problem: SpecklennError | None = None
+    try:
+        task = read_task(options)
+        if rank == 0:
+            _check(task, options, communicator)
+    except SpecklennError as error:
+        problem = error
+    code = agree(communicator, problem)
+    if code or task is None:
+        return code
+    if rank > 0:
+        return _work(task, communicator)
+    return _lead(task, options, communicator)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line of ``specklenn simulate``."""
+    made = argparse.ArgumentParser(
+        prog="specklenn simulate",
+        description="Simulate shots of single particles, aggregates and debris. The "
+        "same configuration and seed give the same file, whatever the number of "
+        "processes. An interrupted simulation goes on when the same command is "
+        "given again.",
+        epilog="Examples: specklenn simulate simulate -o run.h5 -n 1000 --preview;  "
+        "specklenn simulate my.yaml -o samples.h5 --per-class 100;  "
+        "mpirun -n 8 specklenn simulate my.yaml -o big.h5 -n 100000;  "
+        "specklenn simulate my.yaml -o live.h5 -n 7200 --live 120.",
+    )
+    made.add_argument(
+        "config",
+        help="experiment: a YAML file, or a packaged one: simulate, simulate_virus, "
+        "simulate_modules",
+    )
+    made.add_argument(
+        "-o", "--output", type=Path, required=True, help="HDF5 file to write"
+    )
+    amount = made.add_mutually_exclusive_group(required=True)
+    amount.add_argument(
+        "-n", "--number", type=_positive, help="shots, classes as in the config"
+    )
+    amount.add_argument(
+        "--per-class", type=_positive, help="shots of every class of every sample"
+    )
+    made.add_argument("--seed", type=int, help="instead of the config's")
+    made.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a value, as detector.distance_m=0.2; may be repeated",
+    )
+    made.add_argument(
+        "--processes",
+        type=_positive,
+        help="on this machine; one per core by default, none but the ranks under "
+        "mpirun",
+    )
+    made.add_argument(
+        "--live",
+        type=float,
+        metavar="HZ",
+        help="write at this rate with the time of each shot, as a beamline would; "
+        "shots come from a pool and the file can be read while it grows",
+    )
+    made.add_argument(
+        "--preview",
+        type=Path,
+        nargs="?",
+        const=Path(),
+        metavar="PNG",
+        help="draw examples of every class, into OUTPUT.png if no name is given",
+    )
+    return made
+
+
+def read_task(options: argparse.Namespace) -> Task:
+    """Return what is to be simulated.
+
+    Raises
+    ------
+    ConfigError
+        With every problem of the configuration.
+    """
+    from specklenn.core.config.loading import overridden
+    from specklenn.core.settings_file import read_yaml
+    from specklenn.core.simulation.experiment import Experiment
+    from specklenn.core.simulation.sample_library import count_samples
+    from specklenn.core.simulation.simulation_job import Task
+    from specklenn.core.validation import validate
+
+    if options.live is not None and not _possible_rate(options.live):
+        raise ConfigError(f"--live {options.live}: a rate above 0 expected")
+    if options.live is not None and options.per_class:
+        raise ConfigError("--live: goes together with -n, not with --per-class")
+    path = find_config(options.config)
+    given = [*options.set, *([] if options.seed is None else [f"seed={options.seed}"])]
+    document = overridden(read_yaml(path), given)
+    folder = path.parent
+    experiment = _by_hand(validate(Experiment, document), options.set)
+    shots = options.number
+    if options.per_class is not None:
+        with _of_config(path):
+            samples = count_samples(experiment.located(folder))
+        shots = samples * len(experiment.classes) * options.per_class
+    return Task(
+        experiment=experiment,
+        folder=folder,
+        shots=shots,
+        per_class=options.per_class,
+        live_Hz=options.live,
+    )
+
+
+def _by_hand(experiment: Experiment, given: list[str]) -> Experiment:
+    """Return the experiment with files named by ``--set`` taken from here."""
+    keys = {text.partition("=")[0] for text in given}
+    here = experiment.located(Path.cwd())
+    update: dict[str, object] = {}
+    if "structures" in keys:
+        update["structures"] = here.structures
+    if "detector.positions" in keys:
+        update["detector"] = here.detector
+    return experiment.model_copy(update=update)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} found, 1 or more expected")
+    return int(text)
+
+
+def _possible_rate(rate_hz: float) -> bool:
+    return rate_hz > 0 and math.isfinite(rate_hz)
+
+
+@contextmanager
+def _of_config(path: str | Path) -> Iterator[None]:
+    """Call what a configuration names and nobody can use its mistake."""
+    try:
+        yield
+    except DataError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _sheet(options: argparse.Namespace) -> Path | None:
+    """Return where the preview goes, if one is wanted."""
+    if options.preview == Path():
+        sheet: Path = options.output.with_suffix(".png")
+        return sheet
+    given: Path | None = options.preview
+    return given
+
+
+def _check(
+    task: Task, options: argparse.Namespace, communicator: MPI.Intracomm | None
+) -> None:
+    """Refuse what would fail later; warn of what the detector cannot show."""
+    from specklenn.core.simulation.contact_sheet import require_matplotlib
+    from specklenn.core.simulation.grid import load_finufft
+    from specklenn.core.simulation.simulated_file import check_room, is_begun
+    from specklenn.core.simulation.structures import load_gemmi
+
+    sheet = _sheet(options)
+    load_finufft()
+    load_gemmi()
+    if sheet is not None:
+        require_matplotlib()
+    for name, path in (("--output", options.output), ("--preview", sheet)):
+        if path is not None and not os.path.isdir(path.absolute().parent):
+            raise ConfigError(f"{name} {path}: its folder does not exist")
+    if task.live_Hz is not None and communicator and communicator.Get_size() > 1:
+        raise ConfigError(
+            f"--live: {communicator.Get_size()} ranks found, one process expected"
+        )
+    begun = is_begun(options.output, task)
+    with _of_config(options.config):
+        factory = task.factory()
+        warnings = factory.catalogue.check()
+    if not begun:
+        check_room(options.output, factory)
+    for warning in warnings:
+        print(f"specklenn: warning: {warning}", file=sys.stderr)
+
+
+def _work(task: Task, communicator: MPI.Intracomm | None) -> int:
+    """Be a rank that makes blocks for rank 0."""
+    from specklenn.core.simulation.simulation_job import BlockMaker
+    from specklenn.plugin.parallel.block_pool import tell_failure, work_for_leader
+    from specklenn.plugin.parallel.clock import SystemClock
+    from specklenn.plugin.parallel.mpi_channel import MpiChannel
+
+    assert communicator is not None
+    channel = MpiChannel(communicator)
+    try:
+        work = BlockMaker(task).make
+    except Exception as error:  # a file that this node does not see
+        tell_failure(channel, error)
+        return 1
+    work_for_leader(channel, work, SystemClock())
+    return 0
+
+
+def _lead(
+    task: Task, options: argparse.Namespace, communicator: MPI.Intracomm | None
+) -> int:
+    """Write the file; returns the exit code."""
+    from specklenn.plugin import simulation
+
+    stop = Stop()
+    try:
+        with on_signals(stop.ask):
+            if task.live_Hz is not None:
+                missed = simulation.write_live(task, options.output, stop)
+            else:
+                missed = 0
+                simulation.write(
+                    task, options.output, options.processes, communicator, stop
+                )
+    except KeyboardInterrupt:
+        print(f"interrupted; {_next_time(task, options.output)}")
+        return _leave(INTERRUPTED, communicator)
+    except DataError as error:
+        print(f"specklenn: error: {error}", file=sys.stderr)
+        print(f"{options.output} is incomplete; {_next_time(task, options.output)}")
+        # HDF5 would crash at exit, trying once more to write what it could not.
+        return _leave(error.exit_code, communicator, at_once=True)
+    except Exception:
+        if communicator is None:
+            raise
+        traceback.print_exc()  # and do not wait for ranks that wait for us
+        return _leave(1, communicator)
+    lost = f", {missed} missed" if missed else ""
+    print(f"{task.shots - missed} shots written to {options.output}{lost}")
+    if (sheet := _sheet(options)) is not None:
+        simulation.draw_preview(options.output, sheet)
+        print(f"examples of every class drawn into {sheet}")
+    return 0
+
+
+def _next_time(task: Task, output: Path) -> str:
+    """Say what the same command would do now."""
+    if task.live_Hz is not None:
+        return f"the same command begins {output} anew"
+    return f"the same command goes on with {output}"
+
+
+def _leave(
+    code: int, communicator: MPI.Intracomm | None, *, at_once: bool = False
+) -> int:
+    """Return the exit code; with MPI, or after a failed write, end here and now.
+
+    Ranks in the middle of a block would be waited for.
+    """
+    if communicator is not None or at_once:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code

@@ -1,0 +1,145 @@
+"""``specklenn table1``: few labels of one experiment, whole detector and a quarter."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from specklenn.core.errors import ConfigError
+from specklenn.plugin.commands.arguments import count, seed
+
+if TYPE_CHECKING:
+    from specklenn.core.data.detector_area import Area
+    from specklenn.core.finetuning.labelled_shots import LabelledShots
+    from specklenn.core.paper.table1 import OnlineStudy, Recipe
+
+RECIPES = ("supports", "adapt", "paper", "shi")
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    if options.json is not None and not options.json.absolute().parent.is_dir():
+        raise ConfigError(f"--json {options.json}: its folder does not exist")
+    from specklenn.core.paper.table1 import OnlineStudy
+    from specklenn.plugin.console.progress_bar import WorkProgress
+
+    study = OnlineStudy(
+        _shots(options), _recipes(options), options.draws, options.labels, options.seed
+    )
+    tasks = study.tasks()
+    with WorkProgress("table", len(tasks), unit="trainings") as progress:
+        for task in tasks:
+            study.do(task)
+            progress.advance(1)
+    _print(study)
+    if options.json is not None:
+        options.json.write_text(json.dumps(_plain(study), indent=2) + "\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="specklenn table1",
+        description="Table 1 of the paper on any labelled dataset of one experiment: "
+        "accuracy and F1 of single-hits with the whole detector and with one "
+        "quadrant, by a packaged model as it is and adapted, by the paper's online "
+        "training and by the network of Shi et al. (2019), each trained anew on every "
+        "draw of labels.",
+        epilog="Example: specklenn simulate simulate_virus -o virus.h5 --per-class 500 "
+        "and then specklenn table1 virus.h5. About 2 minutes a draw on one core.",
+    )
+    parser.add_argument("data", type=Path, help="labelled dataset, HDF5")
+    parser.add_argument("--model", default="default", help="to start from")
+    parser.add_argument(
+        "--labels",
+        type=count,
+        default=60,
+        help="of each class; a third of them validates (the paper: 40 and 20)",
+    )
+    parser.add_argument("--draws", type=count, default=5, help="draws of labels")
+    parser.add_argument("--quadrant", type=int, choices=range(4), default=0)
+    parser.add_argument(
+        "--recipes",
+        type=lambda text: tuple(text.split(",")),
+        default=RECIPES,
+        help=f"rows of the table; default: {','.join(RECIPES)}",
+    )
+    parser.add_argument(
+        "--steps", type=count, help="of every training, instead of its own number"
+    )
+    parser.add_argument("--seed", type=seed, default=0)
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    return parser
+
+
+def _shots(options: argparse.Namespace) -> dict[Area, LabelledShots]:
+    """Return the shots with the masks of both areas."""
+    from specklenn.core.data.detector_area import Area
+    from specklenn.core.finetuning.labelled_shots import load_labelled_shots
+    from specklenn.core.finetuning.settings import Adaptation, LabelledRun
+
+    areas = (Area(), Area(quadrant=options.quadrant))
+    runs = (LabelledRun(file=options.data),)
+    return {
+        area: load_labelled_shots(Adaptation(data=runs, area=area)) for area in areas
+    }
+
+
+def _recipes(options: argparse.Namespace) -> list[Recipe]:
+    from specklenn.core.finetuning.settings import Adaptation, LabelledRun
+    from specklenn.core.network import checkpoint
+    from specklenn.core.paper.table1_methods import (
+        AdaptedModel,
+        PaperOnline,
+        ShiOnline,
+        Untrained,
+    )
+
+    unknown = sorted({*options.recipes} - {*RECIPES})
+    if unknown:
+        raise ConfigError(
+            f"--recipes: {', '.join(unknown)} found, some of {', '.join(RECIPES)} "
+            "expected"
+        )
+    model = checkpoint.load(options.model)
+    adaptation = Adaptation(data=(LabelledRun(file=options.data),))
+    labels, changed = options.labels, {}
+    if options.steps is not None:
+        changed = {"steps": options.steps}
+        tuning = adaptation.tuning.model_copy(update=changed)
+        adaptation = adaptation.model_copy(update={"tuning": tuning})
+    made: dict[str, Recipe] = {
+        "supports": Untrained(model=model),
+        "adapt": AdaptedModel(model=model, adaptation=adaptation, labels=labels),
+        "paper": PaperOnline(labels=labels, **changed),
+        "shi": ShiOnline(labels=labels, **changed),
+    }
+    return [made[name] for name in options.recipes]
+
+
+def _print(study: OnlineStudy) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("method", "area", "accuracy", "F1", "all classes", "spread")
+    for name, area, cell in study.cells():
+        whole = "" if cell.all_classes is None else f"{cell.all_classes:.3f}"
+        figures = (
+            f"{cell.accuracy:.3f}",
+            f"{cell.f1:.3f}",
+            whole,
+            f"{cell.spread:.3f}",
+        )
+        table.add_row(name, area.words, *figures)
+    Console(soft_wrap=True).print(table)
+
+
+def _plain(study: OnlineStudy) -> list[dict[str, object]]:
+    return [
+        {"method": name, "area": area.words, **asdict(cell)}
+        for name, area, cell in study.cells()
+    ]

@@ -1,0 +1,206 @@
+"""``specklenn train``: train an encoder on labelled datasets."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections import deque
+from collections.abc import Collection
+from math import isnan
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from specklenn.core.errors import ConfigError, DataError, SpecklennError
+from specklenn.plugin.parallel.mpi_job import on_signals
+
+if TYPE_CHECKING:
+    from specklenn.core.training.ranks import Ranks
+    from specklenn.core.training.speed import Speed
+    from specklenn.core.training.trainer import Step, Trainer
+    from specklenn.core.training.training_loop import Course, Report
+
+INTERRUPTED = 130
+
+RECENT_STEPS = 50
+"""What is shown while a training runs is the mean of as many steps."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    from specklenn.core.training.launcher import find_place
+
+    place = find_place(os.environ)
+    if options.processes is None or options.processes == 1:
+        return _as_rank(options, place)
+    if place is not None:
+        raise ConfigError(
+            f"--processes: a launcher has started {place.number} ranks already"
+        )
+    from specklenn.plugin.training_ranks import run_ranks
+
+    restart = ["--restart"] if options.restart else []
+    return run_ranks(options.processes, ["train", str(options.config), *restart])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="specklenn train",
+        description="Train an encoder; an interrupted training goes on where it was. "
+        "Several processes share the work of every step.",
+        epilog="Examples: specklenn train my.yaml;  specklenn train my.yaml "
+        "--processes 2;  mpirun -n 8 specklenn train my.yaml. srun and torchrun do "
+        "as well; over several machines, MASTER_ADDR names the host of rank 0.",
+    )
+    parser.add_argument("config", type=Path, help="training run, a YAML file")
+    parser.add_argument(
+        "--restart", action="store_true", help="start anew even if a state file exists"
+    )
+    parser.add_argument(
+        "--processes", type=_count, help="on this machine; default: 1, or the ranks"
+    )
+    return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number}, at least 1 expected")
+    return number
+
+
+def _as_rank(options: argparse.Namespace, place: Any) -> int:
+    """Train as one of the ranks; rank 0 says what went wrong, and ends first."""
+    from specklenn.core.training.ranks import joined
+
+    with joined(place) as ranks:
+        try:
+            return _train(options, ranks)
+        except SpecklennError as error:
+            if ranks.number == 1:
+                raise
+            if ranks.first:  # before the others notice: a launcher ends all at once
+                for line in str(error).splitlines():
+                    print(f"specklenn: error: {line}", file=sys.stderr, flush=True)
+            else:
+                ranks.leave_last()
+            return error.exit_code
+
+
+def _train(options: argparse.Namespace, ranks: Ranks) -> int:
+    problem: SpecklennError | None = None
+    prepared: tuple[Trainer, Course] | None = None
+    try:
+        prepared = _prepare(options, ranks)
+    except SpecklennError as error:
+        problem = error
+    ranks.agree(problem)
+    assert prepared is not None
+    trainer, course = prepared
+    begin = trainer.steps_done
+    if len({*ranks.gather(str(begin))}) > 1:
+        raise DataError("training: not all ranks see the same state file")
+
+    def stop() -> None:
+        trainer.stop_asked = True
+
+    with on_signals(stop):
+        _show(trainer, course) if ranks.first else _follow(course)
+    return INTERRUPTED if trainer.steps_done < trainer.settings.steps else 0
+
+
+def _prepare(options: argparse.Namespace, ranks: Ranks) -> tuple[Trainer, Course]:
+    """Read everything that a training needs.
+
+    Raises
+    ------
+    ConfigError, DataError
+        If something is missing or does not fit.
+    """
+    from specklenn.core.settings_file import read_yaml
+    from specklenn.core.training.data import load_training_data
+    from specklenn.core.training.devices import choose_device, use_bfloat16
+    from specklenn.core.training.resume import resume
+    from specklenn.core.training.train_config import TrainingRun
+    from specklenn.core.training.trainer import Trainer
+    from specklenn.core.training.training_loop import Course
+    from specklenn.core.training.validate_model import load_validation
+    from specklenn.core.validation import validate
+
+    run = validate(TrainingRun, read_yaml(options.config))
+    run = run.located(options.config.parent)
+    training = run.training
+    device = choose_device(run.device, ranks.local_rank)
+    bfloat16 = use_bfloat16(run.precision, device)
+    width = run.data_bin or training.preprocess.bin
+    data = load_training_data(run.data, training.classes, width)
+    trainer = Trainer(training, data, ranks, device, bfloat16)
+    if run.state_file.exists() and not options.restart:
+        resume(trainer, run.state_file)
+    elif run.start:
+        trainer.start_from(run.start)
+    sets = load_validation(
+        run.validation if ranks.first else (),
+        run.validation_patterns,
+        training.preprocess,
+        run.validation_rule,
+    )
+    return trainer, Course(run, trainer, sets)
+
+
+def _follow(course: Course) -> None:
+    for _ in course.steps():
+        pass
+
+
+def _show(trainer: Trainer, course: Course) -> None:
+    """Train with the loss all the time and a line for every validation."""
+    from specklenn.plugin.console.progress_bar import WorkProgress
+
+    done, steps = trainer.steps_done, trainer.settings.steps
+    recent: deque[Step] = deque(maxlen=RECENT_STEPS)
+    with WorkProgress("training", steps, done, unit="steps") as progress:
+        for step, report in course.steps():
+            recent.append(step)
+            progress.advance(1, _remark(recent))
+            if report is not None:
+                progress.say(_line(report))
+    if course.speed is not None:
+        print(_speeds(course, course.speed, trainer.ranks.number))
+    if trainer.steps_done < steps:
+        print(f"stopped after step {trainer.steps_done}; the same command goes on")
+
+
+def _remark(recent: Collection[Step]) -> str:
+    """Say how the last steps went."""
+    parts = [f"loss {fmean(step.loss for step in recent):.4f}"]
+    share = fmean(step.semi_hard_share for step in recent)
+    return ", ".join(parts if isnan(share) else [*parts, f"semi-hard {share:.2f}"])
+
+
+def _speeds(course: Course, speed: Speed, processes: int) -> str:
+    """Say what held the training up."""
+    each = "" if processes == 1 else f" in each of {processes} processes"
+    return (
+        f"{course.meter.rate():.0f} patterns/s in all; the network alone "
+        f"{speed.network:.0f}, drawing alone {speed.drawing:.0f}{each}"
+    )
+
+
+def _line(report: Report) -> str:
+    """Return a report as a line for people."""
+    line = report.line
+    parts = [f"step {line['step']:.0f}: loss {line['loss']:.4f}"]
+    if not isnan(line["semi_hard_share"]):
+        parts.append(f"semi-hard {line['semi_hard_share']:.2f}")
+    verdict = report.verdict
+    for name, found in verdict.accuracies.items() if verdict else ():
+        shots = ", ".join(f"{shots}: {value:.3f}" for shots, value in found.items())
+        parts.append(f"{name} ({shots})")
+    if verdict is not None:
+        best = ", best" if report.best else ""
+        parts.append(f"five-shot accuracy {verdict.score:.3f}{best}")
+    parts.append(f"{line['patterns_per_second']:.0f} patterns/s")
+    return "; ".join(parts)

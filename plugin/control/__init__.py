@@ -1,0 +1,1 @@
+"""Orders to a running job: protocol, server and what they build."""

@@ -1,0 +1,190 @@
+"""Builds what a swap asks for at rank 0, and says why if it does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from specklenn.core.config.run_config import Crop
+from specklenn.core.errors import ConfigError
+from specklenn.core.network import checkpoint
+from specklenn.core.network.checkpoint import Weights
+from specklenn.core.pipeline import Pipeline
+from specklenn.core.preprocess import Cropper
+from specklenn.core.support import SupportSet, load_supports
+from specklenn.plugin.control.protocol import Request
+from specklenn.plugin.live.model_update import Candidate, pack_candidate, with_model
+from specklenn.plugin.live.versions import Version, numbered
+
+MOST_KEPT = 8
+"""Versions that a run can go back through."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Setup:
+    """What judges the shots, in the form it was read.
+
+    Parameters
+    ----------
+    weights : Weights
+    supports : SupportSet
+    """
+
+    weights: Weights
+    supports: SupportSet
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Draft:
+    """A candidate that fits, ready to be offered.
+
+    Parameters
+    ----------
+    version : Version
+    payload : bytes
+        The candidate for the workers.
+    pipeline : Pipeline
+        What rank 0 made of it.
+    setups : tuple of Setup
+        The newest, and those behind it to go back to, once it is in use.
+    note : str
+        What whoever asked should know.
+    """
+
+    version: Version
+    payload: bytes
+    pipeline: Pipeline
+    setups: tuple[Setup, ...]
+    note: str
+
+
+class SwapBuilder:
+    """Knows what a run uses, and builds what it may use instead.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        In use at the start; gives calibration, mask, classes and device.
+    weights : Weights
+        Of its model.
+    crop : Crop
+        What the configuration puts on top of a model's preprocessing.
+    """
+
+    def __init__(self, pipeline: Pipeline, weights: Weights, crop: Crop) -> None:
+        self._pipeline = pipeline
+        self._crop = crop
+        first = Setup(weights=weights, supports=pipeline.classifier.supports)
+        self._setups: tuple[Setup, ...] = (first,)
+        self._offered = 1
+
+    def draft(self, request: Request, history: Sequence[Version]) -> Draft:
+        """Read, check and build what is asked for.
+
+        Parameters
+        ----------
+        request : Request
+            To swap, or to go back.
+        history : sequence of Version
+            Of this run, oldest first.
+
+        Raises
+        ------
+        SpecklennError
+            If it cannot be read, does not fit this run, or is in use already.
+        """
+        setups = self._wanted(request)
+        setup, now = setups[0], history[-1]
+        wanted = Version(
+            model=setup.weights.card.name,
+            weights_sha256=setup.weights.card.sha256,
+            support_version=setup.supports.version,
+            support_hash=setup.supports.content_hash,
+            asked_by=request.asked_by,
+        )
+        if wanted.has_content_of(now):
+            raise ConfigError(f"nothing changes: {now.words} is in use already")
+        self._offered += 1
+        version = numbered(history, wanted).model_copy(update={"number": self._offered})
+        candidate, pipeline = self._built(setup, version)
+        return Draft(
+            version=version,
+            payload=pack_candidate(candidate),
+            pipeline=pipeline,
+            setups=setups,
+            note=_renumbered(setup.supports.version, version),
+        )
+
+    def adopt(self, draft: Draft) -> None:
+        """Take note that a draft is in use."""
+        self._pipeline = draft.pipeline
+        self._setups = draft.setups[:MOST_KEPT]
+
+    def _wanted(self, request: Request) -> tuple[Setup, ...]:
+        """Return the setup that is asked for and those behind it."""
+        now, *earlier = self._setups
+        if request.action == "back":
+            if not earlier:
+                raise ConfigError("there is no earlier version in this run")
+            return tuple(earlier)
+        if request.weights is None and request.support is None:
+            raise ConfigError("neither a model nor supports to swap to")
+        weights, supports = now.weights, now.supports
+        if request.weights is not None:
+            weights = checkpoint.read(request.weights)
+        if request.support is not None:
+            supports = load_supports(Path(request.support))
+        return (Setup(weights=weights, supports=supports), now, *earlier)
+
+    def _built(self, setup: Setup, version: Version) -> tuple[Candidate, Pipeline]:
+        """Make the candidate, and of it what every worker will make of it."""
+        now, supports = self._pipeline.classifier, setup.supports
+        stays = version.weights_sha256 == now.model.card.sha256
+        model = now.model if stays else checkpoint.decode(setup.weights)
+        preprocessing = self._crop.applied_to(model.preprocessing)
+        cropper = now.cropper.with_settings(preprocessing)
+        _check_classes(supports, now.classes)
+        _check_frames(supports, cropper)
+        candidate = Candidate(
+            version=version,
+            weights=None if stays else setup.weights,
+            preprocessing=preprocessing,
+            crops=supports.frames[(slice(None), *cropper.window)],
+            labels=tuple(supports.labels.tolist()),
+            origins=supports.origins,
+        )
+        return candidate, with_model(self._pipeline, candidate, model)
+
+
+def _check_classes(supports: SupportSet, classes: tuple[str, ...]) -> None:
+    if set(supports.classes) != set(classes):
+        raise ConfigError(
+            f"supports of the classes {', '.join(sorted(supports.classes))} found, "
+            f"this run has {', '.join(sorted(classes))}; a run keeps its classes"
+        )
+
+
+def _check_frames(supports: SupportSet, cropper: Cropper) -> None:
+    if supports.shape != cropper.shape:
+        raise ConfigError(
+            f"supports of shape {supports.shape} found, this run has frames of shape "
+            f"{cropper.shape}"
+        )
+    if supports.mask is None:
+        return
+    bad = int((supports.mask & ~cropper.mask)[cropper.window].sum())
+    if bad:
+        raise ConfigError(
+            f"the supports have {bad} bad pixels in the crop that are good in this "
+            "run; supports with the run's mask expected"
+        )
+
+
+def _renumbered(said: int, version: Version) -> str:
+    if version.support_version == said:
+        return ""
+    return (
+        f"the supports say version {said}, in this run they are version "
+        f"{version.support_version}: each number means one content"
+    )

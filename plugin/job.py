@@ -1,0 +1,280 @@
+"""The main job: one rank's view of a prepared run, on one process or on many."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from specklenn.core.config.loading import LoadedConfig, resolved_yaml
+from specklenn.core.config.run_config import Config
+from specklenn.core.data.shots import ShotSource
+from specklenn.core.emc_hits import hits_to_emc
+from specklenn.core.errors import ConfigError, DataError
+from specklenn.plugin.console.run_progress import (
+    NoProgress,
+    TerminalProgress,
+    seen_on_terminal,
+)
+from specklenn.plugin.console.summary import print_summary
+from specklenn.plugin.control.server import ControlServer
+from specklenn.plugin.control.update_builder import SwapBuilder
+from specklenn.plugin.live.collector import Collector
+from specklenn.plugin.live.metrics import MetricsServer
+from specklenn.plugin.live.outputs import Publisher, Sink
+from specklenn.plugin.live.publish import NoPublisher, ZmqPublisher
+from specklenn.plugin.live.results import HITS, RESULTS, HitsFile, ResultsFile
+from specklenn.plugin.live.run_state import RunState
+from specklenn.plugin.live.scheduler import (
+    Distribution,
+    FileDistribution,
+    LiveDistribution,
+)
+from specklenn.plugin.live.swap_coordinator import NoOrders, Orders
+from specklenn.plugin.live.worker import Worker, WorkerOptions
+from specklenn.plugin.parallel.channel import Channel, in_memory_channels
+from specklenn.plugin.parallel.clock import Clock, Idler, SystemClock
+from specklenn.plugin.parallel.mpi_job import machine, on_signals
+from specklenn.plugin.publishers import Publishers
+from specklenn.plugin.startup import Prepared, make_source, prepare, read_weights
+
+log = logging.getLogger(__name__)
+
+INTERRUPTED = 130
+EMC = "hits.emc"
+
+
+def check_command(loaded: LoadedConfig, name: str) -> None:
+    """Refuse a configuration whose source another command runs.
+
+    Raises
+    ------
+    ConfigError
+    """
+    source = loaded.settings.source
+    if source.command != name:
+        where = loaded.where("source", "kind")
+        raise ConfigError(
+            f"{where}: {source.kind!r} found, which `specklenn {source.command}` runs, "
+            f"not `specklenn {name}`"
+        )
+
+
+class Job:
+    """One rank's view of a prepared run, whoever steps its loop.
+
+    Parameters
+    ----------
+    loaded : LoadedConfig
+    rank, size : int
+    """
+
+    def __init__(self, loaded: LoadedConfig, rank: int, size: int) -> None:
+        self.loaded = loaded
+        self.config: Config = loaded.settings
+        self.rank = rank
+        self.workers = list(range(1, size)) or [0]
+        self.clock: Clock = SystemClock()
+        self.prepared: Prepared = prepare(loaded, rank)
+        self.publisher: Publisher = NoPublisher()
+        if rank == 0:
+            self.folder = make_output_folder(self.config, loaded)
+            self.publisher = make_publisher(self.config, self.clock)
+            self.state = self._state()
+            self.orders = self._orders()
+
+    def run_alone(self, quiet: bool) -> int:
+        """Both roles in turn, in one process."""
+        ours, theirs = in_memory_channels([0])
+        collector = self.collector(ours, quiet)
+        worker = self.worker(theirs[0], self._opener(0))
+        idler = Idler(self.clock)
+        with on_signals(collector.interrupt):
+            try:
+                while not collector.finished:
+                    worked = worker.step()
+                    idler.after(collector.step() or worked)
+            finally:
+                collector.close()
+                worker.close()
+        return self.finish(collector)
+
+    def run_collector(self, channel: Channel, quiet: bool) -> int:
+        """Rank 0 of many."""
+        collector = self.collector(channel, quiet)
+        with on_signals(collector.interrupt):
+            collector.run()
+        return self.finish(collector)
+
+    def run_worker(self, channel: Channel) -> int:
+        """Any other rank; the collector decides when it ends."""
+        logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+        with on_signals(lambda: None):
+            worker = self.worker(channel, self._opener(self.rank - 1))
+            return worker.run()
+
+    def _opener(self, number: int) -> Callable[[], ShotSource]:
+        workers = len(self.workers)
+        return lambda: make_source(self.loaded, self.prepared, number, workers)
+
+    def worker(self, channel: Channel, open_source: Callable[[], ShotSource]) -> Worker:
+        """Return a worker that takes its shots from a source."""
+        config = self.config
+        return Worker(
+            channel,
+            open_source,
+            self.prepared.pipeline,
+            WorkerOptions(
+                host=machine(),
+                batch_shots=config.loop.batch_shots,
+                live_wait_s=config.loop.live_wait_ms / 1000,
+                save_classes=tuple(config.output.save_classes),
+                examples_per_class=config.publish.examples_per_class,
+                example_interval_s=1 / config.publish.rate_Hz,
+            ),
+            self.clock,
+        )
+
+    def collector(self, channel: Channel, quiet: bool, *more: Sink) -> Collector:
+        """Return the collector with its files, and open the log."""
+        config, prepared = self.config, self.prepared
+        _log_to(self.folder / "run.log")
+        text = resolved_yaml(config)
+        (self.folder / "config.yaml").write_text(text)
+        log.info("resolved configuration:\n%s", text)
+        for note in prepared.facts.notes:
+            log.warning("%s", note)
+        return Collector(
+            channel,
+            self._distribution(),
+            self.state,
+            [
+                HitsFile(
+                    self.folder / HITS,
+                    prepared.facts,
+                    prepared.shape,
+                    prepared.mask,
+                    prepared.photon_dtype,
+                ),
+                ResultsFile(self.folder / RESULTS, prepared.facts, text),
+                *more,
+            ],
+            self.publisher,
+            NoProgress() if quiet else TerminalProgress(sys.stdout),
+            self.clock,
+            1 / config.publish.rate_Hz,
+            self.orders,
+        )
+
+    def _state(self) -> RunState:
+        return RunState(
+            facts=self.prepared.facts,
+            first=self.prepared.first,
+            workers=self.workers,
+            examples_per_class=self.config.publish.examples_per_class,
+            now_s=self.clock.monotonic(),
+        )
+
+    def _orders(self) -> Orders:
+        control, pipeline = self.config.control, self.prepared.pipeline
+        if not control.enabled:
+            return NoOrders()
+        weights = read_weights(self.loaded)
+        builder = SwapBuilder(pipeline, weights, self.config.preprocess)
+        return ControlServer(control.endpoint, builder, self.state, self.clock)
+
+    def _distribution(self) -> Distribution:
+        source = self.prepared.source
+        if source is None:
+            expected = self.prepared.facts.expected_shots
+            return LiveDistribution(set(self.workers), expected)
+        lease = self.config.loop.lease_shots
+        return FileDistribution(
+            len(source), len(self.workers), lease, first=source.first
+        )
+
+    def finish(self, collector: Collector) -> int:
+        """Print the summary of a run that has ended; returns the exit code."""
+        names = [RESULTS, HITS, *self._emc(collector), "run.log"]
+        files = [self.folder / name for name in names]
+        console = Console(
+            soft_wrap=True,
+            highlight=False,
+            force_terminal=seen_on_terminal(sys.stdout),
+        )
+        print_summary(collector.state, files, console)
+        sys.stdout.flush()
+        if collector.cannot_write:
+            # HDF5 would crash at exit, trying once more to write what it could not.
+            os._exit(1)
+        if collector.interrupted:
+            return INTERRUPTED
+        return 1 if collector.state.failures else 0
+
+    def _emc(self, collector: Collector) -> list[str]:
+        """Make hits.emc of hits.cxi where it is asked for; returns its name."""
+        if not self.config.output.emc or collector.cannot_write:
+            return []
+        try:
+            made = hits_to_emc(self.folder / HITS, self.folder / EMC)
+        except DataError as error:
+            log.error("%s", error)
+            collector.state.failures.append(str(error))
+            return []
+        return [EMC] if made.frames else []
+
+
+def make_output_folder(config: Config, loaded: LoadedConfig) -> Path:
+    """Create the folder for results and check that it can be written.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot, or holds results that must not be replaced.
+    """
+    folder = config.output_folder
+    where = loaded.where("output", "folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(
+            f"{where}: {folder} cannot be written: {error.strerror}"
+        ) from error
+    if (folder / RESULTS).exists() and not config.output.overwrite:
+        raise ConfigError(
+            f"{where}: {folder} holds results already; choose another folder or "
+            "--set output.overwrite=true"
+        )
+    (folder / EMC).unlink(missing_ok=True)  # an earlier run's
+    return folder
+
+
+def make_publisher(config: Config, clock: Clock) -> Publisher:
+    """Return the publishers that the configuration asks for, as one."""
+    made: list[Publisher] = []
+    if config.publish.enabled:
+        made.append(ZmqPublisher(config.publish.endpoint, clock))
+    if config.metrics.enabled:
+        made.append(MetricsServer(config.metrics, clock))
+    return Publishers(made)
+
+
+def _log_to(path: Path) -> None:
+    try:
+        handler = logging.FileHandler(path, mode="w")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror}") from error
+    handler.setFormatter(
+        logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    )
+    logging.raiseExceptions = False  # a log that cannot be written stops nothing
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)

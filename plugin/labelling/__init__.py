@@ -1,0 +1,1 @@
+"""Labelling of a run: opening it, and its terminal."""

@@ -1,0 +1,200 @@
+"""Opens a run for labelling, and writes what the labels are for."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from specklenn.core.config.loading import (
+    LoadedConfig,
+    check_config,
+    load_config,
+    overridden,
+)
+from specklenn.core.errors import ConfigError
+from specklenn.core.labelling import psocake
+from specklenn.core.labelling.active_learning import Adviser
+from specklenn.core.labelling.candidates import Offer, Ranges, Viewer
+from specklenn.core.labelling.export import by_class, write_supports, write_training
+from specklenn.core.labelling.label_store import LabelBook
+from specklenn.core.labelling.session import UNLABELLED, Desk
+from specklenn.core.preprocess import Cropper
+from specklenn.core.settings_file import Document
+from specklenn.plugin.console.progress_bar import WorkProgress
+from specklenn.plugin.sources.hdf5 import Hdf5Settings, Hdf5Source
+from specklenn.plugin.startup import load_model, open_run, read_mask_file
+from specklenn.plugin.startup_area import use_area
+
+NO_SUPPORT = "support.yaml"
+"""A configuration names its supports; here they need not exist yet."""
+
+
+RULE_HINT = " (suggested shots go best with classify.rule: soft)"
+
+
+class Labelling:
+    """One run, its labels, and what is written of them.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        See `specklenn.plugin.commands.label`.
+
+    Raises
+    ------
+    ConfigError, DataError
+        If anything cannot be opened.
+    """
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._loaded = _load(options)
+        settings = self._loaded.settings
+        source = open_run(self._loaded)
+        if not isinstance(source, Hdf5Source):
+            raise ConfigError(
+                f"{options.run}: label reads runs from files (kind: hdf5)"
+            )
+        self.source = source
+        self.model = load_model(self._loaded)
+        masks = [
+            mask
+            for mask in (source.mask(), read_mask_file(self._loaded))
+            if mask is not None
+        ]
+        bad = np.logical_or.reduce(masks) if masks else None
+        own = self.model.preprocessing
+        used = use_area(self._loaded, own, source.shape, bad, source)
+        self.notes = used.notes
+        self.cropper = Cropper(
+            settings.preprocess.applied_to(own),
+            source.shape,
+            used.mask,
+            adu_per_photon=settings.calibration.adu_per_photon,
+            offset_adu=settings.calibration.offset_adu,
+        )
+        self.book = LabelBook(
+            self.labels_path(), source.first + len(source), self.psocake_path()
+        )
+
+    @property
+    def title(self) -> str:
+        """Name of the run, for people."""
+        psocake_path = self.psocake_path()
+        if psocake_path is None:
+            return self._data_path().name
+        run = self._loaded.settings.run
+        return f"{run.experiment} run {run.number}"
+
+    def labels_path(self) -> Path:
+        """Return where the labels are kept by name."""
+        if self._options.labels is not None:
+            return Path(self._options.labels)
+        return Path(f"{self._data_path().stem}.labels.json")
+
+    def psocake_path(self) -> Path | None:
+        """Return where psocake's labels are, if the experiment has a name."""
+        run = self._loaded.settings.run
+        if "experiment" not in run.model_fields_set:
+            return None
+        name = psocake.file_name(run.experiment, run.number)
+        return self.labels_path().with_name(name)
+
+    def desk(self) -> Desk:
+        """Find the shots to offer, with progress, and return the desk to label at."""
+        options = self._options
+        suggested = options.order == "suggested"
+        viewer = self._viewer(suggested)
+        offer = viewer.offer(options.at_most, self.book.labels, self._watched)
+        return Desk(
+            offer.shots,
+            self.book,
+            options.classes,
+            viewer.picture,
+            self._adviser(offer),
+            options.filter or UNLABELLED,
+            self.export,
+        )
+
+    def export(self) -> str:
+        """Write the files that were asked for; returns a sentence about each."""
+        words = [
+            write(path)
+            for path, write in (
+                (self._options.supports, self._write_supports),
+                (self._options.training, self._write_training),
+            )
+            if path is not None
+        ]
+        return "; ".join(words) or "nothing to write: see --supports and --training"
+
+    def _write_supports(self, path: Path) -> str:
+        shots = by_class(self.book.labels, self._options.shots)
+        dataset = self._file_settings().dataset
+        made = write_supports(path, shots, self.source.place, dataset)
+        counts = ", ".join(f"{len(own)} {name}" for name, own in shots.items())
+        return f"wrote {path}, version {made.version}: {counts}{RULE_HINT}"
+
+    def _write_training(self, path: Path) -> str:
+        counted = self.source.dtype == np.uint16 and self.cropper.calibrated
+        shots = by_class(self.book.labels)
+        number = write_training(path, shots, self.source, self.cropper, counted)
+        return f"wrote {path}: {number} shots"
+
+    def _viewer(self, suggested: bool) -> Viewer:
+        hit_finding = self._loaded.settings.hit_finder
+        if self._options.no_hits:
+            hit_finding = hit_finding.model_copy(update={"enabled": False})
+        return Viewer(
+            source=self.source,
+            cropper=self.cropper,
+            hit_finding=hit_finding,
+            model=self.model if suggested else None,
+        )
+
+    def _adviser(self, offer: Offer) -> Adviser | None:
+        if offer.vectors is None:
+            return None
+        return Adviser(offer.vectors, self._options.classes)
+
+    def _watched(self, ranges: Ranges) -> Iterator[tuple[int, int]]:
+        with WorkProgress("looking for hits", len(self.source)) as progress:
+            for start, stop in ranges:
+                yield start, stop
+                progress.advance(stop - start)
+
+    def _file_settings(self) -> Hdf5Settings:
+        settings = self._loaded.settings.source
+        assert isinstance(settings, Hdf5Settings)
+        return settings
+
+    def _data_path(self) -> Path:
+        return Path(self._file_settings().paths[0])
+
+
+def _load(options: argparse.Namespace) -> LoadedConfig:
+    """Read the configuration of a run, or make one for a file of frames."""
+    run, given = Path(options.run), [*_shortcuts(options), *options.set]
+    if run.suffix.lower() in (".yaml", ".yml"):
+        return load_config(run, given)
+    data: dict[str, Any] = {
+        "source": {"kind": "hdf5", "path": str(run)},
+        "support": {"file": NO_SUPPORT},
+    }
+    document = overridden(Document(data, "the command line"), given)
+    return check_config(document, Path())
+
+
+def _shortcuts(options: argparse.Namespace) -> list[str]:
+    """Return options that are short for keys of the configuration."""
+    named = {
+        "source.dataset": options.dataset,
+        "model.weights": options.weights,
+        "run.experiment": options.experiment,
+        "run.number": options.number,
+    }
+    return [f"{key}={value}" for key, value in named.items() if value is not None]

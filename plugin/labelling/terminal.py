@@ -1,0 +1,219 @@
+"""Labelling in a terminal, as over ssh: half blocks for pixels, single keys.
+
+Keys may also come through a pipe; then they are taken to the end. Where the output is
+no terminal, every key leaves a line of text.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from rich.console import Console, Group
+from rich.text import Text
+
+from specklenn.core.labelling.pictures import SCALES
+from specklenn.core.labelling.session import Desk, DeskView
+from specklenn.plugin.terminal_picture import in_colours, in_letters
+
+SMALLEST_SIDE = 16
+ESCAPE = "\x1b"
+ESCAPE_WAIT_S = 0.05
+ARROWS = {"[C": "right", "OC": "right", "[D": "left", "OD": "left"}
+LEAVE = "q"
+HINT = "space next   left back   s suggest   u undo   f filter   h help   q leave"
+HELP = """\
+space, n, right  next shot, without a label     left, p  the one before
+s  most informative shot     u  undo     x  take the label away
+f  which shots: unlabelled, all, a class        w  write supports, training data
+c  whole frame, or what the network sees        b  coarser pixels
+l  log, sqrt, linear         q  leave           h  this list, or the picture"""
+
+
+def run(desk: Desk, title: str, keys: TextIO, screen: TextIO) -> int:
+    """Label until somebody leaves, or the keys end; returns the exit code.
+
+    Parameters
+    ----------
+    desk : Desk
+    title : str
+        Name of the run.
+    keys, screen : text streams
+    """
+    console = Console(file=screen, highlight=False)
+    terminal = LabelTerminal(desk, title)
+    with _single_keys(keys), _interruptible():
+        if console.is_terminal:
+            _on_screen(terminal, console, read_keys(keys))
+        else:
+            _in_lines(terminal, console, read_keys(keys))
+    return 0
+
+
+def _on_screen(terminal: LabelTerminal, console: Console, keys: Iterator[str]) -> None:
+    with console.screen() as screen:
+        screen.update(terminal.drawn(console))
+        for key in keys:
+            if not terminal.press(key):
+                break
+            screen.update(terminal.drawn(console))
+
+
+def _in_lines(terminal: LabelTerminal, console: Console, keys: Iterator[str]) -> None:
+    console.print(terminal.line(), soft_wrap=True)
+    for key in keys:
+        if not terminal.press(key):
+            break
+        console.print(terminal.line(), soft_wrap=True)
+
+
+class LabelTerminal:
+    """A desk as text.
+
+    Parameters
+    ----------
+    desk : Desk
+    title : str
+        Name of the run.
+    """
+
+    def __init__(self, desk: Desk, title: str) -> None:
+        self._desk = desk
+        self._title = title
+        self._scale = next(iter(SCALES))
+        self._help = False
+        self._commands: dict[str, Callable[[], None]] = {
+            **dict.fromkeys((" ", "n", "right"), desk.forward),
+            **dict.fromkeys(("p", "left"), desk.back),
+            **dict.fromkeys(("h", "?"), self._toggle_help),
+            "s": desk.suggest,
+            "u": desk.undo,
+            "x": desk.clear,
+            "f": desk.next_filter,
+            "c": desk.toggle_frame,
+            "b": desk.toggle_coarse,
+            "w": desk.export,
+            "l": self._next_scale,
+        }
+
+    def press(self, key: str) -> bool:
+        """Do what a key stands for; returns whether to go on. Others do nothing."""
+        key = key.lower()
+        if key == LEAVE:
+            return False
+        if key in self._desk.keys:
+            self._desk.label(self._desk.keys[key])
+        elif key in self._commands:
+            self._commands[key]()
+        return True
+
+    def line(self) -> Text:
+        """Return where we are in one line."""
+        view = self._desk.view()
+        parts = [
+            view.message,
+            f"shot {view.shot}: {view.label or 'no label'}",
+            view.reason,
+            f"{view.labelled} of {view.offered} labelled",
+        ]
+        return Text(" | ".join(filter(None, parts)))
+
+    def drawn(self, console: Console) -> Group:
+        """Return the whole screen."""
+        words = [*self._words(self._desk.view()), Text(HINT, "dim")]
+        if self._help:
+            return Group(Text(HELP), Text(), *words)
+        lines = console.height - len(words)
+        side = max(SMALLEST_SIDE, min(console.width, 2 * lines))
+        draw = in_colours if console.color_system else in_letters
+        return Group(draw(self._desk.picture(side), self._scale), *words)
+
+    def _words(self, view: DeskView) -> list[Text]:
+        label = Text(view.label or "no label", "bold reverse" if view.label else "dim")
+        first = Text.assemble((f"{self._title}  shot {view.shot}  ", "bold"), label)
+        where = f"{view.place} of {view.listed} {view.filter_name}"
+        seen = f"{view.frame}, {self._scale}"
+        keys = "   ".join(
+            f"{key} {name} ({view.counts[name]})"
+            for key, name in self._desk.keys.items()
+        )
+        progress = f"{view.labelled} of {view.offered} labelled"
+        if view.guesses:
+            progress += (
+                f"; the nearest class was right for {view.guessed} of the last "
+                f"{view.guesses}"
+            )
+        return [
+            first,
+            Text(view.reason, "cyan"),
+            Text(f"{where}   {seen}", "dim"),
+            Text(keys),
+            Text(progress),
+            Text(view.message, "bold red" if view.failed else "green"),
+        ]
+
+    def _toggle_help(self) -> None:
+        self._help = not self._help
+
+    def _next_scale(self) -> None:
+        names = list(SCALES)
+        self._scale = names[(names.index(self._scale) + 1) % len(names)]
+
+
+def read_keys(keys: TextIO) -> Iterator[str]:
+    """Yield keys until the stream ends: characters, and the names of arrows.
+
+    Line feeds are no keys: piped words may stand in lines.
+    """
+    number = keys.fileno()
+    while first := _read(number):
+        if first == ESCAPE:
+            yield ARROWS.get(_rest_of_escape(number), "")
+        elif first not in "\r\n":
+            yield first
+
+
+def _read(number: int) -> str:
+    return os.read(number, 1).decode("ascii", "replace")
+
+
+def _rest_of_escape(number: int) -> str:
+    """Read what a terminal sends behind an escape; a lone one has nothing."""
+    rest = ""
+    while len(rest) < 2 and select.select([number], [], [], ESCAPE_WAIT_S)[0]:
+        letter = _read(number)
+        if not letter:
+            break
+        rest += letter
+    return rest
+
+
+@contextmanager
+def _single_keys(keys: TextIO) -> Iterator[None]:
+    """Get keys as they are pressed, unseen, where they come from a terminal."""
+    if not keys.isatty():
+        yield
+        return
+    import termios
+    import tty
+
+    before = termios.tcgetattr(keys)
+    tty.setcbreak(keys)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(keys, termios.TCSADRAIN, before)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Leave a terminal as it was on SIGTERM too."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

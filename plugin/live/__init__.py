@@ -1,0 +1,1 @@
+"""The event loop: worker, collector and what they exchange."""

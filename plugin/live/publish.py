@@ -1,0 +1,73 @@
+"""Publishes snapshots over ZeroMQ: one message part, nobody is waited for."""
+
+from __future__ import annotations
+
+import zmq
+
+from specklenn.core.errors import ConfigError
+from specklenn.core.messages import Snapshot, encode
+from specklenn.plugin.parallel.clock import Clock
+
+GOODBYE_S = 1.0
+GOODBYE_STEP_S = 0.1
+
+
+class ZmqPublisher:
+    """A PUB socket that windows subscribe to.
+
+    Slow or frozen windows lose snapshots and never hold up the run.
+
+    Parameters
+    ----------
+    endpoint : str
+        ``tcp://127.0.0.1:5556``, say.
+    clock : Clock
+
+    Raises
+    ------
+    ConfigError
+        If the endpoint cannot be bound; says why.
+    """
+
+    def __init__(self, endpoint: str, clock: Clock) -> None:
+        self._clock = clock
+        self._last = b""
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.PUB)
+        self._socket.setsockopt(zmq.SNDHWM, 2)
+        self._socket.setsockopt(zmq.LINGER, 500)
+        self._socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+        try:
+            self._socket.bind(endpoint)
+        except zmq.ZMQError as error:
+            self._context.destroy(linger=0)
+            raise ConfigError(
+                f"publish.endpoint: {endpoint} cannot be used: {error.strerror}; "
+                "is another run publishing there?"
+            ) from error
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Send a snapshot to whoever listens."""
+        self._last = encode(snapshot)
+        self._socket.send(self._last, zmq.DONTWAIT)
+
+    def close(self) -> None:
+        """Repeat the last snapshot for a second, then close the socket.
+
+        A window that is just connecting would never learn that the run is over.
+        """
+        if self._last:
+            for _ in range(round(GOODBYE_S / GOODBYE_STEP_S)):
+                self._clock.sleep(GOODBYE_STEP_S)
+                self._socket.send(self._last, zmq.DONTWAIT)
+        self._context.destroy()
+
+
+class NoPublisher:
+    """For runs that nobody watches."""
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Tell nobody."""
+
+    def close(self) -> None:
+        """Nothing is open."""

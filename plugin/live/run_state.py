@@ -1,0 +1,243 @@
+"""Everything the collector knows of a run: the one object that holds state."""
+
+from __future__ import annotations
+
+import uuid
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from specklenn.core.class_counts import Tally
+from specklenn.core.messages import Example, RankStatus, Snapshot
+from specklenn.core.rows import Rows
+from specklenn.plugin.live.report import Report
+from specklenn.plugin.live.versions import Version
+
+LATENCY_EDGES_MS: npt.NDArray[np.float64] = np.concatenate(
+    [[0.0], np.geomspace(0.1, 100_000.0, 121)]
+)
+"""Edges of the latency histogram: 20 bins a decade from 0.1 ms to 100 s."""
+
+HISTORY_S = 600
+"""Seconds of history in every snapshot."""
+
+
+@dataclass(kw_only=True)
+class RankState:
+    """What is known of one worker.
+
+    Parameters
+    ----------
+    rank : int
+    heard_s : float
+        When it last sent anything, monotonic seconds.
+    version : int
+        Number of the version that it said it uses.
+    trouble : str
+        What keeps shots from reaching it, empty where nothing does.
+    """
+
+    rank: int
+    heard_s: float
+    host: str = ""
+    ready: bool = False
+    ended: bool = False
+    shots: int = 0
+    missed: int = 0
+    version: int = 1
+    failure: str = ""
+    trouble: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFacts:
+    """What does not change during a run.
+
+    Parameters
+    ----------
+    experiment : str
+    run : int
+    classes : tuple of str
+        Every label there is.
+    support_classes : tuple of str
+        Those with supports, in the order of the distances.
+    expected_shots : int
+        0 where nobody knows.
+    notes : tuple of str
+        What a person must know of the data before the start, sentences.
+    """
+
+    experiment: str
+    run: int
+    classes: tuple[str, ...]
+    support_classes: tuple[str, ...]
+    expected_shots: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(kw_only=True, eq=False)
+class RunState:
+    """A run as the collector sees it.
+
+    Parameters
+    ----------
+    facts : RunFacts
+    first : Version
+        What judges the shots at the start.
+    workers : sequence of int
+        Ranks that work.
+    examples_per_class : int
+    now_s : float
+        Monotonic seconds.
+    """
+
+    facts: RunFacts
+    first: Version
+    workers: Sequence[int]
+    examples_per_class: int
+    now_s: float
+    state: str = "waiting"
+    failures: list[str] = field(default_factory=list)
+    started_ns: int = 0
+    last_row_ns: int = 0
+    sequence: int = 0
+    session: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def __post_init__(self) -> None:
+        self.versions = [self.first]
+        self.tally = Tally(self.facts.classes)
+        self.ranks = {
+            rank: RankState(rank=rank, heard_s=self.now_s) for rank in self.workers
+        }
+        self.latency: npt.NDArray[np.int64] = np.zeros(
+            len(LATENCY_EDGES_MS) - 1, np.int64
+        )
+        self._examples: dict[int, deque[Example]] = {}
+        self._history: deque[tuple[int, npt.NDArray[np.int64]]] = deque(
+            maxlen=HISTORY_S
+        )
+
+    @property
+    def in_use(self) -> Version:
+        """The newest version."""
+        return self.versions[-1]
+
+    @property
+    def missed(self) -> int:
+        """Shots that live sources lost."""
+        return sum(rank.missed for rank in self.ranks.values())
+
+    @property
+    def alive(self) -> list[RankState]:
+        """Workers that have not failed."""
+        return [rank for rank in self.ranks.values() if not rank.failure]
+
+    def add(self, rank: int, report: Report, wall_ns: int) -> None:
+        """Count a report whose rows are all new, and keep its pictures.
+
+        ``latency_ms`` of the rows is filled in here, where they arrive.
+        """
+        rows = report.rows
+        self.ranks[rank].missed = report.missed
+        if len(rows) == 0:
+            return
+        self.ranks[rank].shots += len(rows)
+        waited_ns = wall_ns - rows["arrived_ns"].astype(np.int64)
+        rows["latency_ms"] = np.maximum(waited_ns, 0) / 1e6
+        self.latency += np.histogram(
+            np.minimum(rows["latency_ms"], LATENCY_EDGES_MS[-1]), LATENCY_EDGES_MS
+        )[0]
+        self.last_row_ns = wall_ns
+        self.tally.add(rows)
+        self._show(report)
+
+    def tick(self, wall_ns: int) -> None:
+        """Keep the history, one point a second."""
+        second = wall_ns // 1_000_000_000
+        if not self._history or self._history[-1][0] < second:
+            self._history.append((second, self.tally.counts.copy()))
+
+    def latency_quantile_ms(self, quantile: float) -> float:
+        """Return a quantile of the latency, the upper edge of its bin; NaN if none."""
+        total = int(self.latency.sum())
+        if total == 0:
+            return float("nan")
+        position = int(np.searchsorted(np.cumsum(self.latency), quantile * total))
+        return float(LATENCY_EDGES_MS[min(position + 1, len(LATENCY_EDGES_MS) - 1)])
+
+    def snapshot(self, now_s: float, wall_ns: int) -> Snapshot:
+        """Return the run as it stands, for windows."""
+        self.sequence += 1
+        facts, version = self.facts, self.in_use
+        return Snapshot(
+            session=self.session,
+            sequence=self.sequence,
+            wall_ns=wall_ns,
+            state=self.state,
+            experiment=facts.experiment,
+            run=str(facts.run),
+            classes=facts.classes,
+            counts=self.tally.counts.copy(),
+            support_classes=facts.support_classes,
+            expected_shots=facts.expected_shots,
+            missed_shots=self.missed,
+            skipped=dict(self.tally.skipped),
+            latency_edges_ms=LATENCY_EDGES_MS,
+            latency_counts=self.latency.copy(),
+            ranks=tuple(_status(rank, now_s) for rank in self.ranks.values()),
+            support_version=version.support_version,
+            support_hash=version.support_hash,
+            model_version=version.model_version,
+            model=version.model,
+            history_s=np.array([second for second, _ in self._history], np.float64),
+            history_counts=np.array(
+                [counts for _, counts in self._history], np.int64
+            ).reshape(len(self._history), len(facts.classes)),
+            examples=tuple(self._newest_examples()),
+            failures=(*facts.notes, *self.failures, *self._troubles()),
+        )
+
+    def _troubles(self) -> list[str]:
+        return [
+            f"rank {rank.rank} on {rank.host}: {rank.trouble}"
+            for rank in self.alive
+            if rank.trouble and not rank.ended
+        ]
+
+    def _newest_examples(self) -> list[Example]:
+        kept = [example for shelf in self._examples.values() for example in shelf]
+        return sorted(kept, key=lambda example: -example.timestamp_ns)
+
+    def _show(self, report: Report) -> None:
+        shown = report.examples
+        for position, picture in zip(shown.positions, shown.pictures, strict=True):
+            row = report.rows[position]
+            shelf = self._examples.setdefault(
+                int(row["label"]), deque(maxlen=self.examples_per_class)
+            )
+            shelf.append(self._example(row, picture))
+
+    def _example(self, row: Rows, picture: npt.NDArray[np.float32]) -> Example:
+        return Example(
+            index=int(row["index"]),
+            timestamp_ns=int(row["timestamp_ns"]),
+            label=self.facts.classes[int(row["label"])],
+            score=float(row["score"]),
+            distances=tuple(float(value) for value in row["distances"]),
+            photons=float(row["photons"]),
+            rank=int(row["rank"]),
+            pattern=picture,
+        )
+
+
+def _status(rank: RankState, now_s: float) -> RankStatus:
+    return RankStatus(
+        rank=rank.rank,
+        host=rank.host,
+        shots=rank.shots,
+        silent_s=0.0 if rank.ended else max(now_s - rank.heard_s, 0.0),
+        failure=rank.failure,
+    )

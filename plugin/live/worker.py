@@ -1,0 +1,260 @@
+"""The worker: takes shots, judges them, reports; knows nothing of MPI."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgpack
+import numpy as np
+
+from specklenn.core.data.shots import LiveSource, Shots, ShotSource
+from specklenn.core.errors import EndOfRun, SpecklennError
+from specklenn.core.pipeline import Judged, Pipeline
+from specklenn.core.rows import empty_rows
+from specklenn.plugin.live.feed import ExampleBudget, Feed, LeaseFeed, LiveFeed
+from specklenn.plugin.live.model_update import successor, unpack_candidate
+from specklenn.plugin.live.report import NOTHING, Attached, Report, attach, pack_report
+from specklenn.plugin.parallel.channel import COLLECTOR, Channel, Kind
+from specklenn.plugin.parallel.clock import Clock, Idler
+
+log = logging.getLogger(__name__)
+
+MOST_UNSENT = 8
+"""Reports under way before a worker waits for the collector."""
+
+HEARTBEAT_S = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerOptions:
+    """How a worker behaves.
+
+    Parameters
+    ----------
+    host : str
+        Name of this machine.
+    batch_shots : int
+        Most shots judged at once.
+    live_wait_s : float
+        Longest wait for a live shot.
+    save_classes : tuple of str
+        Shots of these classes travel whole.
+    examples_per_class : int
+        Most pictures per class and interval.
+    example_interval_s : float
+    """
+
+    host: str
+    batch_shots: int = 64
+    live_wait_s: float = 0.005
+    save_classes: tuple[str, ...] = ()
+    examples_per_class: int = 6
+    example_interval_s: float = 0.1
+
+
+class Worker:
+    """One worker.
+
+    Parameters
+    ----------
+    channel : Channel
+    open_source : function returning an IndexedSource or a LiveSource
+        Called once; a source that cannot be opened is reported like any failure.
+    pipeline : Pipeline
+    options : WorkerOptions
+    clock : Clock
+
+    Attributes
+    ----------
+    stopped : bool
+        The collector said that all is done.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        open_source: Callable[[], ShotSource],
+        pipeline: Pipeline,
+        options: WorkerOptions,
+        clock: Clock,
+    ) -> None:
+        self.stopped = False
+        self.failed = False
+        self._channel = channel
+        self._source: ShotSource | None = None
+        self._pipeline = pipeline
+        self._options = options
+        self._clock = clock
+        self._feed: Feed | None = None
+        self._over = False
+        self._told_trouble = ""
+        self._offered: tuple[int, Pipeline] | None = None
+        self._budget = ExampleBudget(
+            options.examples_per_class, options.example_interval_s, clock
+        )
+        self._saved = np.array(
+            [name in options.save_classes for name in pipeline.classes]
+        )
+        self._last_report = clock.monotonic()
+        self._greet(open_source)
+
+    def run(self) -> int:
+        """Work until the collector says stop; returns the exit code."""
+        idler = Idler(self._clock)
+        while not self.stopped:
+            idler.after(self.step())
+        self._channel.flush()
+        self.close()
+        return 1 if self.failed else 0
+
+    def close(self) -> None:
+        """Let go of the source."""
+        if self._source is not None:
+            self._source.close()
+
+    def step(self) -> bool:
+        """Do one batch; returns whether there was anything to do."""
+        try:
+            return self._step()
+        except Exception as error:
+            self._fail(error)
+            return True
+
+    def _step(self) -> bool:
+        worked = False
+        while not self.stopped and self._listen():
+            worked = True
+        if self._over or self._feed is None or self.stopped:
+            return worked
+        if self._channel.unsent >= MOST_UNSENT or self._holds:
+            return worked
+        try:
+            shots = self._feed.next()
+        except EndOfRun:
+            self._end()
+            return True
+        self._tell_trouble(self._feed.trouble)
+        if shots is None or len(shots) == 0:
+            if self._clock.monotonic() - self._last_report > HEARTBEAT_S:
+                self._heartbeat()
+            return worked
+        self._send(self._report(shots, self._pipeline.judge(shots)))
+        return True
+
+    @property
+    def _holds(self) -> bool:
+        """Whether to wait for the word to switch: shots of a live stream do not."""
+        return self._offered is not None and isinstance(self._feed, LeaseFeed)
+
+    def _greet(self, open_source: Callable[[], ShotSource]) -> None:
+        """Open the source and say that we are ready, or why not."""
+        try:
+            self._source = open_source()
+        except Exception as error:
+            self._fail(error)
+        self._channel.send(COLLECTOR, Kind.READY, self._options.host.encode())
+
+    def _listen(self) -> bool:
+        message = self._channel.receive()
+        if message is None:
+            return False
+        if message.kind is Kind.START:
+            self._start(int(msgpack.unpackb(message.payload)))
+        elif message.kind is Kind.LEASE and isinstance(self._feed, LeaseFeed):
+            self._feed.add(*msgpack.unpackb(message.payload))
+        elif message.kind is Kind.OFFER:
+            self._build(*msgpack.unpackb(message.payload))
+        elif message.kind is Kind.SWITCH:
+            self._switch(int(msgpack.unpackb(message.payload)))
+        elif message.kind is Kind.DROP:
+            self._offered = None
+        elif message.kind is Kind.STOP:
+            self.stopped = True
+            self._end()
+        return True
+
+    def _start(self, start_ns: int) -> None:
+        options = self._options
+        source = self._source
+        if isinstance(source, LiveSource):
+            source.start(start_ns)
+            self._feed = LiveFeed(source, options.batch_shots, options.live_wait_s)
+        elif source is not None:
+            self._feed = LeaseFeed(source, self._channel, options.batch_shots)
+
+    def _build(self, number: int, payload: bytes) -> None:
+        """Build what may judge the shots to come, and say whether that went well."""
+        problem = ""
+        try:
+            built = successor(self._pipeline, unpack_candidate(payload))
+            self._offered = number, built
+        except Exception as error:
+            log.warning("version %d was refused:\n%s", number, traceback.format_exc())
+            problem = str(error) or repr(error)
+        self._channel.send(COLLECTOR, Kind.BUILT, msgpack.packb((number, problem)))
+
+    def _switch(self, number: int) -> None:
+        """Judge by what was offered from the next batch on."""
+        if self._offered is not None and self._offered[0] == number:
+            self._pipeline = self._offered[1]
+            self._offered = None
+            self._channel.send(COLLECTOR, Kind.IN_USE, msgpack.packb((number, "")))
+
+    def _report(self, shots: Shots, judged: Judged) -> Report:
+        labels = judged.rows["label"]
+        saved = np.flatnonzero((labels >= 0) & self._saved[labels])
+        shown = self._budget.choose(labels)
+        return Report(
+            rows=judged.rows,
+            missed=self._feed.missed if self._feed else 0,
+            frames=self._frames(shots, saved),
+            examples=attach(np.array(shown, np.int32), judged.photons[shown])
+            if shown
+            else NOTHING,
+        )
+
+    def _frames(
+        self, shots: Shots, saved: np.ndarray[tuple[int], np.dtype[np.int64]]
+    ) -> Attached:
+        if len(saved) == 0:
+            return NOTHING
+        cropper = self._pipeline.classifier.cropper
+        return attach(saved, cropper.calibrate(shots.frames[saved]))
+
+    def _end(self) -> None:
+        """Say once that no more rows will come."""
+        if not self._over:
+            self._heartbeat()
+            self._channel.send(COLLECTOR, Kind.END)
+            self._over = True
+
+    def _tell_trouble(self, trouble: str) -> None:
+        """Say what is wrong with the stream, once, and that it is well again."""
+        if trouble != self._told_trouble:
+            self._told_trouble = trouble
+            self._channel.send(COLLECTOR, Kind.TROUBLE, trouble.encode())
+
+    def _heartbeat(self) -> None:
+        classes = len(self._pipeline.classifier.classes)
+        missed = self._feed.missed if self._feed else 0
+        self._send(Report(rows=empty_rows(0, classes), missed=missed))
+
+    def _send(self, report: Report) -> None:
+        self._channel.send(COLLECTOR, Kind.REPORT, pack_report(report))
+        self._last_report = self._clock.monotonic()
+
+    def _fail(self, error: Exception) -> None:
+        """Tell the collector, and only wait for the end from now on."""
+        detail = (
+            str(error)
+            if isinstance(error, SpecklennError)
+            else "".join(traceback.format_exception(error))
+        )
+        log.error("this rank failed: %s", detail)
+        self._over = True
+        self.failed = True
+        named = msgpack.packb((self._options.host, detail))
+        self._channel.send(COLLECTOR, Kind.FAILED, named)

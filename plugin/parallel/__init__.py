@@ -1,0 +1,1 @@
+"""Processes and ranks, and the channels between them."""

@@ -1,0 +1,152 @@
+"""Worker processes on this machine, and the channel to them: raw bytes over pipes."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from types import TracebackType
+from typing import Any
+
+from specklenn.plugin.parallel.block_pool import Work, tell_failure, work_for_leader
+from specklenn.plugin.parallel.channel import COLLECTOR, Kind, Message
+from specklenn.plugin.parallel.clock import SystemClock
+
+
+class PipeChannel:
+    """A channel over pipes.
+
+    Parameters
+    ----------
+    rank : int
+    pipes : dict of rank to Connection
+        Those we can talk to.
+    """
+
+    unsent = 0
+
+    def __init__(self, rank: int, pipes: dict[int, Connection[Any, Any]]) -> None:
+        self.rank = rank
+        self._pipes = dict(pipes)
+        self._arrived: deque[Message] = deque()
+
+    def send(self, rank: int, kind: Kind, payload: bytes = b"") -> None:
+        """Send; waits while the pipe is full. A process that died takes nothing."""
+        try:
+            self._pipes[rank].send_bytes(bytes([kind]) + payload)
+        except (BrokenPipeError, ConnectionResetError, KeyError):
+            return
+
+    def receive(self) -> Message | None:
+        """Return the next message, or None; one of kind FAILED for a dead process."""
+        if not self._arrived:
+            self._arrived.extend(map(self._read, self._ready()))
+        return self._arrived.popleft() if self._arrived else None
+
+    def flush(self) -> None:
+        """Nothing to wait for: what was sent is in the pipe."""
+
+    def _ready(self) -> list[int]:
+        ranks = {id(pipe): rank for rank, pipe in self._pipes.items()}
+        found = wait(list(self._pipes.values()), timeout=0)
+        return [ranks[id(pipe)] for pipe in found]
+
+    def _read(self, rank: int) -> Message:
+        try:
+            text = self._pipes[rank].recv_bytes()
+        except (EOFError, ConnectionResetError):
+            del self._pipes[rank]
+            return Message(Kind.FAILED, rank, b"the process died")
+        return Message(Kind(text[0]), rank, text[1:])
+
+
+class WorkerProcesses:
+    """Processes that work for this one, from entry to exit of a ``with`` block.
+
+    Parameters
+    ----------
+    number : int
+    maker : str
+        ``module:function`` that makes the work from a text, in every process.
+    text : str
+    """
+
+    def __init__(self, number: int, maker: str, text: str) -> None:
+        self.ranks = list(range(1, number + 1))
+        self._maker = maker
+        self._text = text
+        self._processes: list[multiprocessing.process.BaseProcess] = []
+
+    def __enter__(self) -> PipeChannel:
+        # Spawned, not forked: threads of numerical libraries do not survive a fork.
+        context = multiprocessing.get_context("spawn")
+        pipes: dict[int, Connection[Any, Any]] = {}
+        resource_tracker.ensure_running()  # which would unblock the signal
+        with _interrupts_blocked():
+            for rank in self.ranks:
+                ours, theirs = context.Pipe()
+                process = context.Process(
+                    target=_serve,
+                    args=(theirs, rank, self._maker, self._text),
+                    daemon=True,
+                )
+                process.start()
+                theirs.close()
+                self._processes.append(process)
+                pipes[rank] = ours
+        return PipeChannel(COLLECTOR, pipes)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for process in self._processes:
+            if kind is not None:
+                process.terminate()
+            process.join(timeout=5)
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Let processes be born deaf to Ctrl-C, which is for the leader to deal with.
+
+    Theirs is the mask of this thread; in other threads of the leader an interrupt
+    may still arrive, and waits here for its turn.
+    """
+    waiting: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: waiting.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+    if waiting:
+        signal.raise_signal(signal.SIGINT)
+
+
+def _serve(pipe: Connection[Any, Any], rank: int, maker: str, text: str) -> None:
+    """Work until told to stop."""
+    module, _, function = maker.partition(":")
+    channel = PipeChannel(rank, {COLLECTOR: pipe})
+    try:
+        work: Work = getattr(importlib.import_module(module), function)(text)
+    except Exception as error:
+        tell_failure(channel, error)
+        return
+    work_for_leader(channel, work, SystemClock())

@@ -1,0 +1,253 @@
+"""Opens everything that a run needs, and finds every problem before beam."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from specklenn.core.config.loading import LoadedConfig
+from specklenn.core.config.run_config import Config
+from specklenn.core.data import labelled_dataset
+from specklenn.core.data.shots import DetectorRun, IndexedSource, ShotSource
+from specklenn.core.data.sources import Share
+from specklenn.core.errors import ConfigError, MissingPackageError, SpecklennError
+from specklenn.core.labels import all_classes
+from specklenn.core.pipeline import Pipeline
+from specklenn.core.support import SupportSet, from_settings, load_supports
+from specklenn.plugin.live.run_state import RunFacts
+from specklenn.plugin.live.versions import Version
+from specklenn.plugin.startup_area import use_area
+
+Mask = npt.NDArray[np.bool_]
+Thing = TypeVar("Thing")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prepared:
+    """A run that is ready to start.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+    source : IndexedSource or None
+        An open run; None for a stream.
+    facts : RunFacts
+    mask : (H, W) bool or None
+    """
+
+    pipeline: Pipeline
+    source: IndexedSource | None
+    facts: RunFacts
+    mask: Mask | None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of the frames."""
+        return self.pipeline.classifier.cropper.shape
+
+    @property
+    def first(self) -> Version:
+        """What judges the shots at the start."""
+        classifier = self.pipeline.classifier
+        return Version(
+            model=classifier.model.card.name,
+            weights_sha256=classifier.model.card.sha256,
+            support_version=classifier.supports.version,
+            support_hash=classifier.supports.content_hash,
+        )
+
+    @property
+    def photon_dtype(self) -> npt.DTypeLike:
+        """Data type that holds the calibrated frames: uint16 for whole photons."""
+        cropper = self.pipeline.classifier.cropper
+        source = self.source
+        whole = isinstance(source, DetectorRun) and source.dtype == np.uint16
+        return np.uint16 if whole and cropper.calibrated else np.float32
+
+
+class _Problems:
+    """Tries things and remembers what went wrong."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def attempt(self, prefix: str, do: Callable[[], Thing]) -> Thing | None:
+        try:
+            return do()
+        except MissingPackageError:
+            raise
+        except ConfigError as error:
+            self.found.extend(error.problems)
+        except SpecklennError as error:
+            lines = str(error).splitlines()
+            self.found.extend(f"{prefix}: {line}" if prefix else line for line in lines)
+        return None
+
+    def raise_if_any(self) -> None:
+        if self.found:
+            raise ConfigError(*self.found)
+
+
+def prepare(loaded: LoadedConfig, rank: int = 0) -> Prepared:
+    """Open data, mask, supports and weights and bind them together.
+
+    Raises
+    ------
+    ConfigError
+        With every problem found.
+    """
+    config, problems = loaded.settings, _Problems()
+    source = problems.attempt(loaded.where("source", "path"), lambda: open_run(loaded))
+    supports = problems.attempt("", lambda: _load_supports(loaded))
+    model = problems.attempt("", lambda: load_model(loaded))
+    extra_mask = problems.attempt(
+        loaded.where("calibration", "mask_file"), lambda: read_mask_file(loaded)
+    )
+    problems.raise_if_any()
+    assert supports is not None
+    assert model is not None
+    if source is not None and source.shape != supports.shape:
+        raise ConfigError(
+            f"{loaded.where('support')}: supports of shape {supports.shape}, the "
+            f"source has frames of shape {source.shape}"
+        )
+    mask = _combined(
+        supports,
+        [supports.mask, _source_mask(loaded, source), extra_mask],
+    )
+    used = use_area(loaded, model.preprocessing, supports.shape, mask, source)
+    pipeline = _bind(config, model, supports, used.mask, rank)
+    return Prepared(
+        pipeline=pipeline,
+        source=source,
+        facts=_facts(
+            config,
+            supports,
+            len(source) if source else 0,
+            (*_notes(source), *used.notes),
+        ),
+        mask=used.mask,
+    )
+
+
+def make_source(
+    loaded: LoadedConfig, prepared: Prepared, worker: int, workers: int
+) -> ShotSource:
+    """Return one worker's source: the open run, or its share of a stream."""
+    if prepared.source is not None:
+        return prepared.source
+    share = Share(worker=worker, workers=workers, place=loaded.place)
+    return loaded.settings.source.join(share)
+
+
+def open_run(loaded: LoadedConfig) -> IndexedSource | None:
+    """Open a run; None for a stream, of which only its settings are checked."""
+    settings = loaded.settings.source
+    source = settings.open(loaded.place)
+    if source is None:
+        settings.check(loaded.place)
+    return source
+
+
+def _load_supports(loaded: LoadedConfig) -> SupportSet:
+    support = loaded.settings.support
+    if support.file is not None:
+        return load_supports(loaded.path(support.file, "support", "file"))
+    return from_settings(
+        support.inline, loaded.document, ("support", "shots"), loaded.folder
+    )
+
+
+def load_model(loaded: LoadedConfig) -> Any:
+    """Load the checkpoint that a configuration names."""
+    from specklenn.core.network import checkpoint
+
+    return checkpoint.decode(read_weights(loaded))
+
+
+def read_weights(loaded: LoadedConfig) -> Any:
+    """Read the weights that a configuration names, without making the model."""
+    from specklenn.core.network import checkpoint
+
+    name = loaded.settings.model.weights
+    if name.endswith(".safetensors"):
+        return checkpoint.read(loaded.path(name, "model", "weights"))
+    return checkpoint.read(name)
+
+
+def read_mask_file(loaded: LoadedConfig) -> Mask | None:
+    """Read the extra mask of a configuration, True where bad, if it names one."""
+    calibration = loaded.settings.calibration
+    if calibration.mask_file is None:
+        return None
+    path = loaded.path(calibration.mask_file, "calibration", "mask_file")
+    with labelled_dataset.open_file(path) as file:
+        data = labelled_dataset.get_dataset(file, calibration.mask_dataset)
+        return labelled_dataset.as_picture(np.asarray(data[()]).astype(bool))
+
+
+def _source_mask(loaded: LoadedConfig, source: IndexedSource | None) -> Mask | None:
+    if source is None:
+        return loaded.settings.source.mask(loaded.place)
+    return source.mask() if isinstance(source, DetectorRun) else None
+
+
+def _notes(source: IndexedSource | None) -> tuple[str, ...]:
+    """Return what a person must know of a run."""
+    return source.notes if isinstance(source, DetectorRun) else ()
+
+
+def _combined(supports: SupportSet, found: Sequence[Mask | None]) -> Mask | None:
+    """Return the pixels that any of the masks calls bad."""
+    masks = [mask for mask in found if mask is not None]
+    for mask in masks:
+        if mask.shape != supports.shape:
+            raise ConfigError(
+                f"support: supports of shape {supports.shape}, a mask of the source or "
+                f"of calibration.mask_file has shape {mask.shape}"
+            )
+    return np.logical_or.reduce(masks) if masks else None
+
+
+def _bind(
+    config: Config, model: Any, supports: SupportSet, mask: Mask | None, rank: int
+) -> Pipeline:
+    import torch
+
+    from specklenn.core.classify import Classifier
+    from specklenn.core.preprocess import Cropper
+
+    torch.set_num_threads(config.model.threads)
+    if config.model.device != "cpu" and not torch.cuda.is_available():
+        raise ConfigError(
+            f"model.device: {config.model.device!r} found, but PyTorch sees no GPU "
+            "here; expected cpu"
+        )
+    cropper = Cropper(
+        config.preprocess.applied_to(model.preprocessing),
+        supports.shape,
+        mask,
+        adu_per_photon=config.calibration.adu_per_photon,
+        offset_adu=config.calibration.offset_adu,
+    )
+    classifier = Classifier(
+        model, supports, cropper, config.classify, config.model.device
+    )
+    return Pipeline(classifier, config.hit_finder, config.run.number, rank)
+
+
+def _facts(
+    config: Config, supports: SupportSet, shots: int, notes: tuple[str, ...]
+) -> RunFacts:
+    return RunFacts(
+        experiment=config.run.experiment,
+        run=config.run.number,
+        classes=all_classes(supports.classes),
+        support_classes=supports.classes,
+        expected_shots=shots or config.source.expected_shots,
+        notes=notes,
+    )

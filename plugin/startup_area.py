@@ -1,0 +1,143 @@
+"""Which part of the detector a run uses: what is asked for, less what is dead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from specklenn.core.config.loading import LoadedConfig
+from specklenn.core.data.dead_area import DeadArea, Signals, find_dead
+from specklenn.core.data.detector_area import Mask, area_mask, modules_with
+from specklenn.core.data.shots import DetectorRun, IndexedSource
+from specklenn.core.errors import ConfigError
+from specklenn.core.flags import is_skipped
+from specklenn.core.preprocess import Cropper, Preprocessing
+
+MOST_SHOTS, FEWEST_SHOTS = 64, 16
+"""Looked at for dead area; a file with fewer says nothing."""
+
+MOST_BYTES = 256_000_000
+"""Read for it, if the fewest shots are not more."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class UsedArea:
+    """What a run uses of the detector.
+
+    Parameters
+    ----------
+    mask : (H, W) bool or None
+        True where not used.
+    notes : tuple of str
+        What was found to be dead, sentences.
+    """
+
+    mask: Mask | None
+    notes: tuple[str, ...] = ()
+
+
+def use_area(
+    loaded: LoadedConfig,
+    own: Preprocessing,
+    shape: tuple[int, int],
+    mask: Mask | None,
+    source: IndexedSource | None,
+) -> UsedArea:
+    """Settle the area of a run, and let the source read no module without need.
+
+    Where the configuration chooses an area, modules that do not reach into the crop
+    are not needed; otherwise those without a good pixel.
+
+    Parameters
+    ----------
+    loaded : LoadedConfig
+    own : Preprocessing
+        The model's.
+    shape : (H, W)
+        Of the frames.
+    mask : (H, W) bool or None
+        What is bad before.
+    source : IndexedSource or None
+        An open run: only runs are searched for dead area, no streams.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such area, or no pixel of the crop in it.
+    """
+    config = loaded.settings
+    cropper = Cropper(
+        config.preprocess.applied_to(own),
+        shape,
+        adu_per_photon=config.calibration.adu_per_photon,
+        offset_adu=config.calibration.offset_adu,
+    )
+    bad = np.zeros(shape, bool) if mask is None else mask
+    if config.area.chosen:
+        bad = bad | _outside(loaded, cropper, _modules(loaded, source))
+    notes: tuple[str, ...] = ()
+    if source is not None:
+        _read_less(source, bad)
+        if config.area.find_dead and not _growing(source):
+            found = _find_dead(source, cropper, bad)
+            bad, notes = bad | found.mask, found.words
+            _read_less(source, bad)
+    nothing = mask is None and not bad.any()
+    return UsedArea(mask=None if nothing else bad, notes=notes)
+
+
+def _outside(loaded: LoadedConfig, cropper: Cropper, modules: int) -> Mask:
+    """Return what is outside the chosen area, or in a module outside the crop."""
+    area = loaded.settings.area
+    key = "modules" if area.modules else "quadrant"
+    where = loaded.document.where(("area", key))
+    try:
+        bad = area_mask(area, cropper.shape, modules, cropper.settings.centre)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    used = np.zeros(cropper.shape, bool)
+    used[cropper.window] = ~bad[cropper.window]
+    if not used.any():
+        raise ConfigError(
+            f"{where}: area: {area.words} found, which has no pixel in the crop of "
+            f"{cropper.settings.crop} pixels"
+        )
+    unread: Mask = np.repeat(~modules_with(used, modules), bad.shape[0] // modules)
+    return bad | unread[:, None]
+
+
+def _modules(loaded: LoadedConfig, source: IndexedSource | None) -> int:
+    if source is None:
+        return loaded.settings.source.modules(loaded.place)
+    return source.modules if isinstance(source, DetectorRun) else 1
+
+
+def _growing(source: IndexedSource) -> bool:
+    return isinstance(source, DetectorRun) and source.growing
+
+
+def _read_less(source: IndexedSource, bad: Mask) -> None:
+    if isinstance(source, DetectorRun):
+        source.read_only(modules_with(~bad, source.modules))
+
+
+def _find_dead(source: IndexedSource, cropper: Cropper, bad: Mask) -> DeadArea:
+    """Search shots spread over the run, the same on every rank."""
+    signals = Signals(cropper.shape)
+    for shot in _spread(source):
+        shots = source.read(shot, shot + 1)
+        if not is_skipped(shots.flags)[0]:
+            signals.add(cropper.calibrate(shots.frames)[0])
+    if signals.shots < FEWEST_SHOTS:
+        return DeadArea(mask=np.zeros(cropper.shape, bool), words=())
+    modules = source.modules if isinstance(source, DetectorRun) else 1
+    return find_dead(signals, bad, modules, cropper.settings.centre)
+
+
+def _spread(source: IndexedSource) -> list[int]:
+    shot_bytes = source.read(source.first, source.first + 1).frames.nbytes
+    affordable = max(FEWEST_SHOTS, MOST_BYTES // shot_bytes)
+    number = min(MOST_SHOTS, affordable, len(source))
+    spread = np.linspace(0, len(source) - 1, number).astype(np.int64)
+    return [source.first + int(shot) for shot in spread]

@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+
+from specklenn.core.baselines import baselines
+from specklenn.core.baselines.baselines import (
+    Labelled,
+    fit_pca_svm,
+    fit_photon_count,
+    fit_shi,
+    make_baselines,
+    train_offline,
+)
+
+TWO = np.array([0, 0, 1, 1])
+
+
+def noisy(number, seed=0):
+    random = np.random.default_rng(seed)
+    return random.normal(size=(number, 16, 16)).astype(np.float32)
+
+
+def test_photon_count_is_a_threshold_at_the_geometric_mean_of_the_classes():
+    supports = np.float32([100, 400, 900, 1600])
+    threshold = (100 * 400 * 900 * 1600) ** 0.25
+    queries = np.arange(1, 3000, dtype=np.float32)
+
+    found = fit_photon_count(supports, TWO, 0)(queries)
+
+    np.testing.assert_array_equal(found, [queries > threshold])
+
+
+def test_the_brighter_class_may_be_the_first():
+    found = fit_photon_count(np.float32([900, 1600, 100, 400]), TWO, 0)
+
+    assert found(np.float32([50, 5000])).tolist() == [[1, 0]]
+
+
+def test_patterns_with_less_than_no_photon_are_the_darkest():
+    found = fit_photon_count(np.float32([-3, 0.5, 900, 1600]), TWO, 0)
+
+    assert found(np.float32([-20, 0, 1000])).tolist() == [[0, 0, 1]]
+
+
+def test_the_network_answers_at_the_papers_threshold_and_at_one_half(monkeypatch):
+    likely = np.float32([0.95, 0.9, 0.7, 0.5, 0.1])
+    monkeypatch.setattr(baselines, "probabilities", lambda network, queries: likely)
+
+    found = fit_shi(steps=1)(noisy(4), TWO, 0)(noisy(5))
+
+    assert found.tolist() == [[0, 1, 1, 1, 1], [0, 0, 0, 1, 1]]
+
+
+def test_the_machine_takes_pictures_as_they_are():
+    pytest.importorskip("sklearn")
+    supports = noisy(4) + np.float32([0, 0, 4, 4])[:, None, None]
+    queries = noisy(6, seed=1) + np.float32([0, 4] * 3)[:, None, None]
+
+    assert fit_pca_svm(supports, TWO, 0)(queries).tolist() == [[0, 1] * 3]
+
+
+def test_what_is_trained_offline_is_trained_once_and_never_on_supports():
+    trained_on = []
+
+    def fit(features, classes, seed):
+        trained_on.append((features.tolist(), classes.tolist(), seed))
+        return lambda queries: np.zeros((1, len(queries)), np.int64)
+
+    labelled = Labelled(features=np.float32([1, 2]), classes=np.array([0, 1]))
+    offline = train_offline(fit, labelled, seed=3)
+    assert trained_on == []
+
+    for support in (5, 6):
+        offline(np.float32([support, 7]), np.array([0, 1]), support)
+
+    assert trained_on == [([1, 2], [0, 1], 3)]
+
+
+def rows_of(other):
+    methods = make_baselines(noisy(6), np.ones(6, np.float32), other, seed=0)
+    return [
+        (row.method, row.variant, row.trained_on, row.sees_supports)
+        for method in methods
+        for row in method.rows
+    ]
+
+
+ON_SUPPORTS = [
+    ("photon count", "nearest mean", "nothing", True),
+    ("Shi 2019", "above 0.9", "supports", True),
+    ("Shi 2019", "above 0.5", "supports", True),
+    ("PCA + SVM", "angular", "supports", True),
+    ("PCA + SVM", "pixels", "supports", True),
+]
+OFFLINE = [
+    ("Shi 2019", "above 0.9", "--train", False),
+    ("Shi 2019", "above 0.5", "--train", False),
+    ("PCA + SVM", "angular", "--train", False),
+    ("PCA + SVM", "pixels", "--train", False),
+]
+
+
+def test_every_row_says_what_it_is_trained_on():
+    assert rows_of(None) == ON_SUPPORTS
+    assert rows_of(Labelled(features=noisy(4), classes=TWO)) == ON_SUPPORTS + OFFLINE

@@ -1,0 +1,94 @@
+"""Labelled patterns that are easy to tell apart, and a small untrained network."""
+
+import numpy as np
+import pytest
+import torch
+
+from specklenn.core.data.dataset_writer import write_dataset
+from specklenn.core.evaluation.labelled_file import LabelledFile
+from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
+from specklenn.core.network import checkpoint
+from specklenn.core.network.prototype_adapter import Placer
+from specklenn.core.network.specklenn2023 import Encoder
+from specklenn.core.preprocess import Preprocessing
+
+SIDE = 40
+SAMPLES = {"small": 9.0, "middle": 6.0, "large": 4.0}
+"""Width of the rings of each sample, pixels."""
+
+
+def expected_photons(sample, label, random):
+    """Rings, crossed by fringes of any direction for a multi-hit."""
+    y, x = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
+    radius = np.hypot(x, y)
+    rings = 9.0 * np.cos(radius / SAMPLES[sample]) ** 2 * np.exp(-radius / 15)
+    if label == SINGLE_HIT:
+        return rings
+    angle = random.uniform(0, np.pi)
+    return 2 * rings * np.cos((x * np.cos(angle) + y * np.sin(angle)) / 2) ** 2
+
+
+def make_patterns(per_class, seed=0):
+    """Expected photons, labels and names; sample after sample, class after class."""
+    random = np.random.default_rng(seed)
+    rows = [
+        (sample, label)
+        for sample in SAMPLES
+        for label in (SINGLE_HIT, MULTI_HIT)
+        for _ in range(per_class)
+    ]
+    patterns = [expected_photons(sample, label, random) for sample, label in rows]
+    names, labels = np.array(rows).T
+    return np.array(patterns, np.float32), labels, names
+
+
+@pytest.fixture(scope="session")
+def make_expected():
+    return make_patterns
+
+
+@pytest.fixture(scope="session")
+def tiny_model():
+    """An untrained network that sees the inner 32 x 32 pixels."""
+    torch.manual_seed(0)
+    return checkpoint.Checkpoint(
+        encoder=Encoder(16, 16).eval(),
+        preprocessing=Preprocessing(crop=32, bin=2),
+        card=checkpoint.Card(name="tiny", sha256="0123"),
+    )
+
+
+@pytest.fixture(scope="session")
+def beam_stop():
+    bad = np.zeros((SIDE, SIDE), bool)
+    bad[18:22, 18:22] = True
+    return bad
+
+
+@pytest.fixture(scope="session")
+def clean_file(tmp_path_factory, beam_stop):
+    """Expected photons of three samples, 12 of each class of each."""
+    path = tmp_path_factory.mktemp("clean") / "clean.h5"
+    write_dataset(path, *make_patterns(12), mask=beam_stop)
+    return LabelledFile(path)
+
+
+@pytest.fixture
+def placer_to():
+    """Make a placer that puts each of the three known kinds at one place."""
+
+    def make(places):
+        places = torch.tensor(np.array(places), dtype=torch.float32)
+        size = places.shape[1]
+        placer = Placer(size).eval()
+        with torch.no_grad():
+            for parameter in placer.parameters():
+                parameter.zero_()
+            kinds = torch.eye(3)
+            placer.each.weight[:3, size : size + 3] = kinds
+            placer.together.weight[:3, :3] = kinds
+            placer.place.weight[:, :3] = places.T
+            placer.share.bias.fill_(-100.0)  # nothing of the supports
+        return placer
+
+    return make

@@ -1,0 +1,130 @@
+import json
+import os
+
+import pytest
+
+from specklenn.core.errors import DataError
+from specklenn.core.labelling.label_file import read_labels, write_labels
+from specklenn.core.labelling.label_store import LabelBook, merged
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "run.labels.json"
+
+
+@pytest.fixture
+def psocake_path(tmp_path):
+    return tmp_path / "amo06516_0094.label.json"
+
+
+def test_every_change_is_on_disk_before_the_next(path):
+    book = LabelBook(path, 100)
+
+    book.set(3, "single-hit")
+    assert read_labels(path, 100) == {3: "single-hit"}
+    book.set(3, "multi-hit")
+    assert read_labels(path, 100) == {3: "multi-hit"}
+    book.set(3, "")
+    assert read_labels(path, 100) == {}
+
+
+def test_undo_takes_changes_back_in_turn(path):
+    book = LabelBook(path, 100)
+    book.set(1, "single-hit")
+    book.set(1, "multi-hit")
+    book.set(2, "no-hit")
+
+    assert [book.undo(), book.undo()] == [2, 1]
+    assert read_labels(path, 100) == {1: "single-hit"}
+    assert [book.undo(), book.undo()] == [1, None]
+    assert read_labels(path, 100) == {}
+
+
+def test_a_later_sitting_goes_on_and_undoes_nothing_of_the_first(path):
+    LabelBook(path, 100).set(1, "single-hit")
+
+    book = LabelBook(path, 100)
+
+    assert book.label_of(1) == "single-hit"
+    assert book.undo() is None
+
+
+def test_a_changed_label_counts_as_given_last(path):
+    book = LabelBook(path, 100)
+    book.set(1, "single-hit")
+    book.set(2, "single-hit")
+    book.set(1, "multi-hit")
+
+    assert list(book.labels) == [2, 1]
+
+
+def test_counts_name_every_class_even_without_labels(path):
+    book = LabelBook(path, 100)
+    book.set(1, "drop")
+    book.set(2, "drop")
+
+    assert book.counts(("single-hit",)) == {"single-hit": 0, "drop": 2}
+
+
+def test_labels_of_psocake_are_taken_over_and_kept_up(path, psocake_path):
+    psocake_path.write_text('{"5": "1", "6": "3"}')
+
+    book = LabelBook(path, 100, psocake_path)
+    book.set(7, "non-sample-hit")
+
+    assert read_labels(path, 100) == {
+        5: "single-hit",
+        6: "unknown",
+        7: "non-sample-hit",
+    }
+    assert json.loads(psocake_path.read_text()) == {"5": "1", "6": "3", "7": "3"}
+
+
+@pytest.mark.parametrize(("newer", "right"), [(True, "multi-hit"), (False, "no-hit")])
+def test_where_psocake_disagrees_the_file_written_last_is_right(
+    path, psocake_path, newer, right
+):
+    write_labels(path, {1: "no-hit", 2: "non-sample-hit"})
+    psocake_path.write_text('{"1": "2", "2": "3"}')
+    os.utime(path, ns=(10**9, 10**9))
+    os.utime(psocake_path, ns=(10**9 + 1 if newer else 1, 10**9 + 1 if newer else 1))
+
+    book = LabelBook(path, 100, psocake_path)
+
+    assert book.labels == {1: right, 2: "non-sample-hit"}
+
+
+def test_psocake_cannot_take_a_name_away_that_it_does_not_know():
+    assert merged({1: "drop"}, {1: "unknown"}, theirs_newer=True) == {1: "drop"}
+
+
+def test_two_people_at_once_lose_nothing(path):
+    first, second = LabelBook(path, 100), LabelBook(path, 100)
+
+    first.set(1, "single-hit")
+    second.set(2, "multi-hit")
+    first.set(3, "no-hit")
+    second.set(1, "multi-hit")
+    first.set(4, "no-hit")
+
+    assert read_labels(path, 100) == {
+        1: "single-hit",
+        2: "multi-hit",
+        3: "no-hit",
+        4: "no-hit",
+    }
+
+
+def test_what_could_not_be_saved_is_saved_with_the_next_label(path):
+    book = LabelBook(path, 100)
+    path.parent.chmod(0o755)
+    blocked = path.with_name(f"{path.name}.part")
+    blocked.mkdir()
+    with pytest.raises(DataError, match="cannot be written"):
+        book.set(1, "single-hit")
+    blocked.rmdir()
+
+    book.set(2, "single-hit")
+
+    assert read_labels(path, 100) == {1: "single-hit", 2: "single-hit"}

@@ -1,0 +1,150 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from specklenn.core.errors import DataError, WeightsError
+from specklenn.core.evaluation.few_shot import TWO_WAY
+from specklenn.core.network import checkpoint
+from specklenn.core.network.checkpoint import Card
+from specklenn.core.network.compact import CompactEncoder
+from specklenn.core.network.prototype_adapter import placing_of
+from specklenn.core.preprocess import Preprocessing
+
+
+@pytest.fixture
+def saved(tmp_path, model):
+    path = tmp_path / "m.safetensors"
+    checkpoint.save(
+        path, model.encoder, Preprocessing(crop=48, bin=1), Card(name="m", seed=4)
+    )
+    return path
+
+
+def test_a_model_survives_saving_to_half_precision(saved, model):
+    loaded = checkpoint.load(saved)
+
+    pictures = torch.randn(4, 1, 48, 48)
+    with torch.inference_mode():
+        difference = loaded.encoder(pictures) - model.encoder(pictures)
+    assert float(difference.abs().max()) < 2e-3
+    assert loaded.preprocessing == Preprocessing(crop=48, bin=1)
+    assert loaded.card.seed == 4
+    assert loaded.rule == "mean"
+    assert not loaded.encoder.training
+
+
+def test_the_rule_that_a_model_was_chosen_by_is_stored(tmp_path, model):
+    path = tmp_path / "m.safetensors"
+
+    checkpoint.save(path, model.encoder, model.preprocessing, model.card, "soft")
+
+    assert checkpoint.load(path).rule == "soft"
+
+
+def test_the_placer_is_stored_with_the_network_and_may_be_lost(tmp_path, model):
+    path, preprocessing = tmp_path / "m.safetensors", model.preprocessing
+    torch.manual_seed(1)
+    encoder = CompactEncoder(48).eval()
+    means, numbers = np.random.default_rng(0).normal(size=(2, 128)), np.array([1, 5])
+
+    def loaded():
+        checkpoint.save(path, encoder, preprocessing, model.card, "learned")
+        return checkpoint.load(path).encoder.placer
+
+    placings = [placing_of(one, TWO_WAY) for one in (encoder.placer, loaded())]
+    ours, theirs = (placing(means, numbers) for placing in placings)
+    np.testing.assert_allclose(theirs, ours, atol=2e-3)
+    encoder.placer = None
+    assert loaded() is None
+
+
+def reheaded(path, **changes):
+    """Write a weights file again with another header; None takes a key away."""
+    with safe_open(path, framework="pt") as file:
+        header = {**file.metadata(), **changes}
+    kept = {key: value for key, value in header.items() if value is not None}
+    save_file(load_file(path), path, metadata=kept)
+    card = json.loads(checkpoint.card_path(path).read_text())
+    card["sha256"] = checkpoint.file_hash(path)
+    checkpoint.card_path(path).write_text(json.dumps(card))
+
+
+def test_a_model_from_before_there_was_a_choice_has_the_papers_rule(saved):
+    reheaded(saved, rule=None)
+
+    assert checkpoint.load(saved).rule == "mean"
+
+
+def test_a_rule_that_is_not_known_is_refused(saved):
+    reheaded(saved, rule="median")
+
+    with pytest.raises(WeightsError, match="rule 'median', one of mean, nearest, "):
+        checkpoint.load(saved)
+
+
+def test_a_model_that_cannot_be_written_leaves_the_older_one(saved, model):
+    before = saved.read_bytes(), checkpoint.card_path(saved).read_bytes()
+    saved.with_name("m.card.json.part").mkdir()
+
+    with pytest.raises(DataError, match=r"m.safetensors: cannot be written"):
+        checkpoint.save(saved, model.encoder, Preprocessing(), Card(name="other"))
+
+    assert (saved.read_bytes(), checkpoint.card_path(saved).read_bytes()) == before
+
+
+def test_the_packaged_model_loads_and_its_card_tells_its_story():
+    loaded = checkpoint.load("default")
+
+    assert loaded.card.data
+    assert loaded.card.commit
+    assert loaded.card.scores
+    assert loaded.encoder.input_side == loaded.preprocessing.input_side
+
+
+def test_weights_that_differ_from_their_card_are_refused(saved):
+    content = bytearray(saved.read_bytes())
+    content[-1] ^= 1
+    saved.write_bytes(content)
+
+    with pytest.raises(WeightsError, match=r"SHA-256 .* its card says"):
+        checkpoint.load(saved)
+
+
+def test_weights_without_a_card_are_refused(saved):
+    checkpoint.card_path(saved).unlink()
+
+    with pytest.raises(WeightsError, match="card"):
+        checkpoint.load(saved)
+
+
+def test_a_broken_card_is_refused(saved):
+    checkpoint.card_path(saved).write_text("{")
+
+    with pytest.raises(WeightsError, match="no model card"):
+        checkpoint.load(saved)
+
+
+def test_tensors_of_another_program_are_refused(tmp_path, saved):
+    save_file({"x": torch.zeros(3)}, saved)
+    card = json.loads(checkpoint.card_path(saved).read_text())
+    card["sha256"] = checkpoint.file_hash(saved)
+    checkpoint.card_path(saved).write_text(json.dumps(card))
+
+    with pytest.raises(WeightsError, match="no model of this version"):
+        checkpoint.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("no-such-model", "packaged are .*default"),
+        ("no/such.safetensors", "no such file"),
+    ],
+)
+def test_a_missing_model_is_named(name, words):
+    with pytest.raises(WeightsError, match=words):
+        checkpoint.load(name)

@@ -1,0 +1,67 @@
+"""The packaged model does on a fresh particle what its card says."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("finufft")
+pytest.importorskip("gemmi")
+
+from specklenn.core.evaluation.few_shot import evaluate
+from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
+from specklenn.core.network import checkpoint
+from specklenn.core.network.embed import embed
+from specklenn.core.preprocess import prepare
+from specklenn.core.simulation.experiment import Experiment, Procedural
+from specklenn.core.simulation.simulator import Factory, PerClass
+
+THREE = (SINGLE_HIT, MULTI_HIT, NON_SAMPLE_HIT)
+
+
+@pytest.fixture(scope="module")
+def embedded():
+    """Shots of a particle that the training has not seen, in the benchmark geometry."""
+    model = checkpoint.load("default")
+    experiment = Experiment(
+        procedural=Procedural(count=1, seed=5, atoms=(30_000, 30_000)),
+        fractions={name: 1.0 for name in THREE},
+    )
+    factory = Factory(experiment, PerClass(experiment.classes, 30))
+    shots = factory.shots(np.arange(90))
+    inputs = prepare(shots.patterns, factory.mask, model.preprocessing).inputs
+    return embed(model.encoder, inputs), shots.labels, shots.names
+
+
+@pytest.mark.parametrize("classes", [THREE[:2], THREE], ids=["two-way", "three-way"])
+def test_five_shots_tell_the_classes_apart(embedded, classes):
+    score = evaluate(*embedded, shots=(5,), classes=classes)["5"]
+
+    assert score["accuracy"] > 0.85
+    assert score["f1"] > 0.85
+
+
+def test_with_one_support_what_it_has_learned_helps(embedded):
+    model = checkpoint.load("default")
+    given = {"draws": 40, "classes": THREE, "placer": model.encoder.placer}
+
+    by_rule = {
+        rule: evaluate(*embedded, shots=(1,), rule=rule, **given)["1"]["accuracy"]
+        for rule in ("prototype", "learned")
+    }
+
+    assert model.rule == "learned"
+    assert by_rule["learned"] > by_rule["prototype"] + 0.01
+
+
+def test_embeddings_are_unit_vectors_of_128(embedded):
+    embeddings = embedded[0]
+
+    assert embeddings.shape == (90, 128)
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1.0, atol=1e-5)
+
+
+def test_the_card_says_where_the_model_is_from():
+    card = checkpoint.load("default").card
+
+    assert card.data
+    assert card.commit
+    assert card.scores["two_way"]["5"]["accuracy"] >= 0.85

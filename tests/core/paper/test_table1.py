@@ -1,0 +1,130 @@
+"""Recipes whose answers are known, and the real ones on particles they can learn."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from specklenn.core.data.detector_area import Area
+from specklenn.core.errors import DataError
+from specklenn.core.finetuning.labelled_shots import LabelledShots
+from specklenn.core.finetuning.settings import Adaptation
+from specklenn.core.network import checkpoint
+from specklenn.core.paper.table1 import OnlineStudy
+from specklenn.core.paper.table1_methods import (
+    AdaptedModel,
+    PaperOnline,
+    ShiOnline,
+    Untrained,
+    classify,
+)
+from specklenn.core.preprocess import Preprocessing
+
+THREE = ("single-hit", "multi-hit", "non-sample-hit")
+WHOLE, QUARTER = Area(), Area(quadrant=2)
+
+
+@dataclass(frozen=True)
+class Confused:
+    """Calls everything a single-hit but the last class, and remembers what it saw."""
+
+    seen: list
+    name: str = "confused"
+    labels: int = 4
+
+    def judge(self, labelled, queries, seed):
+        self.seen.append((labelled, queries))
+        return np.where(queries.codes == 2, 2, 0)
+
+
+@pytest.fixture
+def shots():
+    """Nine shots of each of three classes; a frame holds its own number."""
+    numbers = np.arange(27, dtype=np.float32)
+    return LabelledShots(
+        frames=np.broadcast_to(numbers[:, None, None], (27, 4, 4)),
+        codes=np.repeat([0, 1, 2], 9),
+        classes=THREE,
+        origins=tuple(f"shot {number:.0f}" for number in numbers),
+        mask=np.zeros((4, 4), bool),
+    )
+
+
+def run(shots, recipes, **settings):
+    asked = {"draws": 2, "pool": 5, "seed": 0} | settings
+    study = OnlineStudy(shots, recipes, **asked)
+    for task in study.tasks():
+        study.do(task)
+    return {(name, area): cell for name, area, cell in study.cells()}
+
+
+def test_accuracy_and_f1_are_those_of_single_hits(shots):
+    """Four queries a class: eight single-hits called, four right; multi-hits wrong."""
+    cell = run({WHOLE: shots}, [Confused([])])["confused", WHOLE]
+
+    assert cell.accuracy == pytest.approx(8 / 12)
+    assert cell.f1 == pytest.approx(2 * 4 / (8 + 4))
+    assert cell.all_classes == pytest.approx(8 / 12)
+    assert cell.spread == 0
+
+
+def test_labels_are_never_queries_and_every_area_has_the_same(shots):
+    recipe = Confused([])
+    quarter = replace(shots, mask=np.eye(4, dtype=bool))
+
+    run({WHOLE: shots, QUARTER: quarter}, [recipe])
+
+    drawn = [({*one.origins}, {*other.origins}) for one, other in recipe.seen]
+    assert [len(labelled) for labelled, _ in drawn] == [12] * 4
+    assert not any(labelled & queries for labelled, queries in drawn)
+    assert drawn[:2] == drawn[2:]
+    assert drawn[0] != drawn[1]
+    assert recipe.seen[2][0].mask.sum() == 4
+
+
+def test_too_few_shots_are_refused(shots):
+    with pytest.raises(DataError, match="9 shots of one class, more than 9 expected"):
+        OnlineStudy({WHOLE: shots}, [], draws=1, pool=9, seed=0)
+
+
+@pytest.fixture
+def striped(make_shots):
+    """Discs and striped discs, 60 of each."""
+    frames, labels = make_shots(60)
+    return LabelledShots(
+        frames=frames,
+        codes=np.where(labels == "single-hit", 0, 1),
+        classes=THREE[:2],
+        origins=tuple(map(str, range(120))),
+        mask=np.zeros(frames.shape[1:], bool),
+    )
+
+
+def test_methods_that_train_learn_what_the_labels_show(striped, untrained):
+    model = checkpoint.load(untrained)
+    seen = Preprocessing(crop=32, bin=1)
+    tuning = {"steps": 60, "learning_rate": 1e-3, "patches": 0}
+    adaptation = Adaptation(data="unused.h5", tuning=tuning)
+    recipes = [
+        Untrained(model=model),
+        AdaptedModel(model=model, adaptation=adaptation, labels=20),
+        PaperOnline(labels=20, preprocessing=seen, steps=40, validate_every=20),
+        ShiOnline(labels=20, preprocessing=seen, steps=300),
+    ]
+
+    found = run({WHOLE: striped}, recipes, draws=1, pool=20)
+
+    accuracy = {name: cell.accuracy for (name, _), cell in found.items()}
+    assert accuracy["untrained, adapted"] > 0.9
+    assert accuracy["paper's online training"] > 0.7
+    assert accuracy["Shi et al. (2019)"] > 0.6
+    assert accuracy["untrained, adapted"] >= accuracy["untrained, no training"]
+
+
+def test_classification_uses_every_labelled_shot_as_a_support(striped, untrained):
+    model = checkpoint.load(untrained)
+    labelled = striped.only(np.arange(0, 120, 2))
+
+    found = classify(model, labelled, labelled)
+
+    assert (found == labelled.codes).mean() > 0.8

@@ -1,0 +1,159 @@
+import sys
+
+import numpy as np
+import pytest
+
+from specklenn.core.errors import DataError, MissingPackageError
+from specklenn.core.simulation.contact_sheet import brightest, draw_contact_sheet
+
+pytest.importorskip("matplotlib")
+
+from matplotlib import colormaps, image
+
+GREY = (0x7F, 0x8A, 0x8F)
+DARK = tuple(round(255 * part) for part in colormaps["inferno"](0.0)[:3])
+BRIGHT = tuple(round(255 * part) for part in colormaps["inferno"](1.0)[:3])
+SCALE = 290 // 8
+"""Sheet pixels across a pixel of a single 8 x 8 pattern."""
+
+
+def one(value, size=8):
+    return np.full((1, size, size), value, np.float32)
+
+
+def drawn(tmp_path, rows, mask=None, **more):
+    """The sheet as (H, W, 3) uint8."""
+    path = tmp_path / "sheet.png"
+    draw_contact_sheet(path, rows, mask, "A sheet", **more)
+    assert [each.name for each in tmp_path.iterdir()] == ["sheet.png"]
+    return np.round(255 * image.imread(path)[..., :3]).astype(np.uint8)
+
+
+def count(sheet, colour):
+    """How many pixels of a single picture have a colour, in detector pixels."""
+    picture = sheet[40 : 40 + 8 * SCALE, 30 : 30 + 8 * SCALE]
+    near = np.abs(picture.astype(int) - colour).max(axis=-1) <= 2
+    return near.sum() / SCALE**2
+
+
+def test_zero_and_negative_are_dark_bright_is_bright_and_masked_is_grey(tmp_path):
+    pattern = one(0.0)
+    pattern[0, :2] = 1000
+    pattern[0, 2:4] = -0.4
+    pattern[0, 7, 7] = np.nan
+    mask = np.zeros((8, 8), bool)
+    mask[1] = mask[3] = True
+
+    sheet = drawn(tmp_path, {"single-hit": pattern}, mask)
+
+    assert count(sheet, BRIGHT) == 8
+    assert count(sheet, GREY) == 17
+    assert count(sheet, DARK) == 64 - 8 - 17
+
+
+def test_no_colour_of_the_map_is_the_grey_of_the_mask():
+    colours = 255 * colormaps["inferno"](np.linspace(0, 1, 256))[:, :3]
+
+    assert np.abs(colours - GREY).max(axis=1).min() > 30
+
+
+def test_pictures_share_one_scale(tmp_path):
+    weak, strong = one(2.0), one(2.0)
+    strong[0, 4:] = 5000
+
+    sheet = drawn(tmp_path, {"weak": weak, "strong": strong})
+
+    first, second = sheet[50, 40], sheet[40 + 8 * SCALE + 6 + 10, 40]
+    np.testing.assert_array_equal(first, second)
+
+
+def test_every_class_adds_a_row_and_every_example_a_column(tmp_path):
+    patterns = np.ones((3, 40, 40), np.float32)
+    rows = {"single-hit": patterns, "multi-hit": patterns}
+
+    two = drawn(tmp_path, rows).shape
+    three = drawn(tmp_path, {**rows, "no-hit": patterns[:1]}).shape
+    wider = drawn(tmp_path, {**rows, "no-hit": np.repeat(patterns, 2, 0)}).shape
+
+    pitch = 280 + 6
+    assert (three[0] - two[0], three[1] - two[1]) == (pitch, 0)
+    assert (two[1], wider[1]) == (30 + 3 * pitch + 100, 30 + 6 * (200 + 6) + 100)
+
+
+def test_captions_are_drawn_below_their_pictures(tmp_path):
+    plain = drawn(tmp_path, {"a": one(1.0)})
+    captioned = drawn(tmp_path, {"a": one(1.0)}, captions={"a": ["4ake"]})
+
+    below = 40 + 8 * SCALE
+    assert (plain[below : below + 14, 30:300] == 255).all()
+    assert (captioned[below : below + 14, 30:300] < 100).any()
+
+
+def test_words_are_written_as_they_are(tmp_path):
+    rows = {"$x^": one(1.0), "empty": np.empty((0, 8, 8), np.float32)}
+
+    assert drawn(tmp_path, rows, captions={"$x^": ["a_$b$_{"]}).size
+
+
+def test_large_patterns_fit_a_sheet(tmp_path):
+    patterns = np.ones((12, 300, 600), np.float32)
+
+    height, width = drawn(tmp_path, {"a": patterns}).shape[:2]
+
+    assert 1000 < width < 1600
+    assert height < 400
+
+
+def test_bright_is_the_geometric_mean_of_the_classes():
+    rows = {"weak": one(20.0), "strong": one(2000.0), "dark": one(0.1)}
+
+    assert brightest(rows, None) == pytest.approx(200)
+
+
+def test_noise_alone_and_masked_glare_do_not_set_the_scale():
+    glare = one(0.5)
+    glare[0, 0, 0] = 1e6
+    mask = np.zeros((8, 8), bool)
+    mask[0, 0] = True
+
+    assert brightest({"no-hit": glare}, mask) == 10
+    assert brightest({"no-hit": one(0.0)}, None) == 10
+
+
+@pytest.mark.parametrize(
+    ("rows", "mask", "message"),
+    [
+        ({}, None, "no patterns"),
+        ({"a": one(1.0)[:0]}, None, "no patterns"),
+        ({"a": one(1.0)[0]}, None, r"patterns of a have the shape \(8, 8\)"),
+        ({"a": one(1.0), "b": one(1.0, 9)}, None, r"of b have the shape \(1, 9, 9\)"),
+        ({"a": one(1.0)}, np.zeros((8, 9), bool), r"mask of shape \(8, 9\), \(8, 8\)"),
+    ],
+)
+def test_shapes_that_do_not_agree_are_refused(tmp_path, rows, mask, message):
+    with pytest.raises(DataError, match=message):
+        draw_contact_sheet(tmp_path / "sheet.png", rows, mask, "A sheet")
+
+
+def test_missing_folder_and_folder_of_that_name_are_refused(tmp_path):
+    (tmp_path / "folder.png").mkdir()
+    for path in (tmp_path / "gone" / "sheet.png", tmp_path / "folder.png"):
+        with pytest.raises(DataError, match=f"{path}: cannot be written: "):
+            draw_contact_sheet(path, {"a": one(1.0)}, None, "A sheet")
+
+    assert [each.name for each in tmp_path.iterdir()] == ["folder.png"]
+
+
+def test_pyplot_is_never_touched(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+
+    assert drawn(tmp_path, {"a": one(1.0)}).size
+
+
+def test_missing_matplotlib_is_told_with_its_remedy(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+
+    with pytest.raises(
+        MissingPackageError, match=r"pip install 'specklenn\[simulate\]'"
+    ):
+        draw_contact_sheet(tmp_path / "sheet.png", {"a": one(1.0)}, None, "A sheet")

@@ -1,0 +1,186 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from torch.nn import functional
+
+from specklenn.core.errors import DataError
+from specklenn.core.network import checkpoint
+from specklenn.core.network.checkpoint import Card
+from specklenn.core.training.episode_conditions import SceneSettings
+from specklenn.core.training.objective import InUse
+from specklenn.core.training.settings import Episodes, Training
+from specklenn.core.training.trainer import Trainer
+
+BRIGHT = SceneSettings(fluence=(5.0, 20.0))
+
+
+def test_few_shot_training_learns_and_the_model_can_be_saved(
+    few_shot, make_data, tmp_path
+):
+    trainer = Trainer(few_shot, make_data())
+
+    losses = [trainer.step().loss for _ in range(few_shot.steps)]
+
+    assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:3])
+    path = tmp_path / "m.safetensors"
+    checkpoint.save(path, trainer.trained(), few_shot.preprocess, Card(name="m"))
+    loaded = checkpoint.load(path)
+    assert loaded.encoder.architecture == "compact-3"
+    pictures = torch.randn(3, 1, 32, 32)
+    with torch.inference_mode():
+        difference = loaded.encoder(pictures) - trainer.trained()(pictures)
+    assert float(difference.abs().max()) < 1e-2
+
+
+def test_scenes_take_their_patterns_from_one_dataset_each(few_shot, make_data):
+    """The second dataset is shown without photons: nothing stands out in its middle."""
+    dark = SceneSettings(fluence=(1e-9, 1e-9), share=0.5, artefacts=False)
+    episodes = few_shot.episodes.model_copy(update={"datasets": (BRIGHT, dark)})
+    settings = few_shot.model_copy(update={"episodes": episodes})
+    lesson = Trainer(settings, make_data()).lesson
+    generator = torch.Generator().manual_seed(0)
+
+    drawn = [lesson.scene(generator) for _ in range(60)]
+    scenes = torch.stack([inputs[:, 0] for inputs, _ in drawn])
+    contrast = scenes[..., 8:24, 8:24].nanmean(dim=(1, 2, 3))
+    contrast -= scenes[..., :4, :4].nanmean(dim=(1, 2, 3))
+
+    assert scenes.shape == (60, 36, 32, 32)
+    # Two thirds of them, within four standard deviations.
+    assert float((contrast > 0.3).float().mean()) == pytest.approx(2 / 3, abs=0.25)
+
+
+def test_scenes_are_judged_as_much_by_places_as_by_mean_distances(few_shot, make_data):
+    lesson = Trainer(few_shot, make_data()).lesson
+    batch = lesson.draw(0, range(2))
+    scatter = torch.randn(32 * 32, 16, generator=torch.Generator().manual_seed(1))
+
+    def embed(inputs):
+        return functional.normalize(inputs.nan_to_num().flatten(1) @ scatter, dim=1)
+
+    def far(means, kinds, numbers):
+        """So far that all classes are equally likely."""
+        return 1e4 + 0 * means
+
+    bare = lesson.judge(InUse(embed=embed), batch).loss
+    both = lesson.judge(InUse(embed=embed, place=far), batch).loss
+
+    # Of a sample's four tasks three have two classes, one has three.
+    guessing = (3 * math.log(2) + math.log(3)) / 4
+    assert float(both) == pytest.approx((float(bare) + guessing) / 2, rel=1e-4)
+
+
+def test_classes_of_other_names_are_trained_without_a_placer(few_shot, make_data):
+    data = dataclasses.replace(make_data(), classes=("a", "b", "c"))
+    trainer = Trainer(few_shot.model_copy(update={"classes": data.classes}), data)
+    before = {k: v.clone() for k, v in trainer.encoder.placer.state_dict().items()}
+
+    trainer.step()
+
+    after = trainer.encoder.placer.state_dict()
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
+def test_the_placer_alone_can_be_trained(few_shot, make_data, tmp_path):
+    """From a network that has lost its own, as one that was adapted."""
+    first = Trainer(few_shot, make_data()).trained()
+    first.placer = None
+    path = tmp_path / "m.safetensors"
+    checkpoint.save(path, first, few_shot.preprocess, Card(name="m"))
+    started = checkpoint.load(path).encoder.state_dict()
+    trainer = Trainer(few_shot.model_copy(update={"only_placer": True}), make_data())
+    trainer.start_from([path])
+    random = {k: v.clone() for k, v in trainer.encoder.placer.state_dict().items()}
+
+    losses = [trainer.step().loss for _ in range(30)]
+
+    trained = trainer.trained()
+    assert np.mean(losses[-5:]) < np.mean(losses[:5])
+    found = trained.state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in started.items())
+    placer = trained.placer.state_dict()
+    assert not any(torch.equal(placer[name], tensor) for name, tensor in random.items())
+
+
+def test_only_classes_that_are_known_can_be_placed(few_shot, make_data):
+    data = dataclasses.replace(make_data(), classes=("single-hit", "b", "c"))
+    changes = {"only_placer": True, "classes": data.classes}
+
+    with pytest.raises(DataError, match="classes single-hit, b, c found, only single"):
+        Trainer(few_shot.model_copy(update=changes), data)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"network": "specklenn-2023"}, {"episodes": None}], ids=str
+)
+def test_only_a_placer_that_is_there_can_be_trained_alone(few_shot, changes):
+    given = few_shot.model_dump() | {"only_placer": True} | changes
+
+    with pytest.raises(ValidationError, match="compact-3 with episodes expected"):
+        Training.model_validate(given)
+
+
+def test_settings_for_another_number_of_datasets_are_refused(few_shot, make_data):
+    episodes = Episodes(datasets=(BRIGHT,) * 3, patterns_per_class=6)
+    settings = few_shot.model_copy(update={"episodes": episodes})
+
+    with pytest.raises(DataError, match="3 given for 2 datasets"):
+        Trainer(settings, make_data())
+
+
+@pytest.mark.parametrize(("samples", "patterns"), [(3, 6), (4, 9)])
+def test_a_dataset_too_small_for_a_scene_is_refused(
+    few_shot, make_data, samples, patterns
+):
+    episodes = Episodes(patterns_per_class=patterns)
+    settings = few_shot.model_copy(update={"episodes": episodes})
+
+    with pytest.raises(
+        DataError, match=r"b.h5: fewer than 2 samples|a.h5: fewer than 2"
+    ):
+        Trainer(settings, make_data(samples))
+
+
+def test_a_step_shows_the_same_whoever_draws_which_of_its_parts(settings, make_data):
+    lesson = Trainer(settings, make_data()).lesson
+    parts = range(lesson.parts)
+
+    whole = lesson.draw(3, parts)
+    apart = [Trainer(settings, make_data()).lesson.draw(3, [part]) for part in parts]
+
+    inputs = torch.cat([batch.inputs for batch in apart])
+    assert torch.equal(inputs.nan_to_num(-1), whole.inputs.nan_to_num(-1))
+    assert torch.equal(torch.cat([batch.rows for batch in apart]), whole.rows)
+
+
+def test_other_steps_parts_and_seeds_show_something_else(settings, make_data):
+    lesson = Trainer(settings, make_data()).lesson
+    other = Trainer(settings.model_copy(update={"seed": 1}), make_data()).lesson
+
+    drawn = [
+        lesson.draw(3, [0]),
+        lesson.draw(4, [0]),
+        lesson.draw(3, [1]),
+        other.draw(3, [0]),
+    ]
+
+    assert len({batch.inputs.numpy().tobytes() for batch in drawn}) == 4
+    assert len({batch.seed for batch in drawn}) == 4
+
+
+def test_the_samples_of_a_triplet_step_are_different_ones(triplets, make_data):
+    data = make_data()
+
+    rows = Trainer(triplets, data).lesson.draw(0, range(4)).rows
+
+    assert sorted(set(data.samples[rows].tolist())) == [0, 1, 2, 3]
+
+
+def test_a_step_has_no_more_parts_than_there_are_samples(triplets, make_data):
+    settings = triplets.model_copy(update={"samples_per_step": 9})
+
+    assert Trainer(settings, make_data()).lesson.parts == 4

@@ -1,0 +1,280 @@
+"""label, as a user calls it in a terminal, with keys through a pipe."""
+
+import io
+import json
+import os
+import pty
+import re
+import select
+import shlex
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from specklenn.core.data import labelled_dataset
+from specklenn.core.errors import ConfigError, DataError
+from specklenn.core.labelling.label_store import LabelBook
+from specklenn.core.labelling.session import Desk
+from specklenn.core.support import load_supports
+from specklenn.plugin.commands import label as label_command
+from specklenn.plugin.labelling.terminal import LabelTerminal, read_keys
+from specklenn.plugin.terminal_picture import in_colours, in_letters
+
+DOCS = Path(__file__).parents[3] / "docs/labelling.md"
+CLASSES = ("single-hit", "multi-hit", "non-sample-hit")
+DEMO = "configs/demo.yaml"
+
+
+@pytest.fixture
+def label(run_folder, tmp_path, monkeypatch, capsys):
+    """Call the command in an empty folder with keys; returns code and output."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words, keys="", run="run.cxi"):
+        (tmp_path / "keys").write_text(keys)
+        weights = ["--weights", str(run_folder.path / "w.safetensors")]
+        arguments = [str(run_folder.path / run), "--terminal", *weights]
+        with open(tmp_path / "keys") as stream, monkeypatch.context() as patch:
+            patch.setattr("sys.stdin", stream)
+            code = label_command.main([*arguments, *map(str, words)])
+        return code, capsys.readouterr().out
+
+    return call
+
+
+@pytest.fixture
+def desk(tmp_path):
+    def draw(shot, whole):
+        return np.arange(16, dtype=np.float32).reshape(4, 4)
+
+    book = LabelBook(tmp_path / "a.json", 9)
+    return Desk(np.arange(9), book, CLASSES, draw)
+
+
+def saved(name="run.labels.json"):
+    return json.loads(Path(name).read_text())
+
+
+def test_keys_label_shot_after_shot_in_the_order_of_the_file(label):
+    code, out = label("--order", "file", keys="1 3u2\n0 9px")
+
+    assert code == 0
+    assert saved() == {"0": "single-hit", "2": "multi-hit", "4": "no-hit"}
+    assert out.endswith("3 labels in run.labels.json\n")
+
+
+def test_the_next_sitting_goes_on_at_the_first_shot_without_a_label(label):
+    label("--order", "file", keys="12q3")
+    _, out = label("--order", "file", keys="3")
+
+    assert out.startswith("shot 2: no label")
+    assert saved() == {"0": "single-hit", "1": "multi-hit", "2": "non-sample-hit"}
+
+
+def test_suggested_shots_make_a_support_set_that_runs(label, run_folder):
+    _, out = label("--supports", "s.yaml", "--shots", 2, keys="123123123")
+
+    supports = load_supports("s.yaml")
+    assert "typical" in out
+    assert sorted(supports.labels.tolist()) == sorted(CLASSES * 2)
+    events = [int(origin.split()[-1]) for origin in supports.origins]
+    first = dict.fromkeys(map(int, saved()))
+    assert set(events) == set(list(first)[:6])
+
+
+def test_psocakes_file_is_read_and_written_beside_ours(label):
+    Path("amo06516_0094.label.json").write_text('{"4": "1"}')
+    words = ("--order", "file", "--experiment", "amo06516", "--number", 94)
+
+    label(*words, keys="3")
+
+    assert saved() == {"4": "single-hit", "0": "non-sample-hit"}
+    assert saved("amo06516_0094.label.json") == {"4": "1", "0": "3"}
+
+
+def test_a_configuration_brings_name_calibration_and_hit_finder(label):
+    words = ("--set", "hit_finder.minimum_lit_pixels=1000000")
+
+    with pytest.raises(DataError, match="no shot of the run is a hit"):
+        label(*words, run="run.yaml")
+
+    code, _ = label("--set", "calibration.adu_per_photon=1", run="run.yaml", keys="1")
+    assert code == 0
+    assert len(saved("test_0094.label.json")) == 1
+
+
+def test_files_can_be_written_of_labels_that_are_there(label, run_folder):
+    Path("old.label.json").write_text('{"0": "1", "1": "2", "4": "1", "3": "0"}')
+
+    code, out = label(
+        *("--labels", "old.label.json", "--only-write"),
+        *("--supports", "s.yaml", "--training", "t.h5"),
+    )
+
+    assert code == 0
+    assert "wrote s.yaml, version 1: 2 single-hit, 1 multi-hit" in out
+    made = labelled_dataset.read_dataset("t.h5")
+    truth = labelled_dataset.read_dataset(run_folder.path / "run.cxi")
+    assert made.labels.tolist() == ["single-hit", "multi-hit", "single-hit"]
+    np.testing.assert_array_equal(made.patterns, truth.patterns[[0, 1, 4]])
+
+
+def test_one_class_can_be_looked_through_again(label):
+    label("--order", "file", keys="121212")
+
+    _, out = label("--order", "file", "--filter", "multi-hit", keys=" 3")
+
+    assert out.startswith("shot 1: multi-hit")
+    assert saved()["4"] == "non-sample-hit"
+
+
+def test_no_hits_are_offered_on_demand(label):
+    label("--order", "file", "--no-hits", "--filter", "all", keys="0000")
+
+    assert list(saved()) == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "message"),
+    [
+        (("--classes", "a,a"), ConfigError, "1 to 8 different"),
+        (("--classes", "1,2"), ConfigError, "not of digits alone"),
+        (("--set", "fly=1"), ConfigError, "fly: unknown key"),
+        (("--dataset", "/nothing"), DataError, "no dataset /nothing"),
+        (("--labels", "bad.json"), DataError, "event 600: does not exist"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_before_any_work(label, words, error, message):
+    Path("bad.json").write_text('{"600": "1"}')
+
+    with pytest.raises(error, match=message):
+        label(*words)
+
+
+def test_labels_of_one_class_alone_are_saved_but_make_no_supports(label):
+    with pytest.raises(DataError, match="at least 2 expected"):
+        label("--order", "file", "--supports", "s.yaml", keys="1")
+
+    assert saved() == {"0": "single-hit"}
+
+
+def test_a_simulated_stream_is_no_run_to_label(tmp_path):
+    with pytest.raises(ConfigError, match="label reads runs from files"):
+        label_command.main([str(Path(label_command.__file__).parents[1] / DEMO)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_in_a_real_terminal_keys_and_signals_work(
+    command, run_folder, tmp_path, number
+):
+    ours, theirs = pty.openpty()
+    words = ("label", run_folder.path / "run.cxi", "--order", "file", "--terminal")
+    process = command(
+        *words, start=True, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    path = tmp_path / "run.labels.json"
+
+    shown = _until(ours, b"leave")
+    os.write(ours, b"1")
+    _until(ours, b"shot 0: single-hit")
+    os.write(ours, b"\x1b[C2")
+    _until(ours, b"shot 2: multi-hit")
+    process.send_signal(number)
+    _drain(ours)
+
+    assert process.wait(10) == 130
+    assert "\N{UPPER HALF BLOCK}".encode() in shown
+    assert saved(path) == {"0": "single-hit", "2": "multi-hit"}
+
+
+def _until(terminal, words, patience_s=60):
+    """Read what a program draws until the words have come."""
+    found, end = b"", time.monotonic() + patience_s
+    while words not in re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]", b"", found):
+        assert select.select([terminal], [], [], end - time.monotonic())[0], found
+        found += os.read(terminal, 65536)
+    return found
+
+
+def _drain(terminal):
+    try:
+        while os.read(terminal, 65536):
+            pass
+    except OSError:  # the program has closed its end
+        os.close(terminal)
+
+
+def test_arrows_are_keys_and_a_lone_escape_is_none(tmp_path):
+    (tmp_path / "keys").write_bytes(b"1\x1b[C\x1b[D\r\n2\x1b")
+
+    with open(tmp_path / "keys") as stream:
+        assert list(read_keys(stream)) == ["1", "right", "left", "2", ""]
+
+
+def test_the_screen_holds_picture_counts_and_keys(desk):
+    screen = io.StringIO()
+    console = Console(
+        file=screen, force_terminal=True, color_system="truecolor", width=90, height=30
+    )
+    terminal = LabelTerminal(desk, "run.cxi")
+    terminal.press("2")
+
+    console.print(terminal.drawn(console))
+
+    assert screen.getvalue().count("\N{UPPER HALF BLOCK}") == 8
+    for words in ("run.cxi  shot 1", "2 multi-hit (1)", "1 of 9 labelled", "q leave"):
+        assert words in re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue())
+
+
+def test_every_key_of_the_help_does_something(desk):
+    terminal = LabelTerminal(desk, "run.cxi")
+    console = Console(file=io.StringIO(), width=90, height=30)
+    looks = []
+    for key in "h1lcbxufp":
+        assert terminal.press(key)
+        with console.capture() as shown:
+            console.print(terminal.drawn(console))
+        looks.append(shown.get())
+
+    assert "most informative shot" in looks[0]
+    assert len(set(looks)) == len(looks)
+    assert not terminal.press("q")
+
+
+def test_half_blocks_show_the_upper_and_the_lower_pixel():
+    picture = np.array([[0, 9], [9, 0], [np.nan, 9]], np.float32)
+
+    lines = in_colours(picture, "linear").split("\n")
+
+    first = lines[0].spans[0].style
+    assert [line.plain for line in lines[:2]] == ["\N{UPPER HALF BLOCK}" * 2] * 2
+    assert first.color.name == "rgb(0,0,4)"
+    assert first.bgcolor.name == "rgb(252,255,164)"
+    assert lines[1].spans[0].style.color.name == "rgb(75,87,99)"
+
+
+def test_letters_get_heavier_with_the_photons_where_there_are_no_colours():
+    picture = np.array([[0, 9, np.nan], [0, 0, np.nan]], np.float32)
+
+    assert in_letters(picture, "linear").plain == " @x\n"
+
+
+@pytest.mark.slow
+def test_every_command_of_the_document_works(command, tmp_path):
+    (tmp_path / "psocake.label.json").write_text('{"0": "1", "1": "2", "5": "3"}')
+    blocks = re.findall(r"```sh\n(.*?)```", DOCS.read_text(), flags=re.DOTALL)
+    done = [
+        command(*shlex.split(line)[1:], cwd=tmp_path, input="123123123123")
+        for line in "".join(blocks).splitlines()
+    ]
+
+    assert [(each.returncode, each.stderr) for each in done] == [(0, "")] * 3
+    for name in ("support.yaml", "from_psocake.yaml"):
+        assert len(load_supports(tmp_path / name).classes) >= 2
+    assert len(labelled_dataset.read_dataset(tmp_path / "labelled.h5").labels) == 12

@@ -1,0 +1,105 @@
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from specklenn.core.rows import empty_rows
+from specklenn.plugin.console.run_progress import (
+    RateMeter,
+    TerminalProgress,
+    status_line,
+)
+from specklenn.plugin.console.summary import print_summary
+from specklenn.plugin.live.report import Report
+from specklenn.plugin.live.run_state import RunFacts, RunState
+from specklenn.plugin.live.versions import Version
+
+FIRST = Version(
+    model="default", weights_sha256="0a", support_version=3, support_hash="abc"
+)
+
+
+@pytest.fixture
+def state():
+    facts = RunFacts(
+        experiment="amo",
+        run=94,
+        classes=("single-hit", "multi-hit", "no-hit", "unknown"),
+        support_classes=("single-hit", "multi-hit"),
+        expected_shots=400,
+    )
+    made = RunState(
+        facts=facts, first=FIRST, workers=[1, 2], examples_per_class=2, now_s=0.0
+    )
+    made.state = "running"
+    made.started_ns = 1_000_000_000
+    rows = empty_rows(200, 2)
+    rows["index"] = np.arange(200)
+    rows["label"] = np.arange(200) % 2
+    rows["truth"] = np.where(np.arange(200) < 20, 0, np.arange(200) % 2)
+    rows["label"][:4], rows["flags"][:4] = -1, 4
+    rows["arrived_ns"] = 2_989_500_000
+    made.add(1, Report(rows=rows, missed=3), 3_000_000_000)
+    return made
+
+
+def test_the_line_tells_shots_rate_classes_latency_losses_and_ranks(state):
+    line = status_line(state, 120.4)
+
+    for words in (
+        "200/400 shots",
+        "120 Hz",
+        "single-hit 98",
+        "multi-hit 98",
+        "no-hit 0",
+        "p99 11.2 ms",
+        "skipped 4",
+        "missed 3",
+        "ranks 1:200 2:0",
+    ):
+        assert words in line
+    assert "unknown" not in line
+
+
+def test_a_log_gets_plain_lines_every_five_seconds(state):
+    log = io.StringIO()
+    progress = TerminalProgress(log)
+
+    for now in np.arange(0, 12, 0.2):
+        progress.update(state, float(now))
+    progress.close()
+
+    lines = log.getvalue().splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("running") for line in lines)
+    assert "\x1b" not in log.getvalue()
+
+
+def test_the_rate_is_that_of_the_last_seconds():
+    meter = RateMeter(window_s=3.0)
+    for tick in range(100):
+        steady = meter.rate_hz(12 * tick, tick / 10)
+    for tick in range(100, 140):
+        idle = meter.rate_hz(12 * 99, tick / 10)
+
+    assert steady == pytest.approx(120)
+    assert idle == 0
+
+
+def test_the_summary_tells_rates_confusion_losses_and_files(state, tmp_path):
+    text = io.StringIO()
+    state.failures.append("rank 2 on node failed: gone")
+
+    print_summary(state, [tmp_path / "results.h5"], Console(file=text, width=120))
+
+    shown = text.getvalue()
+    for words in (
+        "skipped: NaN or absurd pixels",
+        "50.00 %",
+        "agreement with the labels: 188 of 196",
+        "200 shots in 2.0 s = 100.0 Hz",
+        "results.h5",
+        "! rank 2 on node failed: gone",
+    ):
+        assert words in shown

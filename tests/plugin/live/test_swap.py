@@ -1,0 +1,481 @@
+"""Another model or other supports in the middle of a run, over in-memory channels."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from specklenn.core.classify import Classifier
+from specklenn.core.config.run_config import Crop
+from specklenn.core.data import dataset_writer
+from specklenn.core.errors import SpecklennError
+from specklenn.core.hitfinder import HitFinding
+from specklenn.core.network import checkpoint
+from specklenn.core.network.specklenn2023 import Encoder
+from specklenn.core.pipeline import Pipeline
+from specklenn.core.preprocess import Cropper, Preprocessing
+from specklenn.core.support import load_supports
+from specklenn.plugin.control.protocol import Request
+from specklenn.plugin.control.update_builder import MOST_KEPT, SwapBuilder
+from specklenn.plugin.live.scheduler import FileDistribution
+from specklenn.plugin.live.swap_coordinator import PATIENCE_S, Order
+from specklenn.plugin.live.versions import Version, numbered
+
+SMALL = Preprocessing(crop=48, bin=1, scale="log1p")
+
+
+def request(action="swap", **wanted):
+    named = {name: str(value) for name, value in wanted.items()}
+    return Request(id="1", action=action, user="ann", host="node", **named)
+
+
+def saved(folder, name, seed, preprocessing):
+    torch.manual_seed(seed)
+    path = folder / f"{name}.safetensors"
+    card = checkpoint.Card(name=name)
+    checkpoint.save(path, Encoder(48).eval(), preprocessing, card)
+    return path
+
+
+@pytest.fixture(scope="session")
+def first_weights(tmp_path_factory):
+    return saved(tmp_path_factory.mktemp("first"), "first", 0, Preprocessing())
+
+
+@pytest.fixture(scope="session")
+def second_weights(tmp_path_factory):
+    return saved(tmp_path_factory.mktemp("second"), "second", 1, SMALL)
+
+
+@pytest.fixture
+def second_supports(tmp_path, draw_shots, mask):
+    """Other patterns; their classes are in another order."""
+    frames, names = draw_shots(12, seed=5)
+    chosen = np.flatnonzero(names != "no-hit")[::-1]
+    path = tmp_path / "second.h5"
+    dataset_writer.write_dataset(path, frames[chosen], names[chosen], mask=mask)
+    return path
+
+
+@pytest.fixture
+def make_pipeline(first_weights, supports, mask):
+    def make(rank, weights=first_weights):
+        model = checkpoint.load(weights)
+        cropper = Cropper(model.preprocessing, supports.shape, mask)
+        classifier = Classifier(model, supports, cropper)
+        return Pipeline(classifier, HitFinding(), run=94, rank=rank)
+
+    return make
+
+
+@pytest.fixture
+def builder(make_pipeline, first_weights):
+    return SwapBuilder(make_pipeline(0), checkpoint.read(first_weights), Crop())
+
+
+@pytest.fixture
+def bench(make_bench, clock, make_pipeline, opener, shots):
+    """A run of 203 shots on two workers, four shots at a time."""
+    return make_bench(
+        clock,
+        [make_pipeline(1), make_pipeline(2)],
+        [opener(shots)] * 2,
+        FileDistribution(203, 2, lease_shots=32),
+        batch_shots=4,
+    )
+
+
+def swap(bench, builder, asked):
+    """Build what is asked for and bring it to the workers; returns the outcome."""
+    draft = builder.draft(asked, bench.state.versions)
+    order = Order(version=draft.version, payload=draft.payload)
+    bench.orders.waiting.append(order)
+    bench.step(6)
+    if order.outcome.done:
+        builder.adopt(draft)
+    return order.outcome
+
+
+def pairs(rows):
+    found = np.stack([rows["model_version"], rows["support_version"]], axis=1)
+    return sorted(set(map(tuple, found.tolist())))
+
+
+def check_against(rows, shots, weights, supports, mask):
+    """Compare the hits among rows with a classifier made of files, without a swap."""
+    model = checkpoint.load(weights)
+    cropper = Cropper(model.preprocessing, supports.shape, mask)
+    hits = rows[(rows["label"] >= 0) & (rows["label"] < 3)]
+    found = Classifier(model, supports, cropper).classify(shots[0][hits["index"]])
+    assert len(hits) > 10
+    order = [supports.classes.index(name) for name in CLASSES]
+    np.testing.assert_allclose(hits["distances"], found.distances[:, order], atol=1e-5)
+    assert np.array(CLASSES)[hits["label"]].tolist() == found.labels.tolist()
+
+
+CLASSES = ("single-hit", "multi-hit", "non-sample-hit")
+
+
+def test_new_supports_judge_the_rest_of_the_run_and_no_shot_is_lost(
+    bench, builder, shots, supports, second_supports, first_weights, mask
+):
+    bench.step(5)
+    outcome = swap(bench, builder, request(support=second_supports))
+    bench.run()
+
+    rows = bench.kept.rows
+    assert outcome.done
+    assert outcome.ranks == 2
+    assert sorted(rows["index"]) == list(range(203))
+    assert pairs(rows) == [(1, 1), (1, 7)]
+    check_against(
+        rows[rows["support_version"] == 7], shots, first_weights, supports, mask
+    )
+    check_against(
+        rows[rows["support_version"] == 1],
+        shots,
+        first_weights,
+        load_supports(second_supports),
+        mask,
+    )
+
+
+def test_a_new_model_judges_with_its_own_preprocessing(
+    bench, builder, shots, supports, first_weights, second_weights, mask
+):
+    bench.step(5)
+    swap(bench, builder, request(weights=second_weights))
+    bench.run()
+
+    rows = bench.kept.rows
+    assert sorted(rows["index"]) == list(range(203))
+    assert pairs(rows) == [(1, 7), (2, 7)]
+    before, after = (rows[rows["model_version"] == number] for number in (1, 2))
+    check_against(before, shots, first_weights, supports, mask)
+    check_against(after, shots, second_weights, supports, mask)
+
+
+def test_what_comes_back_has_its_old_numbers_and_judges_as_before(
+    bench,
+    builder,
+    shots,
+    supports,
+    second_supports,
+    first_weights,
+    second_weights,
+    mask,
+):
+    bench.step(3)
+    swap(bench, builder, request(weights=second_weights, support=second_supports))
+    bench.step(3)
+    before_back = len(bench.kept.rows)
+    swap(bench, builder, request("back"))
+    begun = len(bench.kept.rows)
+    bench.run()
+
+    rows = bench.kept.rows
+    assert [item.number for item in bench.kept.versions] == [1, 2, 3]
+    assert begun > before_back
+    assert pairs(rows[begun:]) == [(1, 7)]
+    check_against(rows[begun:], shots, first_weights, supports, mask)
+    assert sorted(rows["index"]) == list(range(203))
+
+
+def test_a_model_after_a_way_back_is_sent_again(bench, builder, second_weights):
+    bench.step(3)
+    outcomes = [
+        swap(bench, builder, asked).done
+        for asked in (
+            request(weights=second_weights),
+            request("back"),
+            request(weights=second_weights),
+        )
+    ]
+
+    assert outcomes == [True, True, True]
+    assert [item.model_version for item in bench.state.versions] == [1, 2, 1, 2]
+
+
+def test_every_version_is_written_down_before_its_rows_come(
+    bench, builder, second_supports
+):
+    known = []
+    write, use = bench.kept.write, bench.kept.use
+    bench.kept.use = lambda version: (known.append(version), use(version))
+    bench.kept.write = lambda report: (
+        write(report),
+        known.append(pairs(report.rows)),
+    )
+
+    bench.step(5)
+    swap(bench, builder, request(support=second_supports))
+    bench.run()
+
+    new = known.index([(1, 1)])
+    written = [item for item in known[:new] if isinstance(item, Version)]
+    assert [item.support_version for item in written] == [7, 1]
+    assert written[0].time_ns == bench.state.started_ns
+    assert written[1].time_ns > written[0].time_ns
+    assert written[1].asked_by == "ann@node"
+    assert bench.kept.snapshots[-1].support_version == 1
+
+
+def test_supports_with_a_number_that_was_used_get_the_next_free_one(
+    bench, builder, second_supports, tmp_path
+):
+    (tmp_path / "seven.yaml").write_text(
+        "version: 7\nclasses:\n"
+        "  single-hit: [{file: second.h5, events: [2]}]\n"
+        "  multi-hit: [{file: second.h5, events: [1]}]\n"
+        "  non-sample-hit: [{file: second.h5, events: [0]}]\n"
+    )
+
+    draft = builder.draft(
+        request(support=tmp_path / "seven.yaml"), bench.state.versions
+    )
+
+    assert draft.version.support_version == 8
+    assert "say version 7, in this run they are version 8" in draft.note
+
+
+@pytest.fixture
+def make_supports(tmp_path, draw_shots):
+    """Return a function that writes three supports, changed, and their mask."""
+
+    def make(names=CLASSES, shape=(100, 100), mask=None, spoil=None):
+        frames = draw_shots(3, seed=8)[0][:, : shape[0], : shape[1]].astype(float)
+        if spoil is not None:
+            frames[1] = spoil
+        path = tmp_path / "made.h5"
+        dataset_writer.write_dataset(path, frames, names, mask=mask)
+        return path
+
+    return make
+
+
+ALL_BAD = np.ones((100, 100), bool)
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        ({"names": ("single-hit", "multi-hit", "ice")}, "a run keeps its classes"),
+        ({"names": ("single-hit", "multi-hit", "multi-hit")}, "keeps its classes"),
+        ({"shape": (100, 90)}, r"shape \(100, 90\) found, this run has .*\(100, 100\)"),
+        ({"spoil": 7.0}, "made.h5 event 1 cannot be used: flat"),
+        ({"spoil": np.nan}, "made.h5 event 1 cannot be used"),
+        ({"mask": ALL_BAD}, "bad pixels in the crop that are good in this run"),
+    ],
+)
+def test_supports_that_do_not_fit_are_refused_with_a_sentence(
+    bench, builder, make_supports, made, words
+):
+    asked = request(support=make_supports(**made))
+
+    with pytest.raises(SpecklennError, match=words):
+        builder.draft(asked, bench.state.versions)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (request(weights="nosuch"), "no packaged model 'nosuch'"),
+        (request(weights="/no/w.safetensors"), "no such file"),
+        (request(support="/no/support.yaml"), "cannot be read"),
+        (request("back"), "no earlier version in this run"),
+        (request(), "neither a model nor supports"),
+        (request(weights="{folder}/first.safetensors"), "nothing changes"),
+    ],
+)
+def test_wishes_that_cannot_be_fulfilled_are_refused_with_a_sentence(
+    bench, builder, first_weights, asked, words
+):
+    name = asked.weights and asked.weights.format(folder=first_weights.parent)
+    asked = asked.model_copy(update={"weights": name})
+
+    with pytest.raises(SpecklennError, match=words):
+        builder.draft(asked, bench.state.versions)
+
+
+def test_weights_that_are_damaged_are_refused(bench, builder, tmp_path):
+    path = saved(tmp_path, "damaged", 3, SMALL)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+    with pytest.raises(SpecklennError, match="the file is damaged"):
+        builder.draft(request(weights=path), bench.state.versions)
+
+
+def test_a_model_whose_crop_is_larger_than_the_frames_is_refused(
+    bench, builder, tmp_path
+):
+    path = saved(tmp_path, "large", 3, Preprocessing(crop=144, bin=3))
+
+    with pytest.raises(SpecklennError, match=r"144 pixels .* do not fit into 100 rows"):
+        builder.draft(request(weights=path), bench.state.versions)
+
+
+@pytest.fixture
+def uneven(make_bench, clock, make_pipeline, opener, shots, second_weights):
+    """Rank 2 does not have the model that the others have."""
+    return make_bench(
+        clock,
+        [make_pipeline(1), make_pipeline(2, second_weights)],
+        [opener(shots)] * 2,
+        FileDistribution(203, 2, lease_shots=32),
+        batch_shots=4,
+    )
+
+
+def test_what_one_rank_cannot_build_is_used_by_none_and_the_run_goes_on(
+    uneven, builder, second_supports, second_weights
+):
+    uneven.step(3)
+
+    refused = swap(uneven, builder, request(support=second_supports))
+    later = swap(uneven, builder, request(weights=second_weights))
+    uneven.run()
+
+    rows = uneven.kept.rows
+    assert not refused.done
+    assert refused.reason.startswith("rank 2 on node: the model second in use here")
+    assert later.done
+    assert pairs(rows) == [(1, 7), (2, 7)]
+    assert sorted(rows["index"]) == list(range(203))
+    assert [item.number for item in uneven.state.versions] == [1, 3]
+    assert uneven.state.failures == []
+
+
+def ordered(bench, builder, asked):
+    """Put an order in without going on."""
+    draft = builder.draft(asked, bench.state.versions)
+    order = Order(version=draft.version, payload=draft.payload)
+    bench.orders.waiting.append(order)
+    return order
+
+
+def test_a_rank_that_keeps_silent_stops_a_swap_and_not_the_run(
+    bench, builder, second_supports
+):
+    bench.step(3)
+    silent, bench.workers = bench.workers[1], bench.workers[:1]
+    order = ordered(bench, builder, request(support=second_supports))
+    bench.step(4)
+    assert order.outcome is None
+    bench.clock.sleep(PATIENCE_S)
+    bench.step()
+    bench.workers.append(silent)
+    bench.run()
+
+    assert order.outcome.reason == f"no answer of ranks 2 within {PATIENCE_S:g} s"
+    assert pairs(bench.kept.rows) == [(1, 7)]
+    assert sorted(bench.kept.rows["index"]) == list(range(203))
+
+
+def test_nobody_waits_for_a_rank_that_failed(
+    make_bench, clock, make_pipeline, opener, shots, builder, second_supports
+):
+    def broken(read, start, stop):
+        raise OSError("the disk is gone")
+
+    bench = make_bench(
+        clock,
+        [make_pipeline(1), make_pipeline(2)],
+        [opener(shots), opener(shots, broken)],
+        FileDistribution(203, 2, lease_shots=32),
+        batch_shots=4,
+    )
+    bench.step(3)
+    outcome = swap(bench, builder, request(support=second_supports))
+    bench.run()
+
+    assert (outcome.done, outcome.ranks) == (True, 1)
+    assert sorted(bench.kept.rows["index"]) == list(range(203))
+
+
+def test_orders_before_the_start_and_at_the_end_are_refused(
+    bench, builder, second_supports
+):
+    early = ordered(bench, builder, request(support=second_supports))
+    receive, bench.ours.receive = bench.ours.receive, lambda: None
+    bench.collector.step()
+    bench.ours.receive = receive
+    bench.step(3)
+    bench.collector.interrupt()
+    bench.collector.step()
+    late = ordered(bench, builder, request(support=second_supports))
+    bench.run()
+
+    assert "the run is not under way" in early.outcome.reason
+    assert "the run is not under way" in late.outcome.reason
+    assert bench.orders.closed
+    assert pairs(bench.kept.rows) == [(1, 7)]
+
+
+def test_an_order_under_way_when_the_run_ends_is_answered(
+    bench, builder, second_supports
+):
+    bench.step(3)
+    order = ordered(bench, builder, request(support=second_supports))
+    bench.collector.step()
+    bench.collector.interrupt()
+    bench.run()
+
+    assert not order.outcome.done
+    assert order.outcome.reason == "the run ended meanwhile"
+
+
+def version(model, support, number):
+    return Version(
+        model="m",
+        weights_sha256=model,
+        support_version=number,
+        support_hash=support,
+    )
+
+
+def test_a_pair_of_numbers_means_one_content_whatever_is_swapped():
+    history = [version("a", "x", 1)]
+    contents = itertools.product("abc", "xyz", (0, 1, 2))
+    for model, support, number in [*contents, ("a", "x", 1), ("b", "z", 5)]:
+        history.append(numbered(history, version(model, support, number)))
+
+    meanings = {
+        (item.model_version, item.support_version): (
+            item.weights_sha256,
+            item.support_hash,
+        )
+        for item in history
+    }
+    assert len(meanings) == 9
+    assert sorted(set(meanings.values())) == sorted(itertools.product("abc", "xyz"))
+    assert all(
+        meanings[item.model_version, item.support_version]
+        == (item.weights_sha256, item.support_hash)
+        for item in history
+    )
+
+
+def test_a_free_number_of_a_support_set_is_kept():
+    found = numbered([version("a", "x", 1)], version("a", "y", 12))
+
+    assert (found.model_version, found.support_version) == (1, 12)
+
+
+def test_so_many_versions_are_kept_to_go_back_to(
+    bench, builder, first_weights, second_weights
+):
+    names = [second_weights, first_weights] * MOST_KEPT
+    for name in names:
+        draft = builder.draft(request(weights=name), bench.state.versions)
+        bench.state.versions.append(draft.version)
+        builder.adopt(draft)
+    for _ in range(MOST_KEPT - 1):
+        draft = builder.draft(request("back"), bench.state.versions)
+        bench.state.versions.append(draft.version)
+        builder.adopt(draft)
+
+    with pytest.raises(SpecklennError, match="no earlier version"):
+        builder.draft(request("back"), bench.state.versions)
