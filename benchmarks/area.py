@@ -22,7 +22,7 @@ import numpy as np
 
 from specklenn.core.data import labelled_dataset
 from specklenn.core.data.detector_area import Area, area_mask, modules_with
-from specklenn.core.preprocess import Cropper, Preprocessing
+from specklenn.core.preprocess import Preprocessing, Preprocessor
 from specklenn.plugin.sources.hdf5 import Hdf5Source
 
 MODULES, ROWS, COLUMNS = 16, 128, 512
@@ -62,14 +62,14 @@ def rates(path: Path, area: Area) -> np.ndarray:
     mask = area_mask(area, FRAME, MODULES)
     source = Hdf5Source([path])
     source.read_only(modules_with(~mask, MODULES))
-    cropper = Cropper(Preprocessing(crop=256, bin=4), FRAME, mask)
+    preprocessor = Preprocessor(Preprocessing(crop=256, bin=4), FRAME, mask)
 
     def read_all(use: Callable[[np.ndarray], object]) -> None:
         for start in range(0, SHOTS, BATCH):
             use(source.read(start, start + BATCH).frames)
 
     read = per_second(lambda: read_all(len))
-    cropped = per_second(lambda: read_all(cropper.crop))
+    cropped = per_second(lambda: read_all(preprocessor.crop))
     source.close()
     return np.array([read, cropped])
 

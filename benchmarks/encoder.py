@@ -20,7 +20,7 @@ from specklenn.core.hitfinder import HitFinding
 from specklenn.core.network import checkpoint
 from specklenn.core.network.specklenn2023 import Encoder
 from specklenn.core.pipeline import Pipeline
-from specklenn.core.preprocess import Cropper
+from specklenn.core.preprocess import Preprocessor
 from specklenn.core.support import SupportSet
 
 BATCHES = (1, 8, 64, 256)
@@ -35,8 +35,8 @@ def make_pipeline() -> Pipeline:
         classes=("single-hit", "multi-hit", "non-sample-hit"),
         origins=("made up",) * 15,
     )
-    cropper = Cropper(model.preprocessing, FRAME)
-    return Pipeline(Classifier(model, supports, cropper), HitFinding())
+    preprocessor = Preprocessor(model.preprocessing, FRAME)
+    return Pipeline(Classifier(model, supports, preprocessor), HitFinding())
 
 
 def as_shots(frames: np.ndarray) -> Shots:
@@ -58,7 +58,7 @@ def latencies_ms(pipeline: Pipeline, frames: np.ndarray, number: int) -> np.ndar
     times = []
     for turn in range(number):
         start = time.perf_counter()
-        pipeline.judge(shots[turn % len(shots)])
+        pipeline.classify(shots[turn % len(shots)])
         times.append(time.perf_counter() - start)
     return np.array(times[10:]) * 1000
 
@@ -75,13 +75,13 @@ def main() -> None:
     print(f"plain per-shot loop, 96 x 96: {paper:8.0f} shots/s   {paper / plain:.2f}")
     for number in BATCHES:
         shots = as_shots(frames[:number])
-        rate = per_second(lambda shots=shots: pipeline.judge(shots), number)
+        rate = per_second(lambda shots=shots: pipeline.classify(shots), number)
         print(
             f"chain, hits, batch {number:4d}:      {rate:8.0f} shots/s   "
             f"{rate / plain:.2f}   ({rate / paper:.1f} of 96 x 96)"
         )
     dark = as_shots(np.random.default_rng(0).normal(0, 0.15, (256, *FRAME)))
-    rate = per_second(lambda: pipeline.judge(dark), 256)
+    rate = per_second(lambda: pipeline.classify(dark), 256)
     print(f"chain, no hits, batch  256:   {rate:8.0f} shots/s   {rate / plain:.2f}")
     times = latencies_ms(pipeline, frames, 500)
     p50, p99 = np.percentile(times, [50, 99])

@@ -50,7 +50,7 @@ from specklenn.core.evaluation.ideal_observer import (
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
 from specklenn.core.network import checkpoint
 from specklenn.core.network.checkpoint import Checkpoint
-from specklenn.core.network.prototype_adapter import placing_of
+from specklenn.core.network.prototype_adapter import make_prototype_fn
 from specklenn.core.simulation.sample_library import find_structures
 from specklenn.core.simulation.samples import Molecule
 from specklenn.core.simulation.structures import read_structure
@@ -156,14 +156,14 @@ def of_network(
     vectors: Vectors, orders: list[Counts], shots: int, model: Checkpoint
 ) -> float:
     """Return the accuracy of a model in one draw; vectors are (class, shot, D)."""
-    placing = placing_of(model.encoder.placer, CLASSES)
+    prototype_fn = make_prototype_fn(model.encoder.prototype_adapter, CLASSES)
     pairs = list(zip(vectors, orders, strict=True))
     supports = np.concatenate([ours[order[:shots]] for ours, order in pairs])
     classes = np.repeat([0, 1], shots)
     ratios = []
     for ours, order in pairs:
         queries = ours[order[shots:]]
-        near = class_distances(queries, supports, classes, 2, model.rule, placing)
+        near = class_distances(queries, supports, classes, 2, model.rule, prototype_fn)
         ratios.append((near[:, 1] - near[:, 0]).astype(np.float64))
     return float(rule_accuracy(*ratios))
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from specklenn.core.distances import Rule, class_distances
 from specklenn.core.evaluation.labelled_file import LabelledFile, embed_file
-from specklenn.core.labelling.active_learning import Adviser
+from specklenn.core.labelling.active_learning import ActiveLearner
 from specklenn.core.labels import NO_HIT, SIMULATED
 from specklenn.core.network import checkpoint
 from specklenn.core.network.checkpoint import Checkpoint
@@ -82,7 +82,7 @@ def suggested(
     vectors: Vectors, truth: Texts, number: int, random: np.random.Generator
 ) -> Order:
     """Return the shots that are suggested, in turn."""
-    adviser, order = Adviser(vectors, CLASSES), []
+    adviser, order = ActiveLearner(vectors, CLASSES), []
     labels = np.full(len(truth), "", truth.dtype)
     for _ in range(number):
         order.append(adviser.suggest(labels, np.zeros(len(truth), bool)).position)

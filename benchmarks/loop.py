@@ -21,7 +21,7 @@ from plain_loop import PlainLoop, per_second, some_frames
 from specklenn.core.data.shots import Shots
 from specklenn.core.labels import all_classes
 from specklenn.core.network.specklenn2023 import Encoder
-from specklenn.core.pipeline import Judged
+from specklenn.core.pipeline import ClassifiedBatch
 from specklenn.core.rows import empty_rows
 from specklenn.plugin.console.run_progress import NoProgress
 from specklenn.plugin.live.collector import Collector
@@ -79,13 +79,15 @@ class DoNothing:
     classes = FACTS.classes
     classifier = SimpleNamespace(classes=SUPPORTED)
 
-    def judge(self, shots: Shots) -> Judged:
+    def classify(self, shots: Shots) -> ClassifiedBatch:
         """Return rows at once."""
         rows = empty_rows(len(shots), len(SUPPORTED))
         rows["index"] = shots.index
         rows["arrived_ns"] = shots.arrived_ns
         rows["label"] = 0
-        return Judged(rows=rows, photons=np.zeros((len(shots), 1, 1), np.float32))
+        return ClassifiedBatch(
+            rows=rows, photons=np.zeros((len(shots), 1, 1), np.float32)
+        )
 
 
 def make_worker(channel: Channel) -> Worker:

@@ -18,7 +18,7 @@ import torch
 from specklenn.core.distances import (
     Classification,
     class_distances,
-    class_places,
+    class_prototypes,
     distances_to,
     softmax_scores,
 )
@@ -27,9 +27,9 @@ from specklenn.core.flags import is_skipped
 from specklenn.core.labels import UNKNOWN
 from specklenn.core.network import checkpoint
 from specklenn.core.network.checkpoint import Checkpoint
-from specklenn.core.network.prototype_adapter import placing_of
+from specklenn.core.network.prototype_adapter import make_prototype_fn
 from specklenn.core.network.specklenn2023 import store_channels_last
-from specklenn.core.preprocess import Cropper
+from specklenn.core.preprocess import Preprocessor
 from specklenn.core.support import SupportSet, load_supports
 
 Embeddings = npt.NDArray[np.float32]
@@ -67,7 +67,7 @@ class Classifier:
     model : Checkpoint
     supports : SupportSet
         Frames as the detector gives them, like the shots to come.
-    cropper : Cropper
+    preprocessor : Preprocessor
         Preprocessing of frames of this detector; must give the network's input.
     settings : Classification
         A rule or temperature that is left open is the model's.
@@ -85,7 +85,7 @@ class Classifier:
         self,
         model: Checkpoint,
         supports: SupportSet,
-        cropper: Cropper,
+        preprocessor: Preprocessor,
         settings: Classification | None = None,
         device: str = "cpu",
     ) -> None:
@@ -94,27 +94,27 @@ class Classifier:
         self.temperature = self.settings.temperature or model.temperature
         self.model = model
         self.supports = supports
-        self.cropper = cropper
+        self.preprocessor = preprocessor
         self.classes = supports.classes
         self.device = device
         self._device = torch.device(device)
         self._encoder = model.encoder.to(self._device).eval()
         store_channels_last(self._encoder)
-        side = cropper.settings.input_side
+        side = preprocessor.settings.input_side
         if side != model.encoder.input_side:
             raise ConfigError(
-                f"preprocess: crop {cropper.settings.crop} by bin "
-                f"{cropper.settings.bin} gives {side} pixels a side, the network "
+                f"preprocess: crop {preprocessor.settings.crop} by bin "
+                f"{preprocessor.settings.bin} gives {side} pixels a side, the network "
                 f"{model.card.name!r} takes {model.encoder.input_side}"
             )
         self._codes = np.array([self.classes.index(name) for name in supports.labels])
         self._vectors = self._embed_supports()
-        self._places = class_places(
+        self._prototypes = class_prototypes(
             self._vectors,
             self._codes,
             len(self.classes),
             self.rule,
-            placing_of(model.encoder.placer, self.classes),
+            make_prototype_fn(model.encoder.prototype_adapter, self.classes),
         )
 
     @classmethod
@@ -135,11 +135,11 @@ class Classifier:
         supports = (
             support if isinstance(support, SupportSet) else load_supports(support)
         )
-        cropper = Cropper(model.preprocessing, supports.shape, supports.mask)
-        return cls(model, supports, cropper)
+        preprocessor = Preprocessor(model.preprocessing, supports.shape, supports.mask)
+        return cls(model, supports, preprocessor)
 
     def _embed_supports(self) -> Embeddings:
-        cropped = self.cropper.crop(self.supports.frames)
+        cropped = self.preprocessor.crop(self.supports.frames)
         bad = np.flatnonzero(is_skipped(cropped.flags))
         if len(bad):
             raise ConfigError(
@@ -149,7 +149,7 @@ class Classifier:
                     for item in bad
                 )
             )
-        return self.embed_inputs(self.cropper.normalise(cropped.photons))
+        return self.embed_inputs(self.preprocessor.normalise(cropped.photons))
 
     def embed_inputs(self, inputs: npt.NDArray[np.float32]) -> Embeddings:
         """Embed patterns that are already normalised.
@@ -182,13 +182,13 @@ class Classifier:
         -------
         (B, D) float32, unit length
         """
-        cropped = self.cropper.crop(patterns)
-        return self.embed_inputs(self.cropper.normalise(cropped.photons))
+        cropped = self.preprocessor.crop(patterns)
+        return self.embed_inputs(self.preprocessor.normalise(cropped.photons))
 
     def distances(self, vectors: Embeddings) -> npt.NDArray[np.float32]:
         """Return the distance of vectors (B, D) to each class (B, classes)."""
-        if self._places is not None:
-            return distances_to(vectors, self._places)
+        if self._prototypes is not None:
+            return distances_to(vectors, self._prototypes)
         number = len(self.classes)
         return class_distances(vectors, self._vectors, self._codes, number, self.rule)
 
@@ -211,10 +211,10 @@ class Classifier:
         ----------
         patterns : (B, H, W) array
         """
-        cropped = self.cropper.crop(patterns)
+        cropped = self.preprocessor.crop(patterns)
         good = ~is_skipped(cropped.flags)
         distances = np.full((len(good), len(self.classes)), np.nan, np.float32)
-        inputs = self.cropper.normalise(cropped.photons[good])
+        inputs = self.preprocessor.normalise(cropped.photons[good])
         distances[good] = self.distances(self.embed_inputs(inputs))
         scores = distances.copy()
         scores[good] = self.scores(distances[good])

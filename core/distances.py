@@ -13,10 +13,10 @@ from specklenn.core.settings import Settings
 
 Embeddings = npt.NDArray[np.float32]
 
-Placing = Callable[
+PrototypeFn = Callable[
     [npt.NDArray[np.float64], npt.NDArray[np.int64]], npt.NDArray[np.float64]
 ]
-"""Makes places (classes, D) of the means (classes, D) and numbers (classes,) of
+"""Makes prototypes (classes, D) of the means (classes, D) and numbers (classes,) of
 supports, see `specklenn.core.network.prototype_adapter`."""
 
 Rule = Literal["mean", "nearest", "soft", "prototype", "learned"]
@@ -60,7 +60,7 @@ def class_distances(
     classes: npt.NDArray[np.int64],
     number_of_classes: int,
     rule: Rule = "mean",
-    placing: Placing | None = None,
+    prototype_fn: PrototypeFn | None = None,
 ) -> npt.NDArray[np.float32]:
     """Return one distance from every query to every class.
 
@@ -75,17 +75,19 @@ def class_distances(
         Of the Euclidean distances d to the supports of a class: their mean (paper,
         section 3.6); the smallest; -w log(mean(exp(-d / w))) with w = `SOFT_WIDTH`,
         between the two; the distance to the mean of the supports; or to
-        where ``placing`` puts the class.
-    placing : function, optional
+        what ``prototype_fn`` makes of it.
+    prototype_fn : function, optional
         For the last rule; without it, that is the one before it.
 
     Returns
     -------
     (B, number_of_classes) float32, 0 to 2
     """
-    places = class_places(supports, classes, number_of_classes, rule, placing)
-    if places is not None:
-        return distances_to(queries, places)
+    prototypes = class_prototypes(
+        supports, classes, number_of_classes, rule, prototype_fn
+    )
+    if prototypes is not None:
+        return distances_to(queries, prototypes)
     ours, theirs = queries.astype(np.float64), supports.astype(np.float64)
     members = [classes == number for number in range(number_of_classes)]
     distances = _distances(ours, theirs)
@@ -93,14 +95,14 @@ def class_distances(
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def class_places(
+def class_prototypes(
     supports: Embeddings,
     classes: npt.NDArray[np.int64],
     number_of_classes: int,
     rule: Rule,
-    placing: Placing | None = None,
+    prototype_fn: PrototypeFn | None = None,
 ) -> npt.NDArray[np.float64] | None:
-    """Return the place of each class, (classes, D), by a rule that measures to places.
+    """Return the prototype of each class, (classes, D), by a rule that has them.
 
     None by the other rules, which measure to every support. The same for all queries.
     Parameters as for `class_distances`.
@@ -110,16 +112,16 @@ def class_places(
     members = [classes == number for number in range(number_of_classes)]
     vectors = supports.astype(np.float64)
     means = np.array([vectors[own].mean(axis=0) for own in members])
-    if rule == "prototype" or placing is None:
+    if rule == "prototype" or prototype_fn is None:
         return means
-    return placing(means, np.array([own.sum() for own in members]))
+    return prototype_fn(means, np.array([own.sum() for own in members]))
 
 
 def distances_to(
-    queries: Embeddings, places: npt.NDArray[np.float64]
+    queries: Embeddings, prototypes: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float32]:
-    """Return distances from queries (B, D) to places (classes, D)."""
-    return _distances(queries.astype(np.float64), places).astype(np.float32)
+    """Return distances from queries (B, D) to prototypes (classes, D)."""
+    return _distances(queries.astype(np.float64), prototypes).astype(np.float32)
 
 
 def _distances(

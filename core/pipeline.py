@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Judged:
+class ClassifiedBatch:
     """A batch of shots with its verdicts.
 
     Parameters
@@ -67,51 +67,51 @@ class Pipeline:
         self._rank = rank
         self._model_version = model_version
 
-    def judging_by(self, classifier: Classifier, model_version: int) -> Pipeline:
+    def with_classifier(self, classifier: Classifier, model_version: int) -> Pipeline:
         """Return this pipeline with another classifier of the same classes."""
         return Pipeline(
             classifier, self.hit_finding, self._run, self._rank, model_version
         )
 
-    def judge(self, shots: Shots) -> Judged:
+    def classify(self, shots: Shots) -> ClassifiedBatch:
         """Judge a batch: every shot gets exactly one row, whatever it looks like.
 
         A batch that raises is judged shot by shot; only those that raise alone
         are lost, as counted skips.
         """
         try:
-            return self._judge(shots)
+            return self._classify_batch(shots)
         except Exception:
             log.warning("a batch of %d failed:\n%s", len(shots), traceback.format_exc())
         if len(shots) == 1:
             rows = self._begin(shots)
             rows["flags"] |= Flag.FAILED.bits
-            return Judged(rows=rows, photons=self._no_photons(shots))
-        parts = [self.judge(shots.part(i, i + 1)) for i in range(len(shots))]
-        return Judged(
+            return ClassifiedBatch(rows=rows, photons=self._no_photons(shots))
+        parts = [self.classify(shots.part(i, i + 1)) for i in range(len(shots))]
+        return ClassifiedBatch(
             rows=np.concatenate([part.rows for part in parts]),
             photons=np.concatenate([part.photons for part in parts]),
         )
 
-    def _judge(self, shots: Shots) -> Judged:
+    def _classify_batch(self, shots: Shots) -> ClassifiedBatch:
         rows, photons = self._begin(shots), self._no_photons(shots)
-        cropper = self.classifier.cropper
-        if shots.frames.shape[1:] != cropper.shape:
+        preprocessor = self.classifier.preprocessor
+        if shots.frames.shape[1:] != preprocessor.shape:
             readable = ~is_skipped(rows["flags"])
             rows["flags"][readable] |= Flag.WRONG_SHAPE.bits
-            return Judged(rows=rows, photons=photons)
+            return ClassifiedBatch(rows=rows, photons=photons)
         usable = np.flatnonzero(~is_skipped(rows["flags"]))
-        cropped = cropper.crop(shots.frames[usable])
+        cropped = preprocessor.crop(shots.frames[usable])
         photons[usable] = cropped.photons
         rows["photons"][usable] = cropped.total
         rows["flags"][usable] |= cropped.flags
         threshold = self.hit_finding.lit_above_photons
         rows["lit_pixels"][usable] = count_lit(cropped.photons, threshold)
         self._classify(rows, photons)
-        return Judged(rows=rows, photons=photons)
+        return ClassifiedBatch(rows=rows, photons=photons)
 
     def _no_photons(self, shots: Shots) -> npt.NDArray[np.float32]:
-        side = self.classifier.cropper.settings.crop
+        side = self.classifier.preprocessor.settings.crop
         return np.zeros((len(shots), side, side), np.float32)
 
     def _begin(self, shots: Shots) -> Rows:
@@ -144,7 +144,7 @@ class Pipeline:
         photons: npt.NDArray[np.float32],
     ) -> None:
         classifier = self.classifier
-        inputs = classifier.cropper.normalise(photons[chosen])
+        inputs = classifier.preprocessor.normalise(photons[chosen])
         distances = classifier.distances(classifier.embed_inputs(inputs))
         nearest = distances.argmin(axis=1)
         far = classifier.rejected(distances)

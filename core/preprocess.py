@@ -1,16 +1,17 @@
 """From a detector frame to what the network sees.
 
-Two steps, so that shots without a hit never pay for the second: `Cropper.crop`
+Two steps, so that shots without a hit never pay for the second: `Preprocessor.crop`
 takes the centre of the frame in photons and finds the frames that cannot be
-judged; `Cropper.normalise` bins, stabilises the variance and, unless the network
+judged; `Preprocessor.normalise` bins, stabilises the variance and, unless the network
 does it, brings every pattern to zero mean and unit variance over its good pixels
 (the paper's "intensity normalised", section 4.1.1).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +42,7 @@ class Preprocessing(Settings):
     scale : {"linear", "sqrt", "log1p"}
         Function applied to the photons of a binned pixel; the square root makes
         the shot noise the same everywhere.
-    whole_photons : bool
+    round_photons : bool
         Whether the photons of every pixel are rounded before binning, which takes away
         read noise well below a photon. Patterns that are no counts (expected photons,
         other units) are left as they are.
@@ -49,7 +50,7 @@ class Preprocessing(Settings):
         Whether every pattern is brought to zero mean and unit variance, as in the
         paper, and forgets how bright it was. Otherwise the network gets the scaled
         photons as they are, NaN where bad, and does that itself.
-    fill_mates : bool
+    fill_friedel_mates : bool
         Whether bad pixels of the crop get the photons of the pixel on the other side
         of its centre, where that is good: patterns of weakly scattering particles are
         point-symmetric at small angles. Patterns in training are not filled, so
@@ -61,10 +62,15 @@ class Preprocessing(Settings):
     crop: int = Field(default=96, ge=8, le=4096)
     bin: int = Field(default=2, ge=1, le=64)
     scale: Literal["linear", "sqrt", "log1p"] = "sqrt"
-    whole_photons: bool = False
+    round_photons: bool = False
     standardise: bool = True
-    fill_mates: bool = False
+    fill_friedel_mates: bool = False
     centre: tuple[float, float] | None = None
+
+    former_keys: ClassVar[Mapping[str, str]] = {
+        "fill_mates": "fill_friedel_mates",
+        "whole_photons": "round_photons",
+    }
 
     @property
     def input_side(self) -> int:
@@ -98,7 +104,7 @@ class Cropped:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Prepared:
+class PreparedPatterns:
     """Patterns ready for the network.
 
     Parameters
@@ -117,7 +123,7 @@ class Prepared:
     flags: npt.NDArray[np.uint16]
 
 
-class Cropper:
+class Preprocessor:
     """Preprocessing bound to one frame shape and mask.
 
     Parameters
@@ -163,9 +169,9 @@ class Cropper:
         """Rows and columns of the frame that are kept."""
         return self._window
 
-    def with_settings(self, settings: Preprocessing) -> Cropper:
-        """Return a cropper of the same frames, mask and calibration."""
-        return Cropper(
+    def with_settings(self, settings: Preprocessing) -> Preprocessor:
+        """Return a preprocessor of the same frames, mask and calibration."""
+        return Preprocessor(
             settings,
             self.shape,
             self.mask,
@@ -221,12 +227,12 @@ class Cropper:
             good pixel are 0, the mean, and a flat pattern is all zero; or, without
             `Preprocessing.standardise`, NaN.
         """
-        if self.settings.fill_mates:
-            photons = _with_mates(photons)
+        if self.settings.fill_friedel_mates:
+            photons = _with_friedel_mates(photons)
         good = ~np.isnan(photons)
         filled = np.where(good, photons, np.float32(0))
-        if self.settings.whole_photons:
-            filled = _whole_photons(filled)
+        if self.settings.round_photons:
+            filled = _round_photons(filled)
         sums, counts = self._binned(filled), self._binned(good.astype(np.float32))
         seen = counts > 0
         full = np.float32(self.settings.bin**2)
@@ -259,8 +265,8 @@ def prepare(
     patterns: npt.NDArray[Any],
     mask: npt.NDArray[np.bool_] | None,
     settings: Preprocessing,
-) -> Prepared:
-    """Crop and normalise patterns in photons; see `Cropper`.
+) -> PreparedPatterns:
+    """Crop and normalise patterns in photons; see `Preprocessor`.
 
     Parameters
     ----------
@@ -270,19 +276,19 @@ def prepare(
     settings : Preprocessing
     """
     height, width = patterns.shape[1:]
-    cropper = Cropper(settings, (height, width), mask)
-    cropped = cropper.crop(patterns)
-    inputs = cropper.normalise(cropped.photons)
+    preprocessor = Preprocessor(settings, (height, width), mask)
+    cropped = preprocessor.crop(patterns)
+    inputs = preprocessor.normalise(cropped.photons)
     inputs[cropped.flags != 0] = 0
-    return Prepared(inputs=inputs, photons=cropped.photons, flags=cropped.flags)
+    return PreparedPatterns(inputs=inputs, photons=cropped.photons, flags=cropped.flags)
 
 
-def _with_mates(photons: Pictures) -> Pictures:
+def _with_friedel_mates(photons: Pictures) -> Pictures:
     """Fill NaN with the values opposite to them across the centre of each picture."""
     return np.where(np.isnan(photons), photons[:, ::-1, ::-1], photons)
 
 
-def _whole_photons(photons: Pictures) -> Pictures:
+def _round_photons(photons: Pictures) -> Pictures:
     """Round the photons of patterns (B, H, W) that are counts with read noise.
 
     Values between whole photons are noise if they lie on both sides of zero. Where

@@ -14,7 +14,7 @@ import numpy as np
 from specklenn.core.config.loading import load_config
 from specklenn.core.data import labelled_dataset
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
-from specklenn.core.simulation.pools import PooledFactory
+from specklenn.core.simulation.pools import PooledSimulator
 from specklenn.plugin.commands.packaged_configs import find_config
 from specklenn.plugin.sources.simulated import SimulatedSettings
 
@@ -28,7 +28,7 @@ def main(target: Path) -> None:
     """Write the support file."""
     source = load_config(find_config("demo")).settings.source
     assert isinstance(source, SimulatedSettings)
-    factory = PooledFactory(source.experiment)
+    factory = PooledSimulator(source.experiment)
     drawn = factory.shots(np.arange(FIRST_SHOT, FIRST_SHOT + 400))
     chosen = np.concatenate(
         [

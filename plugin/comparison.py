@@ -10,7 +10,7 @@ from pathlib import Path
 from specklenn.core.errors import ConfigError
 from specklenn.core.evaluation.comparison import (
     Comparison,
-    Seen,
+    PreparedFile,
     check_leakage,
     compare,
     join,
@@ -23,7 +23,7 @@ from specklenn.core.evaluation.fluence_scan import (
     fluence_of_expected_photons,
 )
 from specklenn.core.evaluation.labelled_file import Expose, LabelledFile, as_read
-from specklenn.core.evaluation.measurement import Conditions, check_classes
+from specklenn.core.evaluation.measurement import EvaluationSettings, check_classes
 from specklenn.core.network import checkpoint
 from specklenn.core.network.checkpoint import Checkpoint
 from specklenn.core.reports.comparison_result import ComparisonReport
@@ -56,7 +56,7 @@ class ComparisonRun:
         first = next(iter(self._models.values()))
         for file in self._all_files:
             leave_out(file, options, first.preprocessing.centre)
-        self._conditions = Conditions(
+        self._conditions = EvaluationSettings(
             shots=options.shots,
             draws=options.draws,
             seed=options.seed,
@@ -107,7 +107,7 @@ class ComparisonRun:
 
     def _see(
         self, file: LabelledFile, number: int, fluence: float | None, at: str
-    ) -> Seen:
+    ) -> PreparedFile:
         expose: Expose = as_read
         if fluence is not None:
             expose = Exposure(

@@ -21,9 +21,13 @@ from specklenn.core.evaluation.labelled_file import (
     embed_file,
     read_pictures,
 )
-from specklenn.core.evaluation.measurement import Conditions, check_classes, measure
+from specklenn.core.evaluation.measurement import (
+    EvaluationSettings,
+    check_classes,
+    measure,
+)
 from specklenn.core.network import checkpoint
-from specklenn.core.reports.evaluation_result import Study
+from specklenn.core.reports.evaluation_result import EvaluationResult
 from specklenn.core.reports.report import write_report
 from specklenn.core.reports.sample_sizes import Sizes, read_sizes, simulated_radii
 from specklenn.core.reports.tsne import (
@@ -58,7 +62,7 @@ class Evaluation:
         self._model = with_mates(checkpoint.load(options.weights), options)
         self._file = LabelledFile(options.data)
         leave_out(self._file, options, self._model.preprocessing.centre)
-        self._conditions = Conditions(
+        self._conditions = EvaluationSettings(
             shots=options.shots,
             draws=options.draws,
             seed=options.seed,
@@ -66,14 +70,14 @@ class Evaluation:
             rule=options.rule or self._model.rule,
             area=in_words(options),
             temperature=self._model.temperature,
-            placer=self._model.encoder.placer,
+            adapter=self._model.encoder.prototype_adapter,
         )
         check_classes(self._file, options.classes)
         check_samples(self._file, options.tsne or ())
         self._sizes = _sizes(options, self._file)
         self._exposures = _exposures(options, self._file)
 
-    def study(self) -> Study:
+    def study(self) -> EvaluationResult:
         """Embed and score everything."""
         options, ways = self._options, list(self._exposures.values())
         embedded = embed_file(self._file, self._model, ways, on_screen("embedding"))
@@ -82,7 +86,7 @@ class Evaluation:
             fluence: measure(self._embedded[fluence], self._conditions)
             for fluence in on_screen("scoring")(list(self._embedded))
         }
-        study = Study(
+        study = EvaluationResult(
             data=str(options.data),
             weights=options.weights,
             sha256=self._model.card.sha256,
@@ -93,7 +97,7 @@ class Evaluation:
         self._warn(study)
         return study
 
-    def write_report(self, study: Study) -> list[Path]:
+    def write_report(self, study: EvaluationResult) -> list[Path]:
         """Write the report of a study into its folder; returns the files."""
         maps = self._maps(study) if self._options.tsne is not None else []
         expose = self._exposures[study.fluence]
@@ -109,7 +113,7 @@ class Evaluation:
             pictures=pictures,
         )
 
-    def _maps(self, study: Study) -> list[SampleMap]:
+    def _maps(self, study: EvaluationResult) -> list[SampleMap]:
         names = choose_samples(study.main, self._options.tsne)
         embedded = self._embedded[study.fluence]
         return [
@@ -117,7 +121,7 @@ class Evaluation:
             for name in on_screen("t-SNE")(names)
         ]
 
-    def _warn(self, study: Study) -> None:
+    def _warn(self, study: EvaluationResult) -> None:
         problems = [f"left out: {why}" for why in study.main.left_out]
         missing = self._sizes.missing(study.main.patterns) if self._sizes else []
         if missing:

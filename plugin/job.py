@@ -37,10 +37,10 @@ from specklenn.plugin.live.scheduler import (
 from specklenn.plugin.live.swap_coordinator import NoOrders, Orders
 from specklenn.plugin.live.worker import Worker, WorkerOptions
 from specklenn.plugin.parallel.channel import Channel, in_memory_channels
-from specklenn.plugin.parallel.clock import Clock, Idler, SystemClock
+from specklenn.plugin.parallel.clock import Backoff, Clock, SystemClock
 from specklenn.plugin.parallel.mpi_job import machine, on_signals
 from specklenn.plugin.publishers import Publishers
-from specklenn.plugin.startup import Prepared, make_source, prepare, read_weights
+from specklenn.plugin.startup import PreparedRun, make_source, prepare, read_weights
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Job:
         self.rank = rank
         self.workers = list(range(1, size)) or [0]
         self.clock: Clock = SystemClock()
-        self.prepared: Prepared = prepare(loaded, rank)
+        self.prepared: PreparedRun = prepare(loaded, rank)
         self.publisher: Publisher = NoPublisher()
         if rank == 0:
             self.folder = make_output_folder(self.config, loaded)
@@ -92,7 +92,7 @@ class Job:
         ours, theirs = in_memory_channels([0])
         collector = self.collector(ours, quiet)
         worker = self.worker(theirs[0], self._opener(0))
-        idler = Idler(self.clock)
+        idler = Backoff(self.clock)
         with on_signals(collector.interrupt):
             try:
                 while not collector.finished:

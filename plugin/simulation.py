@@ -15,7 +15,7 @@ from specklenn.core.data.labelled_dataset import DATA, LABEL, MASK, open_file
 from specklenn.core.data.shots import Shots
 from specklenn.core.errors import EndOfRun
 from specklenn.core.labels import SIMULATED
-from specklenn.core.simulation.pools import PooledFactory
+from specklenn.core.simulation.pools import PooledSimulator
 from specklenn.core.simulation.simulated_file import PIXELS, RunFile
 from specklenn.core.simulation.simulation_job import BlockMaker, Task
 from specklenn.core.simulation.simulator import SimulatedShots
@@ -157,7 +157,7 @@ def draw_preview(path: Path, sheet: Path) -> None:
     draw_contact_sheet(sheet, rows, bad | assembly.empty, path.name)
 
 
-class _Recorded(PooledFactory):
+class _Recorded(PooledSimulator):
     """Remembers the shots that it gave last, with all that is known of them."""
 
     last: SimulatedShots

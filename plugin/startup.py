@@ -27,7 +27,7 @@ Thing = TypeVar("Thing")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Prepared:
+class PreparedRun:
     """A run that is ready to start.
 
     Parameters
@@ -47,7 +47,7 @@ class Prepared:
     @property
     def shape(self) -> tuple[int, int]:
         """(H, W) of the frames."""
-        return self.pipeline.classifier.cropper.shape
+        return self.pipeline.classifier.preprocessor.shape
 
     @property
     def first(self) -> Version:
@@ -63,10 +63,10 @@ class Prepared:
     @property
     def photon_dtype(self) -> npt.DTypeLike:
         """Data type that holds the calibrated frames: uint16 for whole photons."""
-        cropper = self.pipeline.classifier.cropper
+        preprocessor = self.pipeline.classifier.preprocessor
         source = self.source
         whole = isinstance(source, DetectorRun) and source.dtype == np.uint16
-        return np.uint16 if whole and cropper.calibrated else np.float32
+        return np.uint16 if whole and preprocessor.calibrated else np.float32
 
 
 class _Problems:
@@ -92,7 +92,7 @@ class _Problems:
             raise ConfigError(*self.found)
 
 
-def prepare(loaded: LoadedConfig, rank: int = 0) -> Prepared:
+def prepare(loaded: LoadedConfig, rank: int = 0) -> PreparedRun:
     """Open data, mask, supports and weights and bind them together.
 
     Raises
@@ -121,7 +121,7 @@ def prepare(loaded: LoadedConfig, rank: int = 0) -> Prepared:
     )
     used = use_area(loaded, model.preprocessing, supports.shape, mask, source)
     pipeline = _bind(config, model, supports, used.mask, rank)
-    return Prepared(
+    return PreparedRun(
         pipeline=pipeline,
         source=source,
         facts=_facts(
@@ -135,7 +135,7 @@ def prepare(loaded: LoadedConfig, rank: int = 0) -> Prepared:
 
 
 def make_source(
-    loaded: LoadedConfig, prepared: Prepared, worker: int, workers: int
+    loaded: LoadedConfig, prepared: PreparedRun, worker: int, workers: int
 ) -> ShotSource:
     """Return one worker's source: the open run, or its share of a stream."""
     if prepared.source is not None:
@@ -219,7 +219,7 @@ def _bind(
     import torch
 
     from specklenn.core.classify import Classifier
-    from specklenn.core.preprocess import Cropper
+    from specklenn.core.preprocess import Preprocessor
 
     torch.set_num_threads(config.model.threads)
     if config.model.device != "cpu" and not torch.cuda.is_available():
@@ -227,7 +227,7 @@ def _bind(
             f"model.device: {config.model.device!r} found, but PyTorch sees no GPU "
             "here; expected cpu"
         )
-    cropper = Cropper(
+    preprocessor = Preprocessor(
         config.preprocess.applied_to(model.preprocessing),
         supports.shape,
         mask,
@@ -235,7 +235,7 @@ def _bind(
         offset_adu=config.calibration.offset_adu,
     )
     classifier = Classifier(
-        model, supports, cropper, config.classify, config.model.device
+        model, supports, preprocessor, config.classify, config.model.device
     )
     return Pipeline(classifier, config.hit_finder, config.run.number, rank)
 

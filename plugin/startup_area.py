@@ -12,7 +12,7 @@ from specklenn.core.data.detector_area import Mask, area_mask, modules_with
 from specklenn.core.data.shots import DetectorRun, IndexedSource
 from specklenn.core.errors import ConfigError
 from specklenn.core.flags import is_skipped
-from specklenn.core.preprocess import Cropper, Preprocessing
+from specklenn.core.preprocess import Preprocessing, Preprocessor
 
 MOST_SHOTS, FEWEST_SHOTS = 64, 16
 """Looked at for dead area; a file with fewer says nothing."""
@@ -67,7 +67,7 @@ def use_area(
         If there is no such area, or no pixel of the crop in it.
     """
     config = loaded.settings
-    cropper = Cropper(
+    preprocessor = Preprocessor(
         config.preprocess.applied_to(own),
         shape,
         adu_per_photon=config.calibration.adu_per_photon,
@@ -75,33 +75,33 @@ def use_area(
     )
     bad = np.zeros(shape, bool) if mask is None else mask
     if config.area.chosen:
-        bad = bad | _outside(loaded, cropper, _modules(loaded, source))
+        bad = bad | _outside(loaded, preprocessor, _modules(loaded, source))
     notes: tuple[str, ...] = ()
     if source is not None:
         _read_less(source, bad)
         if config.area.find_dead and not _growing(source):
-            found = _find_dead(source, cropper, bad)
+            found = _find_dead(source, preprocessor, bad)
             bad, notes = bad | found.mask, found.words
             _read_less(source, bad)
     nothing = mask is None and not bad.any()
     return UsedArea(mask=None if nothing else bad, notes=notes)
 
 
-def _outside(loaded: LoadedConfig, cropper: Cropper, modules: int) -> Mask:
+def _outside(loaded: LoadedConfig, preprocessor: Preprocessor, modules: int) -> Mask:
     """Return what is outside the chosen area, or in a module outside the crop."""
     area = loaded.settings.area
     key = "modules" if area.modules else "quadrant"
     where = loaded.document.where(("area", key))
     try:
-        bad = area_mask(area, cropper.shape, modules, cropper.settings.centre)
+        bad = area_mask(area, preprocessor.shape, modules, preprocessor.settings.centre)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
-    used = np.zeros(cropper.shape, bool)
-    used[cropper.window] = ~bad[cropper.window]
+    used = np.zeros(preprocessor.shape, bool)
+    used[preprocessor.window] = ~bad[preprocessor.window]
     if not used.any():
         raise ConfigError(
             f"{where}: area: {area.words} found, which has no pixel in the crop of "
-            f"{cropper.settings.crop} pixels"
+            f"{preprocessor.settings.crop} pixels"
         )
     unread: Mask = np.repeat(~modules_with(used, modules), bad.shape[0] // modules)
     return bad | unread[:, None]
@@ -122,17 +122,19 @@ def _read_less(source: IndexedSource, bad: Mask) -> None:
         source.read_only(modules_with(~bad, source.modules))
 
 
-def _find_dead(source: IndexedSource, cropper: Cropper, bad: Mask) -> DeadArea:
+def _find_dead(
+    source: IndexedSource, preprocessor: Preprocessor, bad: Mask
+) -> DeadArea:
     """Search shots spread over the run, the same on every rank."""
-    signals = Signals(cropper.shape)
+    signals = Signals(preprocessor.shape)
     for shot in _spread(source):
         shots = source.read(shot, shot + 1)
         if not is_skipped(shots.flags)[0]:
-            signals.add(cropper.calibrate(shots.frames)[0])
+            signals.add(preprocessor.calibrate(shots.frames)[0])
     if signals.shots < FEWEST_SHOTS:
-        return DeadArea(mask=np.zeros(cropper.shape, bool), words=())
+        return DeadArea(mask=np.zeros(preprocessor.shape, bool), words=())
     modules = source.modules if isinstance(source, DetectorRun) else 1
-    return find_dead(signals, bad, modules, cropper.settings.centre)
+    return find_dead(signals, bad, modules, preprocessor.settings.centre)
 
 
 def _spread(source: IndexedSource) -> list[int]:

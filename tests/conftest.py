@@ -17,7 +17,7 @@ from specklenn.core.hitfinder import HitFinding
 from specklenn.core.network import checkpoint
 from specklenn.core.network.specklenn2023 import Encoder
 from specklenn.core.pipeline import Pipeline
-from specklenn.core.preprocess import Cropper, Preprocessing
+from specklenn.core.preprocess import Preprocessing, Preprocessor
 from specklenn.core.support import SupportSet
 
 # Tests share few cores with the processes that they start.
@@ -113,8 +113,8 @@ def model():
 
 @pytest.fixture
 def classifier(model, supports, mask):
-    cropper = Cropper(model.preprocessing, supports.shape, mask)
-    return Classifier(model, supports, cropper)
+    preprocessor = Preprocessor(model.preprocessing, supports.shape, mask)
+    return Classifier(model, supports, preprocessor)
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ folder, start from where the command was started.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
@@ -61,7 +62,7 @@ class Calibration(Settings):
     mask_dataset: str = labelled_dataset.MASK
 
 
-class Crop(Settings):
+class PreprocessOverrides(Settings):
     """Where the network looks; empty values come from the weights.
 
     Parameters
@@ -71,14 +72,16 @@ class Crop(Settings):
         network's input size.
     centre : (row, column) or None
         Beam position, pixels; the middle of the frame by default.
-    fill_mates : bool or None
+    fill_friedel_mates : bool or None
         Whether bad pixels get what their mate across the centre saw.
     """
 
     crop: int | None = Field(default=None, ge=8, le=4096)
     bin: int | None = Field(default=None, ge=1, le=64)
     centre: tuple[float, float] | None = None
-    fill_mates: bool | None = None
+    fill_friedel_mates: bool | None = None
+
+    former_keys: ClassVar[Mapping[str, str]] = {"fill_mates": "fill_friedel_mates"}
 
     def applied_to(self, own: Preprocessing) -> Preprocessing:
         """Return a model's preprocessing with these values on top."""
@@ -286,7 +289,7 @@ class Config(Settings):
     source: SourceSettings
     calibration: Calibration = Calibration()
     area: Area = Area()
-    preprocess: Crop = Crop()
+    preprocess: PreprocessOverrides = PreprocessOverrides()
     hit_finder: HitFinding = HitFinding()
     model: Network = Network()
     support: Support

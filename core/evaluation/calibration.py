@@ -83,9 +83,7 @@ def reliability(
         )
 
 
-def surprise(
-    distances: Floats, codes: npt.NDArray[np.int64], temperature: float
-) -> float:
+def nll(distances: Floats, codes: npt.NDArray[np.int64], temperature: float) -> float:
     """Return the mean negative logarithm of the right class's score, nats.
 
     Parameters
@@ -116,9 +114,9 @@ def fit_temperature(distances: Floats, codes: npt.NDArray[np.int64]) -> float:
     doubt = 0.5 / (number + 1)
     found = []
     for temperature in map(float, TEMPERATURES):
-        right = surprise(distances, codes, temperature)
+        right = nll(distances, codes, temperature)
         everywhere = [
-            surprise(distances, np.full(number, code), temperature)
+            nll(distances, np.full(number, code), temperature)
             for code in range(classes)
         ]
         wrong = (sum(everywhere) - right) / (classes - 1)

@@ -1,7 +1,7 @@
 """Whether scores mean something: as probabilities, and for what is no known class.
 
 With the supports of the same draws as `specklenn.core.evaluation.few_shot`. Patterns of
-the file whose label is none of the classes are strangers, a contaminant that nobody
+the file whose label is none of the classes are ood_auroc, a contaminant that nobody
 gave supports for; their distance to the nearest class should be larger than that of
 any query.
 """
@@ -14,21 +14,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.distances import Placing, Rule, class_distances
+from specklenn.core.distances import PrototypeFn, Rule, class_distances
 from specklenn.core.evaluation.calibration import (
     Reliability,
     fit_temperature,
     reliability,
 )
 from specklenn.core.evaluation.few_shot import (
+    ClassifiedDraw,
     Indices,
-    JudgedDraw,
+    classify_draws,
     group_rows,
-    judge_draws,
     sample_stream,
 )
 from specklenn.core.network.embed import Embeddings
-from specklenn.core.network.prototype_adapter import Placer, placing_of
+from specklenn.core.network.prototype_adapter import PrototypeAdapter, make_prototype_fn
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,7 +45,7 @@ class Confidence:
         At this temperature, all queries of all draws together.
     best_temperature : float
         That would have fitted best.
-    strangers : dict of label to float
+    ood_auroc : dict of label to float
         Probability that a pattern with this label is farther from its nearest class
         than a query, mean over samples and draws (area under the curve of rejection).
     """
@@ -54,7 +54,7 @@ class Confidence:
     temperature: float
     reliability: Reliability
     best_temperature: float
-    strangers: dict[str, float]
+    ood_auroc: dict[str, float]
 
 
 def measure_confidence(
@@ -68,7 +68,7 @@ def measure_confidence(
     classes: Sequence[str],
     rule: Rule,
     temperature: float,
-    placer: Placer | None = None,
+    adapter: PrototypeAdapter | None = None,
 ) -> Confidence:
     """Measure what scores and distances are worth.
 
@@ -81,7 +81,7 @@ def measure_confidence(
     rule : {"mean", "nearest", "soft", "prototype", "learned"}
         As in `specklenn.core.evaluation.few_shot.evaluate`.
     temperature : float
-    placer : Placer, optional
+    adapter : PrototypeAdapter, optional
         The network's, for the last rule.
 
     Raises
@@ -91,8 +91,8 @@ def measure_confidence(
     """
     known = {part for name in classes for part in name.split("+")}
     strange = sorted({*labels.tolist()} - known)
-    placing = placing_of(placer, classes)
-    judged: list[JudgedDraw] = []
+    prototype_fn = make_prototype_fn(adapter, classes)
+    judged: list[ClassifiedDraw] = []
     apart: dict[str, list[float]] = {label: [] for label in strange}
     for number, (name, members) in enumerate(
         group_rows(labels, names, classes).items()
@@ -100,15 +100,19 @@ def measure_confidence(
         if min(map(len, members)) <= shots:
             continue
         random = sample_stream(seed, shots, number)
-        drawn = judge_draws(embeddings, members, shots, draws, random, rule, placing)
+        drawn = classify_draws(
+            embeddings, members, shots, draws, random, rule, prototype_fn
+        )
         for draw in drawn:
             judged.append(draw)
             for label in strange:
                 rows = np.flatnonzero((names == name) & (labels == label))
                 if len(rows):
-                    far = _nearest(embeddings[rows], embeddings, draw, rule, placing)
+                    far = _nearest(
+                        embeddings[rows], embeddings, draw, rule, prototype_fn
+                    )
                     near = draw.distances.min(axis=1)
-                    apart[label].append(probability_of_order(near, far))
+                    apart[label].append(auroc(near, far))
     distances = np.concatenate([draw.distances for draw in judged])
     codes = np.concatenate([draw.codes for draw in judged])
     return Confidence(
@@ -116,15 +120,13 @@ def measure_confidence(
         temperature=temperature,
         reliability=reliability(distances, codes, temperature),
         best_temperature=fit_temperature(distances, codes),
-        strangers={
+        ood_auroc={
             label: float(np.mean(found)) for label, found in apart.items() if found
         },
     )
 
 
-def probability_of_order(
-    low: npt.NDArray[np.floating], high: npt.NDArray[np.floating]
-) -> float:
+def auroc(low: npt.NDArray[np.floating], high: npt.NDArray[np.floating]) -> float:
     """Return how likely one of ``high`` is above one of ``low``; ties count half.
 
     Parameters
@@ -140,15 +142,15 @@ def probability_of_order(
 def _nearest(
     vectors: Embeddings,
     embeddings: Embeddings,
-    draw: JudgedDraw,
+    draw: ClassifiedDraw,
     rule: Rule,
-    placing: Placing | None,
+    prototype_fn: PrototypeFn | None,
 ) -> npt.NDArray[np.float32]:
     """Return the distance of vectors to the nearest class of a draw."""
     number = draw.distances.shape[1]
     each = len(draw.supports) // number
     codes: Indices = np.repeat(np.arange(number), each)
     nearest: npt.NDArray[np.float32] = class_distances(
-        vectors, embeddings[draw.supports], codes, number, rule, placing
+        vectors, embeddings[draw.supports], codes, number, rule, prototype_fn
     ).min(axis=1)
     return nearest

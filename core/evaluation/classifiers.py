@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.distances import Placing, Rule, class_distances
+from specklenn.core.distances import PrototypeFn, Rule, class_distances
 from specklenn.core.evaluation.draws import Draw
 from specklenn.core.evaluation.few_shot import (
     Indices,
@@ -92,7 +92,7 @@ def embedding_method(
     name: str,
     embeddings: Features,
     own_rule: Rule,
-    placing: Placing | None = None,
+    prototype_fn: PrototypeFn | None = None,
 ) -> Method:
     """Return a model with its own rule, the paper's and prototypes.
 
@@ -102,7 +102,7 @@ def embedding_method(
     embeddings : (N, D) float32, unit length
     own_rule : Rule
         The model's; first row.
-    placing : function, optional
+    prototype_fn : function, optional
         The model's, for these classes.
     """
     compared: tuple[Rule, ...] = (own_rule, "mean", "prototype")
@@ -113,7 +113,7 @@ def embedding_method(
         return lambda queries: np.stack(
             [
                 class_distances(
-                    queries, supports, classes, number, rule, placing
+                    queries, supports, classes, number, rule, prototype_fn
                 ).argmin(axis=1)
                 for rule in rules
             ]

@@ -27,10 +27,10 @@ from specklenn.core.evaluation.labelled_file import (
     Watch,
     as_read,
 )
-from specklenn.core.evaluation.measurement import Conditions, Scores
+from specklenn.core.evaluation.measurement import EvaluationSettings, Scores
 from specklenn.core.network.checkpoint import Checkpoint
 from specklenn.core.network.embed import embed
-from specklenn.core.network.prototype_adapter import placing_of
+from specklenn.core.network.prototype_adapter import make_prototype_fn
 from specklenn.core.preprocess import Preprocessing
 
 Models = Mapping[str, Checkpoint]
@@ -41,7 +41,7 @@ SHOWN = 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Seen:
+class PreparedFile:
     """The patterns of a file as methods see them.
 
     Parameters
@@ -93,7 +93,7 @@ def see_file(
     models: Models,
     expose: Expose = as_read,
     watch: Watch = lambda batches: batches,
-) -> Seen:
+) -> PreparedFile:
     """Read a file and prepare it for every model.
 
     Raises
@@ -111,9 +111,9 @@ def see_file(
     return seen
 
 
-def join(parts: Sequence[Seen]) -> Seen:
+def join(parts: Sequence[PreparedFile]) -> PreparedFile:
     """Return the patterns of several files or batches together."""
-    return Seen(
+    return PreparedFile(
         labels=np.concatenate([part.labels for part in parts]),
         names=np.concatenate([part.names for part in parts]),
         inputs={
@@ -125,22 +125,22 @@ def join(parts: Sequence[Seen]) -> Seen:
 
 
 def make_methods(
-    seen: Seen,
+    seen: PreparedFile,
     models: Models,
-    other: Seen | None,
-    conditions: Conditions,
+    other: PreparedFile | None,
+    conditions: EvaluationSettings,
     watch: Callable[[Sequence[str]], Iterable[str]] = lambda names: names,
 ) -> list[Method]:
     """Return the models, each under several rules, and the baselines.
 
     Parameters
     ----------
-    seen : Seen
+    seen : PreparedFile
         What is classified.
     models : dict of name to Checkpoint
-    other : Seen or None
+    other : PreparedFile or None
         Other samples, for baselines that are trained offline.
-    conditions : Conditions
+    conditions : EvaluationSettings
     watch : function
         Goes through the models; for a progress bar.
     """
@@ -148,8 +148,10 @@ def make_methods(
     for name in watch(list(models)):
         model = models[name]
         embeddings = embed(model.encoder, seen.inputs[model.preprocessing])
-        placing = placing_of(model.encoder.placer, conditions.classes)
-        methods.append(embedding_method(name, embeddings, model.rule, placing))
+        prototype_fn = make_prototype_fn(
+            model.encoder.prototype_adapter, conditions.classes
+        )
+        methods.append(embedding_method(name, embeddings, model.rule, prototype_fn))
     first = _of_baselines(models)
     labelled = None
     if other is not None:
@@ -160,7 +162,7 @@ def make_methods(
 
 
 def labelled_patterns(
-    seen: Seen, preprocessing: Preprocessing, classes: Sequence[str]
+    seen: PreparedFile, preprocessing: Preprocessing, classes: Sequence[str]
 ) -> Labelled:
     """Return the patterns of some classes for training.
 
@@ -181,19 +183,19 @@ def labelled_patterns(
 
 
 def compare(
-    seen: Seen,
+    seen: PreparedFile,
     methods: Sequence[Method],
-    conditions: Conditions,
+    conditions: EvaluationSettings,
     watch: Callable[[Sequence[Task]], Iterable[Task]] = lambda tasks: tasks,
 ) -> Comparison:
     """Measure every method with the same supports and queries.
 
     Parameters
     ----------
-    seen : Seen
+    seen : PreparedFile
     methods : sequence of Method
         Of the patterns in ``seen``.
-    conditions : Conditions
+    conditions : EvaluationSettings
         Its rule is not used.
     watch : function
         Goes through the tasks and may show how far it has come.
@@ -258,7 +260,7 @@ def check_leakage(data: LabelledFile, training: Sequence[LabelledFile]) -> None:
 
 
 def _draw_all(
-    seen: Seen, conditions: Conditions
+    seen: PreparedFile, conditions: EvaluationSettings
 ) -> tuple[dict[int, dict[str, list[Draw]]], tuple[str, ...]]:
     """Return the draws for every number of shots, and why some are missing."""
     groups = group_rows(seen.labels, seen.names, conditions.classes)
@@ -280,11 +282,11 @@ def _see(
     unlike: Sequence[Preprocessing],
     rows: npt.NDArray[np.int64],
     expose: Expose,
-) -> Seen:
+) -> PreparedFile:
     patterns = expose(file.read(rows), rows)
     prepared = {each: file.prepare(each, patterns) for each in unlike}
     judged = np.all([each.flags == 0 for each in prepared.values()], axis=0)
-    return Seen(
+    return PreparedFile(
         labels=file.labels[rows[judged]],
         names=file.names[rows[judged]],
         inputs={key: each.inputs[judged] for key, each in prepared.items()},

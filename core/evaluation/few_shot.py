@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.distances import Placing, Rule, class_distances
+from specklenn.core.distances import PrototypeFn, Rule, class_distances
 from specklenn.core.errors import DataError
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
 from specklenn.core.network.embed import Embeddings
-from specklenn.core.network.prototype_adapter import Placer, placing_of
+from specklenn.core.network.prototype_adapter import PrototypeAdapter, make_prototype_fn
 
 Indices = npt.NDArray[np.int64]
 
@@ -52,7 +52,7 @@ class Score:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class JudgedDraw:
+class ClassifiedDraw:
     """One draw of supports of one sample, and what came of its queries.
 
     Parameters
@@ -80,7 +80,7 @@ def evaluate(
     seed: int = 0,
     classes: Sequence[str] = TWO_WAY,
     rule: Rule = "mean",
-    placer: Placer | None = None,
+    adapter: PrototypeAdapter | None = None,
 ) -> dict[str, Any]:
     """Measure few-shot accuracy for several numbers of supports.
 
@@ -99,7 +99,7 @@ def evaluate(
         as in ``multi-hit+non-sample-hit``, with as many patterns of each.
     rule : {"mean", "nearest", "soft", "prototype", "learned"}
         How the supports of a class give one distance.
-    placer : Placer, optional
+    adapter : PrototypeAdapter, optional
         The network's, for the last rule.
 
     Returns
@@ -117,10 +117,12 @@ def evaluate(
         If no sample has enough patterns of every class.
     """
     groups = group_rows(labels, names, classes)
-    placing = placing_of(placer, classes)
+    prototype_fn = make_prototype_fn(adapter, classes)
     found = {}
     for number in shots:
-        scores = _score_samples(embeddings, groups, number, draws, seed, rule, placing)
+        scores = _score_samples(
+            embeddings, groups, number, draws, seed, rule, prototype_fn
+        )
         found[str(number)] = summarise(scores, classes)
     return found
 
@@ -156,7 +158,7 @@ def score_sample(
     draws: int,
     random: np.random.Generator,
     rule: Rule = "mean",
-    placing: Placing | None = None,
+    prototype_fn: PrototypeFn | None = None,
 ) -> Score:
     """Measure one sample, the mean over draws of supports.
 
@@ -168,9 +170,11 @@ def score_sample(
     shots, draws : int
     random : Generator
     rule : {"mean", "nearest", "soft", "prototype", "learned"}
-    placing : function, optional
+    prototype_fn : function, optional
     """
-    judged = judge_draws(embeddings, members, shots, draws, random, rule, placing)
+    judged = classify_draws(
+        embeddings, members, shots, draws, random, rule, prototype_fn
+    )
     return mean_score([_score(draw) for draw in judged])
 
 
@@ -194,15 +198,15 @@ def _rows_of(
     return np.concatenate([part[:least] for part in parts])
 
 
-def judge_draws(
+def classify_draws(
     embeddings: Embeddings,
     members: Sequence[Indices],
     shots: int,
     draws: int,
     random: np.random.Generator,
     rule: Rule = "mean",
-    placing: Placing | None = None,
-) -> list[JudgedDraw]:
+    prototype_fn: PrototypeFn | None = None,
+) -> list[ClassifiedDraw]:
     """Judge the queries of several draws of supports of one sample.
 
     Parameters
@@ -213,29 +217,29 @@ def judge_draws(
     shots, draws : int
     random : Generator
     rule : {"mean", "nearest", "soft", "prototype", "learned"}
-    placing : function, optional
+    prototype_fn : function, optional
     """
     return [
-        _judge_draw(embeddings, members, shots, random, rule, placing)
+        _classify_draw(embeddings, members, shots, random, rule, prototype_fn)
         for _ in range(draws)
     ]
 
 
-def _score(draw: JudgedDraw) -> Score:
+def _score(draw: ClassifiedDraw) -> Score:
     number = draw.distances.shape[1]
     confusion = np.zeros((number, number), np.int64)
     np.add.at(confusion, (draw.codes, draw.distances.argmin(axis=1)), 1)
     return score_confusion(confusion)
 
 
-def _judge_draw(
+def _classify_draw(
     embeddings: Embeddings,
     members: Sequence[Indices],
     shots: int,
     random: np.random.Generator,
     rule: Rule,
-    placing: Placing | None,
-) -> JudgedDraw:
+    prototype_fn: PrototypeFn | None,
+) -> ClassifiedDraw:
     mixed = [random.permutation(rows) for rows in members]
     queries_each = min(len(rows) for rows in mixed) - shots
     supports = np.concatenate([rows[:shots] for rows in mixed])
@@ -247,9 +251,9 @@ def _judge_draw(
         np.repeat(np.arange(number), shots),
         number,
         rule,
-        placing,
+        prototype_fn,
     )
-    return JudgedDraw(
+    return ClassifiedDraw(
         supports=supports,
         distances=distances,
         codes=np.repeat(np.arange(number), queries_each),
@@ -282,7 +286,7 @@ def _score_samples(
     draws: int,
     seed: int,
     rule: Rule,
-    placing: Placing | None,
+    prototype_fn: PrototypeFn | None,
 ) -> dict[str, Score]:
     """Score the samples that have supports and at least one query a class."""
     scores = {}
@@ -290,7 +294,7 @@ def _score_samples(
         if min(map(len, members)) > shots:
             random = sample_stream(seed, shots, number)
             scores[name] = score_sample(
-                embeddings, members, shots, draws, random, rule, placing
+                embeddings, members, shots, draws, random, rule, prototype_fn
             )
     if not scores:
         raise DataError(

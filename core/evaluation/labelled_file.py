@@ -30,7 +30,7 @@ from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.evaluation.few_shot import Indices
 from specklenn.core.network.checkpoint import Checkpoint
 from specklenn.core.network.embed import Embeddings, embed
-from specklenn.core.preprocess import Prepared, Preprocessing, prepare
+from specklenn.core.preprocess import PreparedPatterns, Preprocessing, prepare
 
 BATCH_BYTES = 64_000_000
 MOST_IN_BATCH = 500
@@ -129,7 +129,7 @@ class LabelledFile:
         chosen = slice(first, last) if gapless else rows.tolist()
         return read_dataset(self.path, chosen).patterns
 
-    def prepare(self, settings: Preprocessing, patterns: Patterns) -> Prepared:
+    def prepare(self, settings: Preprocessing, patterns: Patterns) -> PreparedPatterns:
         """Return patterns of this file as a network sees them.
 
         Raises

@@ -12,14 +12,14 @@ from specklenn.core.evaluation.calibration_report import Confidence, measure_con
 from specklenn.core.evaluation.few_shot import TWO_WAY, evaluate, group_rows
 from specklenn.core.evaluation.labelled_file import Embedded, LabelledFile
 from specklenn.core.network.checkpoint import TEMPERATURE
-from specklenn.core.network.prototype_adapter import Placer
+from specklenn.core.network.prototype_adapter import PrototypeAdapter
 
 Scores = dict[str, Any]
 """Per number of shots, see `specklenn.core.evaluation.few_shot.evaluate`."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Conditions:
+class EvaluationSettings:
     """How few-shot accuracy is measured.
 
     Parameters
@@ -37,7 +37,7 @@ class Conditions:
         What of the detector is used, in words.
     temperature : float
         Of the scores.
-    placer : Placer or None
+    adapter : PrototypeAdapter or None
         The network's.
     """
 
@@ -48,11 +48,11 @@ class Conditions:
     rule: Rule = "mean"
     area: str = "whole"
     temperature: float = TEMPERATURE
-    placer: Placer | None = field(default=None, compare=False)
+    adapter: PrototypeAdapter | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Measured:
+class FewShotScores:
     """What came out.
 
     Parameters
@@ -87,7 +87,7 @@ class Measured:
         return found
 
 
-def measure(embedded: Embedded, conditions: Conditions) -> Measured:
+def measure(embedded: Embedded, conditions: EvaluationSettings) -> FewShotScores:
     """Measure every number of shots that the data allow.
 
     Raises
@@ -108,13 +108,13 @@ def measure(embedded: Embedded, conditions: Conditions) -> Measured:
                 seed=conditions.seed,
                 classes=conditions.classes,
                 rule=conditions.rule,
-                placer=conditions.placer,
+                adapter=conditions.adapter,
             )
         except DataError as error:
             left_out.append(str(error))
     if not scores:
         raise DataError("; ".join(left_out))
-    return Measured(
+    return FewShotScores(
         scores=scores,
         left_out=tuple(left_out),
         patterns=_count(embedded, conditions.classes),
@@ -129,7 +129,7 @@ def measure(embedded: Embedded, conditions: Conditions) -> Measured:
             classes=conditions.classes,
             rule=conditions.rule,
             temperature=conditions.temperature,
-            placer=conditions.placer,
+            adapter=conditions.adapter,
         ),
     )
 

@@ -22,8 +22,8 @@ from specklenn.core.errors import DataError
 from specklenn.core.evaluation.calibration import (
     Reliability,
     fit_temperature,
+    nll,
     reliability,
-    surprise,
 )
 from specklenn.core.finetuning.labelled_shots import LabelledShots, split
 from specklenn.core.finetuning.settings import Adaptation
@@ -31,9 +31,9 @@ from specklenn.core.finetuning.tuner import Step, Tuner
 from specklenn.core.flags import is_skipped
 from specklenn.core.network.checkpoint import Checkpoint
 from specklenn.core.network.embed import embed
-from specklenn.core.network.prototype_adapter import placing_of
+from specklenn.core.network.prototype_adapter import make_prototype_fn
 from specklenn.core.network.registry import Network
-from specklenn.core.preprocess import Cropper
+from specklenn.core.preprocess import Preprocessor
 from specklenn.core.training.augment import normalise
 
 PRIOR_SHOTS = 30
@@ -68,9 +68,9 @@ class Judgement:
         return float((self.distances.argmin(axis=1) == self.codes).mean())
 
     @property
-    def surprise(self) -> float:
+    def nll(self) -> float:
         """Mean negative logarithm of the right class's score, nats."""
-        return surprise(self.distances, self.codes, self.temperature)
+        return nll(self.distances, self.codes, self.temperature)
 
     @property
     def reliability(self) -> Reliability:
@@ -104,7 +104,7 @@ class Adapted:
         """Whether the tuned network is better, or nothing was held out to tell."""
         if self.before is None or self.after is None:
             return True
-        return self.before.accuracy < 1 and self.after.surprise < self.before.surprise
+        return self.before.accuracy < 1 and self.after.nll < self.before.nll
 
     @property
     def judgement(self) -> Judgement | None:
@@ -138,7 +138,7 @@ class Adapting:
         self.model = model
         self._settings = adaptation.preprocess.applied_to(model.preprocessing)
         calibration = adaptation.calibration
-        self.cropper = Cropper(
+        self.preprocessor = Preprocessor(
             self._settings,
             (shots.frames.shape[1], shots.frames.shape[2]),
             shots.mask,
@@ -172,7 +172,7 @@ class Adapting:
 
     def _binned_photons(self) -> Tensor:
         """Return photons in the network's pixels, NaN where bad."""
-        cropped = self.cropper.crop(self.shots.frames)
+        cropped = self.preprocessor.crop(self.shots.frames)
         wrong = np.flatnonzero(is_skipped(cropped.flags))
         if len(wrong):
             raise DataError(
@@ -186,7 +186,7 @@ class Adapting:
             update={"scale": "linear", "standardise": False}
         )
         return torch.from_numpy(
-            self.cropper.with_settings(plain).normalise(cropped.photons)
+            self.preprocessor.with_settings(plain).normalise(cropped.photons)
         )
 
     def _judge(self, network: Network) -> Judgement | None:
@@ -203,7 +203,7 @@ class Adapting:
             codes[trained],
             len(self.shots.classes),
             self.model.rule,
-            placing_of(network.placer, self.shots.classes),
+            make_prototype_fn(network.prototype_adapter, self.shots.classes),
         )
         return Judgement(
             distances=distances,

@@ -107,7 +107,7 @@ def _scores(adapting: Adapting, adapted: Adapted) -> dict[str, Any]:
 def _figures(judgement: Judgement) -> dict[str, float]:
     return {
         "accuracy": round(judgement.accuracy, 4),
-        "surprise_nats": round(judgement.surprise, 4),
+        "surprise_nats": round(judgement.nll, 4),
         "temperature": round(judgement.temperature, 4),
         "calibration_error": round(judgement.reliability.error, 4),
         "accepting_distance": round(judgement.accepting_distance, 3),

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from specklenn.core.config.run_config import Calibration, Crop
+from specklenn.core.config.run_config import Calibration, PreprocessOverrides
 from specklenn.core.data import labelled_dataset
 from specklenn.core.data.detector_area import Area
 from specklenn.core.settings import Settings
@@ -96,7 +96,7 @@ class Adaptation(Settings):
     most_per_class: int | None = Field(default=None, ge=2)
     held_out: float = Field(default=1 / 3, ge=0, lt=1)
     calibration: Calibration = Calibration()
-    preprocess: Crop = Crop()
+    preprocess: PreprocessOverrides = PreprocessOverrides()
     area: Area = Area()
     tuning: Tuning = Tuning()
     seed: int = Field(default=0, ge=0)

@@ -67,7 +67,7 @@ class Tuner:
     Attributes
     ----------
     network : network
-        As trained so far, without a placer.
+        As trained so far, without an adapter.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Tuner:
     ) -> None:
         self.network = copy.deepcopy(network).eval()
         # It was learned with the vectors that the network made before.
-        self.network.placer = None
+        self.network.prototype_adapter = None
         for parameter in self.network.parameters():
             parameter.requires_grad_(True)
         # The photons are on the network's scale only behind `normalise`.

@@ -47,7 +47,7 @@ class Suggestion:
     reason: str
 
 
-class Adviser:
+class ActiveLearner:
     """Suggests shots of a run.
 
     Parameters

@@ -15,7 +15,7 @@ from specklenn.core.flags import is_skipped
 from specklenn.core.hitfinder import HitFinding, count_lit, is_hit
 from specklenn.core.network.checkpoint import Checkpoint
 from specklenn.core.network.embed import embed
-from specklenn.core.preprocess import Cropper
+from specklenn.core.preprocess import Preprocessor
 
 ANY_SHOT = HitFinding(enabled=False)
 
@@ -30,7 +30,7 @@ Watch = Callable[[Ranges], Iterable[tuple[int, int]]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Offer:
+class Candidates:
     """Shots to label.
 
     Parameters
@@ -52,20 +52,20 @@ class Viewer:
     Parameters
     ----------
     source : IndexedSource
-    cropper : Cropper
+    preprocessor : Preprocessor
     hit_finding : HitFinding
     model : Checkpoint or None
         That embeds them; None where nothing is suggested.
     """
 
     source: IndexedSource
-    cropper: Cropper
+    preprocessor: Preprocessor
     hit_finding: HitFinding
     model: Checkpoint | None
 
     def offer(
         self, at_most: int, labelled: Iterable[int], watch: Watch = lambda r: r
-    ) -> Offer:
+    ) -> Candidates:
         """Return the hits of the run, or so many of them, and all labelled shots.
 
         Where shots are to be suggested, blocks are read from all over the run (the
@@ -99,8 +99,8 @@ class Viewer:
             )
         shots = np.array(sorted(found), np.int64)
         if self.model is None:
-            return Offer(shots=shots, vectors=None)
-        return Offer(shots=shots, vectors=np.stack([found[int(s)] for s in shots]))
+            return Candidates(shots=shots, vectors=None)
+        return Candidates(shots=shots, vectors=np.stack([found[int(s)] for s in shots]))
 
     def _blocks(self) -> Ranges:
         first, last = self.source.first, self.source.first + len(self.source)
@@ -113,13 +113,13 @@ class Viewer:
         self, shots: Shots, hit_finding: HitFinding
     ) -> dict[int, npt.NDArray[np.float32]]:
         """Return the hits that can be judged, by number, with their vectors (D,)."""
-        cropped = self.cropper.crop(shots.frames)
+        cropped = self.preprocessor.crop(shots.frames)
         lit = count_lit(cropped.photons, hit_finding.lit_above_photons)
         chosen = is_hit(lit, hit_finding) & ~is_skipped(shots.flags | cropped.flags)
         numbers = shots.index[chosen].tolist()
         vectors = np.zeros((len(numbers), 0), np.float32)
         if self.model is not None and numbers:
-            inputs = self.cropper.normalise(cropped.photons[chosen])
+            inputs = self.preprocessor.normalise(cropped.photons[chosen])
             vectors = embed(self.model.encoder, inputs)
         return dict(zip(numbers, vectors, strict=True))
 
@@ -138,7 +138,7 @@ class Viewer:
         """
         frames = self.source.read(shot, shot + 1).frames
         if not whole:
-            cropped: Picture = self.cropper.crop(frames).photons[0]
+            cropped: Picture = self.preprocessor.crop(frames).photons[0]
             return cropped
-        photons = self.cropper.calibrate(frames)[0]
-        return np.where(self.cropper.mask, np.float32(np.nan), photons)
+        photons = self.preprocessor.calibrate(frames)[0]
+        return np.where(self.preprocessor.mask, np.float32(np.nan), photons)

@@ -15,7 +15,7 @@ from specklenn.core.data.dataset_writer import DatasetWriter, writing
 from specklenn.core.data.shots import IndexedSource
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.labels import NO_HIT, UNKNOWN
-from specklenn.core.preprocess import Cropper
+from specklenn.core.preprocess import Preprocessor
 from specklenn.core.settings_file import read_yaml
 from specklenn.core.support import SupportFile, SupportShots
 from specklenn.core.validation import validate
@@ -96,8 +96,8 @@ def write_training(
     path: Path,
     shots: Mapping[str, list[int]],
     source: IndexedSource,
-    cropper: Cropper,
-    whole_photons: bool,
+    preprocessor: Preprocessor,
+    round_photons: bool,
 ) -> int:
     """Write labelled shots as a labelled dataset; returns how many.
 
@@ -107,9 +107,9 @@ def write_training(
         HDF5 file.
     shots : dict of class name to shots
     source : IndexedSource
-    cropper : Cropper
+    preprocessor : Preprocessor
         Whose mask and calibration are used; frames are not cut.
-    whole_photons : bool
+    round_photons : bool
         Whether the photons are counts that uint16 holds.
 
     Raises
@@ -120,13 +120,13 @@ def write_training(
     labels = {shot: name for name, own in shots.items() for shot in own}
     if not labels:
         raise DataError(f"{path}: not written: no labels of hits found")
-    dtype: npt.DTypeLike = np.uint16 if whole_photons else np.float32
+    dtype: npt.DTypeLike = np.uint16 if round_photons else np.float32
     with replacing(path) as (part,), writing(path):
-        mask = cropper.mask if cropper.mask.any() else None
+        mask = preprocessor.mask if preprocessor.mask.any() else None
         with DatasetWriter(part, source.shape, dtype, mask, names=False) as writer:
             for shot in sorted(labels):
                 read = source.read(shot, shot + 1)
-                photons = cropper.calibrate(read.frames).astype(dtype)
+                photons = preprocessor.calibrate(read.frames).astype(dtype)
                 writer.append(photons, [labels[shot]], None, read.timestamp_ns)
     return len(labels)
 

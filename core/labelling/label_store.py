@@ -26,7 +26,7 @@ class Change:
     after: str
 
 
-class LabelBook:
+class LabelStore:
     """Labels by shot, in the order in which they were given.
 
     Files that exist are gone on with. Where psocake's file disagrees with ours, the

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.errors import ConfigError, SpecklennError
-from specklenn.core.labelling.active_learning import Adviser
+from specklenn.core.labelling.active_learning import ActiveLearner
 from specklenn.core.labelling.label_file import is_class_name
-from specklenn.core.labelling.label_store import LabelBook
+from specklenn.core.labelling.label_store import LabelStore
 from specklenn.core.labelling.pictures import Picture, coarser, fitting_width
 from specklenn.core.labels import NO_HIT, UNKNOWN
 
@@ -33,7 +33,7 @@ Draw = Callable[[int, bool], Picture]
 
 
 @dataclass(frozen=True)
-class DeskView:
+class SessionView:
     """Everything to show besides the picture.
 
     Parameters
@@ -78,18 +78,18 @@ class DeskView:
     frame: str
 
 
-class Desk:
+class LabelSession:
     """One sitting of labelling.
 
     Parameters
     ----------
     shots : (N,) int64, increasing
         That are offered.
-    book : LabelBook
+    book : LabelStore
     classes : sequence of str
         That hits are told apart into, at most 8.
     draw : function
-    adviser : Adviser, optional
+    adviser : ActiveLearner, optional
         That suggests shots, by their position in `shots`; without one they come in
         the order of the run.
     start : str
@@ -101,10 +101,10 @@ class Desk:
     def __init__(
         self,
         shots: npt.NDArray[np.int64],
-        book: LabelBook,
+        book: LabelStore,
         classes: Sequence[str],
         draw: Draw,
-        adviser: Adviser | None = None,
+        adviser: ActiveLearner | None = None,
         start: str = UNLABELLED,
         export: Callable[[], str] = lambda: "nothing to write: see --supports",
     ) -> None:
@@ -129,13 +129,13 @@ class Desk:
         """Number of the shot that is shown."""
         return self._trail[self._at]
 
-    def view(self) -> DeskView:
+    def view(self) -> SessionView:
         """Return what to show besides the picture."""
         listed = self._listed()
         place = int(np.searchsorted(listed, self.shot))
         inside = place < len(listed) and listed[place] == self.shot
         labels = self._labels()
-        return DeskView(
+        return SessionView(
             shot=self.shot,
             label=self._book.label_of(self.shot),
             reason=self._reason,

@@ -29,8 +29,11 @@ from specklenn.core.network.registry import Network, make_network
 from specklenn.core.preprocess import Preprocessing
 from specklenn.core.settings import Settings
 
-PLACER = "placer."
-"""How the tensors of a network's placer are called, which it may have lost."""
+ADAPTER = "prototype_adapter."
+"""How the tensors of a network's adapter are called, which it may have lost."""
+
+FORMER_TENSORS = {"placer.place.": f"{ADAPTER}offset.", "placer.": ADAPTER}
+"""Names that tensors had in the version before; such files are still read."""
 
 TEMPERATURE = 0.1
 """Of scores where nobody has calibrated them."""
@@ -250,16 +253,26 @@ def _header(content: bytes) -> dict[str, str]:
 
 
 def _encoder(header: dict[str, str], tensors: dict[str, torch.Tensor]) -> Network:
+    tensors = _renamed(tensors)
     encoder = make_network(
         header["architecture"],
         int(header["input_side"]),
         int(header["embedding_size"]),
     )
-    if not any(name.startswith(PLACER) for name in tensors):
-        encoder.placer = None
+    if not any(name.startswith(ADAPTER) for name in tensors):
+        encoder.prototype_adapter = None
     widened = {name: _widened(tensor) for name, tensor in tensors.items()}
     encoder.load_state_dict(widened)
     return encoder
+
+
+def _renamed(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return tensors by the names of this version."""
+    found = {}
+    for name, tensor in tensors.items():
+        old = next((old for old in FORMER_TENSORS if name.startswith(old)), "")
+        found[FORMER_TENSORS.get(old, "") + name.removeprefix(old)] = tensor
+    return found
 
 
 def _rule(header: dict[str, str]) -> Rule:

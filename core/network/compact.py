@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from specklenn.core.network.prototype_adapter import Placer
+from specklenn.core.network.prototype_adapter import PrototypeAdapter
 from specklenn.core.network.specklenn2023 import EMBEDDING_SIZE
 
 WIDTHS = (32, 48, 96, 48)
@@ -73,7 +73,9 @@ class CompactEncoder(nn.Module):
         self.hidden = nn.Linear(features, HIDDEN, bias=False)
         self.normalisation = nn.BatchNorm1d(HIDDEN)
         self.embedding = nn.Linear(HIDDEN, embedding_size)
-        self.placer: Placer | None = Placer(embedding_size)
+        self.prototype_adapter: PrototypeAdapter | None = PrototypeAdapter(
+            embedding_size
+        )
 
     def forward(self, patterns: Tensor) -> Tensor:
         """Embed patterns.

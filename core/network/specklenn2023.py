@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from specklenn.core.network.prototype_adapter import Placer
+from specklenn.core.network.prototype_adapter import PrototypeAdapter
 
 EMBEDDING_SIZE = 128
 
@@ -35,7 +35,7 @@ class Encoder(nn.Module):
     """
 
     architecture = "specklenn-2023"
-    placer: Placer | None = None
+    prototype_adapter: PrototypeAdapter | None = None
     """The paper's network has none."""
 
     def __init__(

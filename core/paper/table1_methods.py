@@ -16,7 +16,7 @@ from specklenn.core.finetuning.labelled_shots import LabelledShots, split
 from specklenn.core.finetuning.settings import Adaptation
 from specklenn.core.network.checkpoint import Card, Checkpoint
 from specklenn.core.network.embed import embed
-from specklenn.core.preprocess import Cropper, Preprocessing, prepare
+from specklenn.core.preprocess import Preprocessing, Preprocessor, prepare
 from specklenn.core.support import SupportSet
 from specklenn.core.training.augment import Augmentation
 from specklenn.core.training.data import FLOAT16_MOST, TrainingData
@@ -198,8 +198,8 @@ def classify(
         origins=labelled.origins,
         mask=labelled.mask,
     )
-    cropper = Cropper(model.preprocessing, supports.shape, labelled.mask)
-    classifier = Classifier(model, supports, cropper)
+    preprocessor = Preprocessor(model.preprocessing, supports.shape, labelled.mask)
+    classifier = Classifier(model, supports, preprocessor)
     found: Codes = classifier.distances(classifier.embed(queries.frames)).argmin(axis=1)
     return found
 
@@ -221,7 +221,7 @@ def _first(codes: Codes, number: int) -> Codes:
 
 def _data(labelled: LabelledShots, rows: Codes, recipe: PaperOnline) -> TrainingData:
     """Return shots as the trainer takes them: one sample, photons in bins."""
-    cropper = Cropper(
+    preprocessor = Preprocessor(
         recipe.preprocessing.model_copy(
             update={"scale": "linear", "standardise": False}
         ),
@@ -229,7 +229,7 @@ def _data(labelled: LabelledShots, rows: Codes, recipe: PaperOnline) -> Training
         labelled.mask,
     )
     photons = torch.from_numpy(
-        cropper.normalise(cropper.crop(labelled.frames[rows]).photons)
+        preprocessor.normalise(preprocessor.crop(labelled.frames[rows]).photons)
     )
     bad = photons.isnan()
     return TrainingData(

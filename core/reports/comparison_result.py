@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from specklenn.core.evaluation.classifiers import Row
 from specklenn.core.evaluation.comparison import Comparison
-from specklenn.core.evaluation.measurement import Conditions
+from specklenn.core.evaluation.measurement import EvaluationSettings
 from specklenn.core.reports.evaluation_result import nearest
 from specklenn.core.reports.plotting import look, mark_chance, new_figure
 
@@ -47,7 +47,7 @@ class ComparisonReport:
         SHA-256 of the weights.
     train : tuple of str
         Files that baselines were trained on.
-    conditions : Conditions
+    conditions : EvaluationSettings
     compared : dict of fluence to Comparison
         At the fluences of a scan; else under None, of the patterns as they are.
     """
@@ -55,7 +55,7 @@ class ComparisonReport:
     data: str
     models: dict[str, str]
     train: tuple[str, ...]
-    conditions: Conditions
+    conditions: EvaluationSettings
     compared: dict[float | None, Comparison]
 
     @property

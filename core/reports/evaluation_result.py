@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.evaluation.calibration_report import Confidence
-from specklenn.core.evaluation.measurement import Conditions, Measured
+from specklenn.core.evaluation.measurement import EvaluationSettings, FewShotScores
 from specklenn.core.reports.sample_sizes import Sizes
 
 SCAN_KEYS = ("accuracy", "f1", "ci95", "f1_ci95", "confusion")
@@ -19,7 +19,7 @@ BRIGHT = 100.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Study:
+class EvaluationResult:
     """One evaluation.
 
     Parameters
@@ -28,8 +28,8 @@ class Study:
         The file and the model as they were given.
     sha256 : str
         Of the weights.
-    conditions : Conditions
-    measured : dict of fluence to Measured
+    conditions : EvaluationSettings
+    measured : dict of fluence to FewShotScores
         At the fluences of a scan; else under None, of the patterns as they are.
     sizes : Sizes or None
     """
@@ -37,12 +37,12 @@ class Study:
     data: str
     weights: str
     sha256: str
-    conditions: Conditions
-    measured: dict[float | None, Measured]
+    conditions: EvaluationSettings
+    measured: dict[float | None, FewShotScores]
     sizes: Sizes | None = None
 
     @property
-    def scan(self) -> dict[float, Measured]:
+    def scan(self) -> dict[float, FewShotScores]:
         """What was measured at each fluence; empty without a scan."""
         return {at: found for at, found in self.measured.items() if at is not None}
 
@@ -52,7 +52,7 @@ class Study:
         return nearest(list(self.scan), 1.0) if self.scan else None
 
     @property
-    def main(self) -> Measured:
+    def main(self) -> FewShotScores:
         """What was measured at `fluence`."""
         return self.measured[self.fluence]
 
@@ -120,7 +120,7 @@ class Study:
                         *map(str, measured.patterns[name].values()),
                     ]
 
-    def by_size(self) -> dict[str, Measured]:
+    def by_size(self) -> dict[str, FewShotScores]:
         """Return what Fig. 7 shows: the baseline and, if scanned, a bright beam."""
         if self.fluence is None:
             return {"": self.main}
@@ -138,7 +138,7 @@ def _plain(confidence: Confidence) -> dict[str, Any]:
         "queries": found.shots.tolist(),
         "mean_score": _numbers(found.score),
         "share_right": _numbers(found.right),
-        "strangers": confidence.strangers,
+        "ood_auroc": confidence.ood_auroc,
     }
 
 

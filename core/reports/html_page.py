@@ -7,7 +7,7 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from specklenn.core.reports.evaluation_result import Study
+from specklenn.core.reports.evaluation_result import EvaluationResult
 
 CAPTIONS = {
     "accuracy": "Accuracy and F1 over the number of supports. A grey point is one "
@@ -55,12 +55,12 @@ figcaption {{ font-size: 0.9rem; color: #444; max-width: 46rem; }}
 """
 
 
-def as_page(study: Study, images: Mapping[str, bytes]) -> str:
+def as_page(study: EvaluationResult, images: Mapping[str, bytes]) -> str:
     """Return the page.
 
     Parameters
     ----------
-    study : Study
+    study : EvaluationResult
     images : dict of name to bytes
         Figures as PNG, see `CAPTIONS`.
     """
@@ -80,7 +80,7 @@ def as_page(study: Study, images: Mapping[str, bytes]) -> str:
     return PAGE.format(title=html.escape(title), body="\n".join(parts))
 
 
-def _confidence(study: Study) -> str:
+def _confidence(study: EvaluationResult) -> str:
     found = study.main.confidence
     lines = [
         f"Scores are the softmax of minus the distances at temperature "
@@ -91,12 +91,12 @@ def _confidence(study: Study) -> str:
     lines += [
         f"A {label}, for which there were no supports, is farther from all classes "
         f"than a query with probability {probability:.3f}."
-        for label, probability in found.strangers.items()
+        for label, probability in found.ood_auroc.items()
     ]
     return "".join(f"<p>{html.escape(line)}</p>" for line in lines)
 
 
-def _facts(study: Study) -> str:
+def _facts(study: EvaluationResult) -> str:
     asked = study.conditions
     at = "" if study.fluence is None else f", at fluence {study.fluence:g}"
     facts = [
@@ -111,7 +111,7 @@ def _facts(study: Study) -> str:
     return _table((), facts, "facts")
 
 
-def _scores(study: Study) -> list[str]:
+def _scores(study: EvaluationResult) -> list[str]:
     first = study.conditions.classes[0]
     headings = ["supports per class", "accuracy", "95 % interval"]
     headings += [f"F1 of {first}", "precision", "recall", "samples"]
@@ -131,7 +131,7 @@ def _scores(study: Study) -> list[str]:
     return ["<h2>Accuracy</h2>", _table(headings, rows), *left_out]
 
 
-def _confusion(study: Study) -> str:
+def _confusion(study: EvaluationResult) -> str:
     """Return as a table how often every class was taken for each."""
     classes = study.conditions.classes
     rows = [
@@ -146,7 +146,7 @@ def _confusion(study: Study) -> str:
     return _table(["true", "supports", *(f"found {name}" for name in classes)], rows)
 
 
-def _scan(study: Study) -> str:
+def _scan(study: EvaluationResult) -> str:
     numbers = list(study.main.scores)
     rows = [
         [f"{fluence:g}", *_texts(found.scores.get(shots) for shots in numbers)]
@@ -155,7 +155,7 @@ def _scan(study: Study) -> str:
     return _table(["fluence", *_headings(study)], rows)
 
 
-def _samples(study: Study) -> str:
+def _samples(study: EvaluationResult) -> str:
     sizes = study.sizes.of if study.sizes else {}
     quantity = study.sizes.quantity.replace("_", ", ") if study.sizes else "size"
     rows = [
@@ -172,7 +172,7 @@ def _samples(study: Study) -> str:
     return _table(["sample", quantity, "patterns", *_headings(study)], rows)
 
 
-def _headings(study: Study) -> list[str]:
+def _headings(study: EvaluationResult) -> list[str]:
     """Return the headings of `_texts` for every number of supports."""
     return [
         f"{name}, {shots}" for shots in study.main.scores for name in ("accuracy", "F1")

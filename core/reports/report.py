@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specklenn.core.errors import DataError
-from specklenn.core.reports.evaluation_result import Study
+from specklenn.core.reports.evaluation_result import EvaluationResult
 from specklenn.core.reports.figures import (
     draw_accuracy,
     draw_confusion,
@@ -46,7 +46,7 @@ def make_folder(folder: Path) -> None:
 
 def write_report(
     folder: Path,
-    study: Study,
+    study: EvaluationResult,
     *,
     by_size: bool = False,
     maps: Sequence[SampleMap] = (),
@@ -58,7 +58,7 @@ def write_report(
     ----------
     folder : Path
         Made if it is not there.
-    study : Study
+    study : EvaluationResult
     by_size : bool
         Whether to draw accuracy over size.
     maps : sequence of SampleMap
@@ -89,7 +89,7 @@ def write_report(
     return [folder / name for name in files]
 
 
-def as_json(study: Study) -> str:
+def as_json(study: EvaluationResult) -> str:
     """Return the scores as ``--json`` writes them."""
     return json.dumps(study.summary(), indent=2) + "\n"
 
@@ -109,7 +109,7 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def _draw(
-    study: Study,
+    study: EvaluationResult,
     by_size: bool,
     maps: Sequence[SampleMap],
     pictures: Sequence[Pictures],

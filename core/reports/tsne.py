@@ -18,9 +18,9 @@ from specklenn.core.distances import class_distances
 from specklenn.core.errors import ConfigError, DataError, MissingPackageError
 from specklenn.core.evaluation.few_shot import Indices, group_rows, sample_stream
 from specklenn.core.evaluation.labelled_file import Embedded, LabelledFile
-from specklenn.core.evaluation.measurement import Conditions, Measured
+from specklenn.core.evaluation.measurement import EvaluationSettings, FewShotScores
 from specklenn.core.network.embed import Embeddings
-from specklenn.core.network.prototype_adapter import placing_of
+from specklenn.core.network.prototype_adapter import make_prototype_fn
 
 PERPLEXITY = 30.0
 MOST_PATTERNS = 500
@@ -38,7 +38,7 @@ class SampleMap:
     name : str
         Of the sample.
     accuracy : float
-        Measured over all draws.
+        FewShotScores over all draws.
     classes : tuple of str
     shots : int
         Supports per class.
@@ -111,7 +111,7 @@ def check_samples(file: LabelledFile, wanted: Sequence[str]) -> None:
         )
 
 
-def choose_samples(measured: Measured, wanted: Sequence[str] = ()) -> list[str]:
+def choose_samples(measured: FewShotScores, wanted: Sequence[str] = ()) -> list[str]:
     """Return the samples to draw: those wanted, or the worst, a middle and the best.
 
     Raises
@@ -133,15 +133,18 @@ def choose_samples(measured: Measured, wanted: Sequence[str] = ()) -> list[str]:
 
 
 def map_sample(
-    embedded: Embedded, conditions: Conditions, measured: Measured, name: str
+    embedded: Embedded,
+    conditions: EvaluationSettings,
+    measured: FewShotScores,
+    name: str,
 ) -> SampleMap:
     """Lay out the patterns of a sample; the same seed gives the same map.
 
     Parameters
     ----------
     embedded : Embedded
-    conditions : Conditions
-    measured : Measured
+    conditions : EvaluationSettings
+    measured : FewShotScores
         Of the same patterns under the same conditions.
     name : str
     """
@@ -160,7 +163,7 @@ def map_sample(
         true[supports],
         len(members),
         conditions.rule,
-        placing_of(conditions.placer, conditions.classes),
+        make_prototype_fn(conditions.adapter, conditions.classes),
     )
     return SampleMap(
         name=name,

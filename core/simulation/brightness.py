@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from specklenn.core.simulation.detector import Geometry
 from specklenn.core.simulation.rotations import random_rotations, rotation_matrices
-from specklenn.core.simulation.samples import Body, Form, SolidBody
+from specklenn.core.simulation.samples import Body, ParticleShape, SolidBody
 from specklenn.core.simulation.scattering import expected_photons
 
 Vectors = npt.NDArray[np.float64]
@@ -47,11 +47,11 @@ def mean_photons(body: Body, sample: SolidBody, geometry: Geometry) -> float:
     return float(np.mean(totals))
 
 
-def _forms(body: Body) -> list[Form]:
+def _forms(body: Body) -> list[ParticleShape]:
     """Return the forms at Gauss's points; the spread of densities averages out."""
     points = product(_gauss(body.radius_angstrom), _gauss(body.stretch))
     return [
-        Form(
+        ParticleShape(
             radius_angstrom=radius,
             stretch=stretch,
             shell_density=body.shell_density,

@@ -14,7 +14,7 @@ from specklenn.core.simulation.detector import Geometry
 from specklenn.core.simulation.experiment import Experiment
 from specklenn.core.simulation.interference import averaged_intensity, displaced_sum
 from specklenn.core.simulation.rotations import random_quaternions, rotation_matrices
-from specklenn.core.simulation.samples import Form, Sample
+from specklenn.core.simulation.samples import ParticleShape, Sample
 from specklenn.core.simulation.scattering import expected_photons
 from specklenn.core.simulation.truth import Particle
 
@@ -132,7 +132,7 @@ def photons_of(
 
 
 def _positions(
-    random: np.random.Generator, experiment: Experiment, forms: list[Form]
+    random: np.random.Generator, experiment: Experiment, forms: list[ParticleShape]
 ) -> Vectors:
     beam = experiment.beam
     if len(forms) > 1 and experiment.placement == "dispersed":

@@ -10,13 +10,13 @@ import numpy.typing as npt
 
 from specklenn.core.simulation.experiment import Experiment
 from specklenn.core.simulation.exposure import Exposure
-from specklenn.core.simulation.simulator import Factory, SimulatedShots
+from specklenn.core.simulation.simulator import ShotSimulator, SimulatedShots
 
 POOL_STREAM = 1
 """Keeps the random numbers of pools apart from those of shots."""
 
 
-class PooledFactory:
+class PooledSimulator:
     """Draws shots from pools that are made when it is built.
 
     Parameters
@@ -26,7 +26,7 @@ class PooledFactory:
     """
 
     def __init__(self, experiment: Experiment) -> None:
-        self.factory = Factory(experiment)
+        self.factory = ShotSimulator(experiment)
         self.mask = self.factory.mask
         random = np.random.default_rng([experiment.seed, POOL_STREAM])
         self._pools = {

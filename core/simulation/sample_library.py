@@ -87,7 +87,7 @@ class Entry:
         return structure.name, structure.radius_angstrom
 
 
-class Catalogue:
+class SampleLibrary:
     """The samples of an experiment: structures, procedural particles, bodies.
 
     Bodies drawn from a seed come last.

@@ -37,7 +37,7 @@ LARGEST_REACH = 200.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Form:
+class ParticleShape:
     """What may differ between two particles of one sample.
 
     Parameters
@@ -67,17 +67,19 @@ class Sample(Protocol):
     def nbytes(self) -> int:
         """Memory held, bytes."""
 
-    def draw_form(self, random: np.random.Generator) -> Form:
+    def draw_form(self, random: np.random.Generator) -> ParticleShape:
         """Draw one particle's own form."""
 
-    def field(self, rotation: Vectors, form: Form) -> npt.NDArray[np.complex64]:
+    def field(
+        self, rotation: Vectors, form: ParticleShape
+    ) -> npt.NDArray[np.complex64]:
         """Return the amplitude at every pixel, (P,) complex64, electrons.
 
         Parameters
         ----------
         rotation : (3, 3) float64
             From the particle's own axes to the laboratory's.
-        form : Form
+        form : ParticleShape
         """
 
 
@@ -136,7 +138,7 @@ class Molecule:
 
     def __init__(self, structure: Structure, geometry: Geometry) -> None:
         self.name = structure.name
-        self._form = Form(radius_angstrom=structure.radius_angstrom)
+        self._form = ParticleShape(radius_angstrom=structure.radius_angstrom)
         self._q = np.ascontiguousarray(geometry.q.T)
         reach = float(geometry.lengths.max())
         radius = max(structure.radius_angstrom, SMALLEST_RADIUS)
@@ -162,11 +164,11 @@ class Molecule:
         self._grid = grid_of_points(structure.positions, weights, radius, reach, falls)
         self._fall = np.interp(lengths, steps, curves[0]).astype(np.float32)
 
-    def draw_form(self, random: np.random.Generator) -> Form:
+    def draw_form(self, random: np.random.Generator) -> ParticleShape:
         """Return the form that all particles of this sample have."""
         return self._form
 
-    def field(self, rotation: Vectors, form: Form) -> Amplitudes:
+    def field(self, rotation: Vectors, form: ParticleShape) -> Amplitudes:
         """Return the amplitude at every pixel, (P,) complex64, electrons."""
         if self._structure is not None:
             (field,) = amplitudes(self._structure, self._q.T, rotation[None])
@@ -201,18 +203,18 @@ class SolidBody:
             self._solid = icosahedron = Icosahedron(_reach(settings, geometry))
             self.nbytes = icosahedron.nbytes
 
-    def draw_form(self, random: np.random.Generator) -> Form:
+    def draw_form(self, random: np.random.Generator) -> ParticleShape:
         """Draw the size, the stretch and the densities of one particle."""
         settings = self._settings
         shell, core = 1 + settings.density_spread * random.standard_normal(2)
-        return Form(
+        return ParticleShape(
             radius_angstrom=random.uniform(*settings.radius_angstrom),
             stretch=random.uniform(*settings.stretch),
             shell_density=settings.shell_density * max(shell, 0.0),
             core_density=settings.core_density * max(core, 0.0),
         )
 
-    def field(self, rotation: Vectors, form: Form) -> Amplitudes:
+    def field(self, rotation: Vectors, form: ParticleShape) -> Amplitudes:
         """Return the amplitude at every pixel, (P,) complex64, electrons."""
         axes = form.radius_angstrom * np.array([1.0, 1.0, form.stretch])
         q = axes[:, None] * (rotation.T @ self._q)

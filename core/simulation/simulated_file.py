@@ -32,7 +32,7 @@ from specklenn.core.data.dataset_writer import DatasetWriter, writing
 from specklenn.core.data.labelled_dataset import TEXT, open_file
 from specklenn.core.errors import DataError
 from specklenn.core.simulation.simulation_job import Task
-from specklenn.core.simulation.simulator import Factory, SimulatedShots
+from specklenn.core.simulation.simulator import ShotSimulator, SimulatedShots
 
 CREATOR = "specklenn simulate"
 TRUTH = "/entry_1/simulation_1"
@@ -56,7 +56,7 @@ class RunFile:
     path : Path
         Begun anew unless it holds shots of the same task.
     task : Task
-    factory : Factory
+    factory : ShotSimulator
         Of the task.
 
     Raises
@@ -65,7 +65,7 @@ class RunFile:
         If the file cannot be written.
     """
 
-    def __init__(self, path: Path, task: Task, factory: Factory) -> None:
+    def __init__(self, path: Path, task: Task, factory: ShotSimulator) -> None:
         self._path = path
         if is_begun(path, task):
             with open_file(path) as file:
@@ -86,7 +86,7 @@ class RunFile:
             self._writer.let_others_read()
         self._lock = _hold(path)
 
-    def _describe(self, task: Task, factory: Factory) -> None:
+    def _describe(self, task: Task, factory: ShotSimulator) -> None:
         for name, kind, shape in _columns(factory.dtype):
             self._writer.add_column(f"{TRUTH}/{name}", kind, shape)
         file, detector = self._writer.file, task.located.detector
@@ -177,7 +177,7 @@ def _is_held(path: Path) -> bool:
     return False
 
 
-def check_room(path: Path, factory: Factory) -> None:
+def check_room(path: Path, factory: ShotSimulator) -> None:
     """Refuse a disk that is full already, before an earlier file is replaced.
 
     HDF5 would leave nothing to go on with, and may crash.

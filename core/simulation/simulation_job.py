@@ -11,7 +11,7 @@ from pydantic import Field
 
 from specklenn.core.settings import Settings
 from specklenn.core.simulation.experiment import Experiment
-from specklenn.core.simulation.simulator import Factory, PerClass, SimulatedShots
+from specklenn.core.simulation.simulator import PerClass, ShotSimulator, SimulatedShots
 
 BLOCK_BYTES = 8_000_000
 MOST_SHOTS = 64
@@ -62,13 +62,13 @@ class Task(Settings):
         """Number of blocks."""
         return -(-self.shots // self.block_shots)
 
-    def factory(self) -> Factory:
+    def factory(self) -> ShotSimulator:
         """Return the factory that makes the shots."""
         if self.per_class is None:
-            return Factory(self.located)
+            return ShotSimulator(self.located)
         plan = PerClass(self.experiment.classes, self.per_class)
         # One sample after the other: none is needed again.
-        return Factory(self.located, plan, most_bytes=0)
+        return ShotSimulator(self.located, plan, most_bytes=0)
 
 
 class BlockMaker:

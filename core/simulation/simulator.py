@@ -18,7 +18,7 @@ from specklenn.core.simulation.detector import Geometry
 from specklenn.core.simulation.experiment import Experiment
 from specklenn.core.simulation.exposure import Exposure, expose
 from specklenn.core.simulation.noise import Readout, draw_jitter
-from specklenn.core.simulation.sample_library import MOST_BYTES, Catalogue
+from specklenn.core.simulation.sample_library import MOST_BYTES, SampleLibrary
 from specklenn.core.simulation.truth import fill_row, truth_dtype
 
 SHOT_STREAM = 2
@@ -62,7 +62,7 @@ class SimulatedShots:
         return SimulatedShots(patterns=self.patterns[first:], truth=self.truth[first:])
 
 
-class Plan(Protocol):
+class SamplingPlan(Protocol):
     """Says what each shot shows."""
 
     def of(self, index: int, random: np.random.Generator) -> tuple[str, int]:
@@ -111,13 +111,13 @@ class PerClass:
         return self._classes[group % len(self._classes)], group // len(self._classes)
 
 
-class Factory:
+class ShotSimulator:
     """Makes every shot anew: forms, orientations, places, fluence and noise.
 
     Parameters
     ----------
     experiment : Experiment
-    plan : Plan, optional
+    plan : SamplingPlan, optional
         A mixture by the experiment's fractions by default.
     most_bytes : int
         Memory for samples made ready.
@@ -126,14 +126,14 @@ class Factory:
     def __init__(
         self,
         experiment: Experiment,
-        plan: Plan | None = None,
+        plan: SamplingPlan | None = None,
         most_bytes: int = MOST_BYTES,
     ) -> None:
         detector = experiment.detector
         self.experiment = experiment
         self.mask = detector.mask()
         self.geometry = Geometry.of(detector)
-        self.catalogue = Catalogue(experiment, self.geometry, most_bytes)
+        self.catalogue = SampleLibrary(experiment, self.geometry, most_bytes)
         self.plan = plan or Mixture(experiment, len(self.catalogue))
         self.dtype = truth_dtype(max(experiment.hits))
         counts = experiment.noise.counts_photons

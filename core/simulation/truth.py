@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.simulation.samples import Form
+from specklenn.core.simulation.samples import ParticleShape
 
 Vectors = npt.NDArray[np.float64]
 
@@ -30,13 +30,13 @@ class Particle:
         From the middle of the focus: x to the right, y up, z along the beam.
     fluence : float
         Photons per square angstrom at this place, before jitter.
-    form : Form
+    form : ParticleShape
     """
 
     orientation: Vectors
     position: Vectors
     fluence: float
-    form: Form
+    form: ParticleShape
 
 
 def truth_dtype(most_particles: int) -> np.dtype[np.void]:
@@ -57,7 +57,7 @@ def truth_dtype(most_particles: int) -> np.dtype[np.void]:
     fluence : (most_particles,) float32
         Photons per square angstrom, jitter included.
     radius_angstrom, stretch, shell_density, core_density : (most_particles,) float32
-        See `specklenn.core.simulation.samples.Form`. Fields of particles that are
+        See `core.simulation.samples.ParticleShape`. Fields of particles that are
         not there, and densities of molecules, are not numbers.
     """
     text = f"U{LONGEST_TEXT}"

@@ -1,6 +1,6 @@
 """What real detectors and beamlines add to patterns, drawn anew for every scene.
 
-None of it is in the simulated shots that judge a model; it is there so that a model
+None of it is in the simulated shots that measure a model; it is there so that a model
 made of simulations alone still finds its way in measured ones.
 """
 

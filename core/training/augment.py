@@ -172,7 +172,7 @@ def expose(
 def normalise(photons: Tensor, bad: Tensor, settings: Preprocessing) -> Tensor:
     """Scale patterns and, if asked for, bring them to zero mean and unit variance.
 
-    The same arithmetic as `specklenn.core.preprocess.Cropper.normalise`, on
+    The same arithmetic as `specklenn.core.preprocess.Preprocessor.normalise`, on
     patterns that are binned already.
 
     Parameters

@@ -33,7 +33,7 @@ SAME_ZOOM = 0.01
 """Patterns of one scene differ by this in their zoom."""
 
 
-class SceneSettings(Settings):
+class EpisodeConditions(Settings):
     """How the patterns of one dataset are shown.
 
     Parameters
@@ -70,7 +70,7 @@ def show(
     patterns: Tensor,
     first_class_photons: Tensor,
     preprocess: Preprocessing,
-    settings: SceneSettings,
+    settings: EpisodeConditions,
     read_noise: float,
     generator: torch.Generator,
 ) -> Tensor:
@@ -84,7 +84,7 @@ def show(
         Mean photons of the first class of each pattern's sample.
     preprocess : Preprocessing
         Side of the network's input and how photons become values.
-    settings : SceneSettings
+    settings : EpisodeConditions
     read_noise : float, photons per pixel
         The most likely one; others are drawn as well.
     generator : torch.Generator
@@ -112,7 +112,7 @@ def show(
 
 def _measured(
     expected: Tensor,
-    settings: SceneSettings,
+    settings: EpisodeConditions,
     read_noise: float,
     generator: torch.Generator,
 ) -> Tensor:
@@ -166,7 +166,7 @@ def _part_missing(side: int, generator: torch.Generator) -> Tensor:
 
 
 def _fluence(
-    first_class_photons: Tensor, settings: SceneSettings, generator: torch.Generator
+    first_class_photons: Tensor, settings: EpisodeConditions, generator: torch.Generator
 ) -> Tensor:
     """Draw the factor on every pattern of a scene, (B,) float32."""
     low, high = settings.photons or settings.fluence

@@ -1,13 +1,13 @@
-"""The few-shot loss: a scene's patterns judge each other as queries and supports.
+"""The few-shot loss: a scene's patterns classify each other as queries and supports.
 
-A scene holds two samples with as many patterns of every class of each. Three kinds of
-tasks: the first class of a sample (single-hits) against the second (multi-hits); the
+A scene holds two samples with as many patterns of every class of each. Three kinds
+of tasks: the first class of a sample (single-hits) against the second (multi-hits); the
 first against anything else, first-class patterns of the other sample among it; and, if
 there are more classes, the second against the others (non-sample-hits). Every
 pattern is a query whose supports are all others of the task; the loss is the
-cross-entropy of softmax(-sharpness * mean distance), the paper's rule. A network that
-places classes by their supports has the same tasks by distances to these places, with
-one to all others as supports. Episodes of this kind: Snell et al. (2017), there with
+cross-entropy of softmax(-sharpness * mean distance), the paper's rule. A network
+with an adapter has the same tasks by distances to its prototypes, with one to all
+others as supports. Episodes of this kind: Snell et al. (2017), there with
 prototypes.
 """
 
@@ -23,9 +23,9 @@ from torch.nn import functional
 SAMPLES = 2
 """In a scene."""
 
-Place = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Means (B, classes, D), kinds (classes, 3), numbers (B, classes) to places, see
-`specklenn.core.network.prototype_adapter.Placer`."""
+AdaptFn = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Means (B, classes, D), encoding (classes, 3), numbers (B, classes) to prototypes,
+see `specklenn.core.network.prototype_adapter.PrototypeAdapter`."""
 
 
 def episode_loss(
@@ -92,15 +92,15 @@ def task_loss(
     return 0.5 * (sides[0] + sides[1])
 
 
-def placed_loss(
+def adapted_loss(
     vectors: Tensor,
-    kinds: Tensor,
+    class_encoding: Tensor,
     patterns: int,
     sharpness: float,
-    place: Place,
+    adapt: AdaptFn,
     generator: torch.Generator,
 ) -> Tensor:
-    """Return the mean loss of the tasks of one scene by the places of classes.
+    """Return the mean loss of the tasks of one scene by the prototypes of classes.
 
     The tasks of `episode_loss` and, with three classes, that of all of them. Every
     pattern is a query with supports of its own, one to all others of each class.
@@ -109,12 +109,12 @@ def placed_loss(
     ----------
     vectors : (2 * classes * patterns, D) float32, unit length
         Sample after sample, class after class.
-    kinds : (classes, 3) float32
-        See `specklenn.core.network.prototype_adapter.kinds_of`.
+    class_encoding : (classes, 3) float32
+        See `specklenn.core.network.prototype_adapter.encode_classes`.
     patterns : int
         Of each class of each sample, at least two.
     sharpness : float
-    place : function
+    adapt : function
     generator : torch.Generator
         For the supports.
 
@@ -122,45 +122,48 @@ def placed_loss(
     -------
     () float32
     """
-    classes = len(kinds)
+    classes = len(class_encoding)
     rows = torch.arange(len(vectors)).reshape(SAMPLES, classes, patterns)
-    others = kinds[1:].sum(dim=0)
+    others = class_encoding[1:].sum(dim=0)
     losses = []
     for sample in range(SAMPLES):
         ours, foreign = rows[sample], rows[1 - sample, 0, : max(patterns // 2, 1)]
         rest = torch.cat((ours[1:].flatten(), foreign))
         tasks: list[tuple[Sequence[Tensor], Tensor]] = [
-            ((ours[0], ours[1]), kinds[:2]),
-            ((ours[0], rest), torch.stack((kinds[0], others))),
+            ((ours[0], ours[1]), class_encoding[:2]),
+            ((ours[0], rest), torch.stack((class_encoding[0], others))),
         ]
         if classes > 2:
-            known = torch.stack((kinds[1], kinds[2:].sum(dim=0)))
-            tasks += [((ours[1], ours[2:].flatten()), known), (tuple(ours), kinds)]
+            known = torch.stack((class_encoding[1], class_encoding[2:].sum(dim=0)))
+            tasks += [
+                ((ours[1], ours[2:].flatten()), known),
+                (tuple(ours), class_encoding),
+            ]
         losses += [
-            placed_task_loss(vectors, members, of_task, sharpness, place, generator)
+            adapted_task_loss(vectors, members, of_task, sharpness, adapt, generator)
             for members, of_task in tasks
         ]
     return torch.stack(losses).mean()
 
 
-def placed_task_loss(
+def adapted_task_loss(
     vectors: Tensor,
     members: Sequence[Tensor],
-    kinds: Tensor,
+    class_encoding: Tensor,
     sharpness: float,
-    place: Place,
+    adapt: AdaptFn,
     generator: torch.Generator,
 ) -> Tensor:
-    """Return the loss of one task by the places of its classes, which weigh the same.
+    """Return the loss of one task by prototypes; its classes weigh the same.
 
     Parameters
     ----------
     vectors : (B, D) float32
     members : sequence of (n,) int64
         Rows of each class.
-    kinds : (classes, 3) float32
+    class_encoding : (classes, 3) float32
     sharpness : float
-    place : function
+    adapt : function
     generator : torch.Generator
     """
     queries = torch.cat(tuple(members))
@@ -171,8 +174,8 @@ def placed_task_loss(
         keys[queries[:, None] == own] = torch.inf
         chosen = keys.argsort(dim=1).argsort(dim=1) < number[:, None]
         means.append(chosen.float() @ vectors[own] / number[:, None])
-    places = place(torch.stack(means, dim=1), kinds, numbers.float())
-    squares = (vectors[queries][:, None] - places).square().sum(dim=2)
+    prototypes = adapt(torch.stack(means, dim=1), class_encoding, numbers.float())
+    squares = (vectors[queries][:, None] - prototypes).square().sum(dim=2)
     # Bounded from below: the root has no slope at zero.
     logits = -sharpness * squares.clamp_min(1e-6).sqrt()
     truth = torch.arange(len(members)).repeat_interleave(

@@ -1,4 +1,4 @@
-"""The few-shot lesson: scenes whose patterns judge each other."""
+"""The few-shot objective: scenes whose patterns classify each other."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from specklenn.core.errors import DataError
-from specklenn.core.network.prototype_adapter import KNOWN, kinds_of
+from specklenn.core.network.prototype_adapter import KNOWN, encode_classes
 from specklenn.core.training.data import TrainingData
-from specklenn.core.training.episode_conditions import SceneSettings, show
-from specklenn.core.training.episodic_loss import SAMPLES, episode_loss, placed_loss
+from specklenn.core.training.episode_conditions import EpisodeConditions, show
+from specklenn.core.training.episodic_loss import SAMPLES, adapted_loss, episode_loss
 from specklenn.core.training.objective import (
     Batch,
-    InUse,
-    Judged,
+    ForwardFns,
+    LossOutput,
     groups_of,
     joined,
     part_stream,
@@ -23,8 +23,8 @@ from specklenn.core.training.objective import (
 from specklenn.core.training.settings import Episodes, Exposure, Training
 
 
-class Scenes:
-    """The few-shot lesson: scenes whose patterns judge each other.
+class EpisodicObjective:
+    """The few-shot objective: scenes whose patterns classify each other.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Scenes:
     ------
     DataError
         If a dataset has fewer than two samples with enough patterns of every
-        class, the settings are for another number of datasets, or only a placer is
+        class, the settings are for another number of datasets, or only an adapter is
         to be trained for classes that it does not know.
     """
 
@@ -48,7 +48,7 @@ class Scenes:
         self._episodes = episodes
         self._data = data
         number = int(data.files.max()) + 1
-        shown = episodes.datasets or (SceneSettings(),) * number
+        shown = episodes.datasets or (EpisodeConditions(),) * number
         if len(shown) != number:
             raise DataError(
                 f"training.episodes.datasets: {len(shown)} given for {number} datasets"
@@ -66,10 +66,11 @@ class Scenes:
                     "training.episodes asks for"
                 )
         self._shares = torch.tensor([one.share for one in shown])
-        self._kinds = kinds_of(data.classes)
-        if settings.only_placer and self._kinds is None:
+        self._class_encoding = encode_classes(data.classes)
+        if settings.only_prototype_adapter and self._class_encoding is None:
             raise DataError(
-                f"training.only_placer: classes {', '.join(data.classes)} found, only "
+                f"training.only_prototype_adapter: classes {', '.join(data.classes)} "
+                f"found, only "
                 f"{', '.join(KNOWN)} and joins of them can be placed"
             )
         noise = (settings.exposure or Exposure()).noise
@@ -77,7 +78,7 @@ class Scenes:
 
     @property
     def parts(self) -> int:
-        """Scenes in a step."""
+        """EpisodicObjective in a step."""
         return self._episodes.scenes
 
     def draw(self, step: int, parts: Sequence[int]) -> Batch:
@@ -87,7 +88,7 @@ class Scenes:
         inputs = [inputs for inputs, _ in scenes]
         return joined(inputs, [rows for _, rows in scenes], seed, step, parts)
 
-    def judge(self, network: InUse, batch: Batch) -> Judged:
+    def compute_loss(self, network: ForwardFns, batch: Batch) -> LossOutput:
         """Return the mean loss of the scenes in a batch.
 
         That of the mean distance, and as much of measuring to the places that the
@@ -97,13 +98,15 @@ class Scenes:
         sharpness = self._episodes.sharpness
         scenes = torch.split(network.embed(batch.inputs), SAMPLES * classes * each)
         losses = [episode_loss(part, classes, each, sharpness) for part in scenes]
-        if network.place is not None and self._kinds is not None:
+        if network.adapt is not None and self._class_encoding is not None:
             random = torch.Generator().manual_seed(batch.seed)
             losses += [
-                placed_loss(part, self._kinds, each, sharpness, network.place, random)
+                adapted_loss(
+                    part, self._class_encoding, each, sharpness, network.adapt, random
+                )
                 for part in scenes
             ]
-        return Judged(loss=torch.stack(losses).mean())
+        return LossOutput(loss=torch.stack(losses).mean())
 
     def scene(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Make one scene.

@@ -1,4 +1,4 @@
-"""What one training step shows and how it is judged, whatever the kind of lesson.
+"""What one training step shows and how it is judged, whatever the kind of objective.
 
 A step is made of parts, samples or scenes, each drawn from random numbers of its
 own. So a step shows the same whoever draws which of its parts, and when.
@@ -16,23 +16,23 @@ from torch import Tensor
 
 from specklenn.core.errors import DataError
 from specklenn.core.training.data import TrainingData
-from specklenn.core.training.episodic_loss import Place
+from specklenn.core.training.episodic_loss import AdaptFn
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class InUse:
+class ForwardFns:
     """A network as lessons use it: all they give and get is float32 on the CPU.
 
     Parameters
     ----------
     embed : function
         Inputs (B, 1, side, side) to unit vectors (B, D).
-    place : function or None
-        That of its `specklenn.core.network.prototype_adapter.Placer`, if it has one.
+    adapt : function or None
+        That of its `core.network.prototype_adapter.PrototypeAdapter`, if any.
     """
 
     embed: Callable[[Tensor], Tensor]
-    place: Place | None = None
+    adapt: AdaptFn | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,7 +54,7 @@ class Batch:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Judged:
+class LossOutput:
     """The loss of one batch.
 
     Parameters
@@ -69,7 +69,7 @@ class Judged:
     semi_hard_share: float = float("nan")
 
 
-class Lesson(Protocol):
+class Objective(Protocol):
     """Draws batches and judges them."""
 
     @property
@@ -79,7 +79,7 @@ class Lesson(Protocol):
     def draw(self, step: int, parts: Sequence[int]) -> Batch:
         """Return some parts of a step, by their numbers from 0."""
 
-    def judge(self, network: InUse, batch: Batch) -> Judged:
+    def compute_loss(self, network: ForwardFns, batch: Batch) -> LossOutput:
         """Return the loss of a batch."""
 
 

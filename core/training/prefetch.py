@@ -12,20 +12,20 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from specklenn.core.errors import DataError
-from specklenn.core.training.objective import Batch, Lesson
+from specklenn.core.training.objective import Batch, Objective
 
 AHEAD = 2
 """Batches that each drawing process keeps ready."""
 
 
 def draw_batches(
-    lesson: Lesson, parts: Sequence[int], steps: Sequence[int], workers: int
+    objective: Objective, parts: Sequence[int], steps: Sequence[int], workers: int
 ) -> Iterator[Batch]:
     """Draw the same parts of one step after another.
 
     Parameters
     ----------
-    lesson : Lesson
+    objective : Objective
     parts : sequence of int
     steps : sequence of int
     workers : int
@@ -38,14 +38,14 @@ def draw_batches(
         If a process that draws dies.
     """
     if workers == 0:
-        yield from (lesson.draw(step, parts) for step in steps)
+        yield from (objective.draw(step, parts) for step in steps)
         return
     with warnings.catch_warnings():
         # Of more processes than cores, and of forking beside other threads, which
         # is safe as long as the child uses no threads: torch gives it only one.
         warnings.simplefilter("ignore")
         loader = DataLoader(
-            _Drawn(lesson, parts),
+            _Drawn(objective, parts),
             batch_size=None,
             sampler=steps,
             num_workers=workers,
@@ -72,8 +72,8 @@ def draw_batches(
 class _Drawn(Dataset[Batch]):
     """Batches by their steps, as torch's loader wants them."""
 
-    def __init__(self, lesson: Lesson, parts: Sequence[int]) -> None:
-        self._lesson = lesson
+    def __init__(self, objective: Objective, parts: Sequence[int]) -> None:
+        self._lesson = objective
         self._parts = parts
 
     def __getitem__(self, step: int) -> Batch:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from specklenn.core.simulation.detector import Detector
 from specklenn.core.simulation.noise import Noise
 from specklenn.core.training.augment import Augmentation
 from specklenn.core.training.data import bin_patterns
-from specklenn.core.training.episode_conditions import SceneSettings
+from specklenn.core.training.episode_conditions import EpisodeConditions
 from specklenn.core.training.losses import DEFAULT_MARGIN
 
 COMPACT = "compact-3"
@@ -54,14 +55,14 @@ class Episodes(Settings):
         Of each sample of a scene.
     sharpness : float
         Of the softmax over distances.
-    datasets : tuple of SceneSettings
+    datasets : tuple of EpisodeConditions
         How each dataset is shown, in the order of the data; all alike if empty.
     """
 
     scenes: int = Field(default=4, ge=1)
     patterns_per_class: int = Field(default=8, ge=2)
     sharpness: float = Field(default=10.0, gt=0)
-    datasets: tuple[SceneSettings, ...] = ()
+    datasets: tuple[EpisodeConditions, ...] = ()
 
 
 class Training(Settings):
@@ -81,7 +82,7 @@ class Training(Settings):
     exposure : Exposure or None
         For noise-free patterns; None where the patterns are shots already.
     augment : Augmentation
-    only_placer : bool
+    only_prototype_adapter : bool
         Whether the embedding stays as it is at the start, and only where classes lie
         by their supports is learned (`core.network.prototype_adapter`): cheap, so
         scenes may hold many patterns.
@@ -117,7 +118,7 @@ class Training(Settings):
     )
     exposure: Exposure | None = Exposure()
     augment: Augmentation = Augmentation()
-    only_placer: bool = False
+    only_prototype_adapter: bool = False
     embedding_size: int = Field(default=EMBEDDING_SIZE, ge=2, le=4096)
     initial_std: float = Field(default=0.2, gt=0)
     margin: float = Field(default=DEFAULT_MARGIN, gt=0, le=4)
@@ -132,11 +133,15 @@ class Training(Settings):
     patterns_per_class: int = Field(default=8, ge=2)
     seed: int = Field(default=0, ge=0)
 
+    former_keys: ClassVar[Mapping[str, str]] = {"only_placer": "only_prototype_adapter"}
+
     @model_validator(mode="after")
-    def _has_a_placer(self) -> Training:
-        if self.only_placer and (self.network != COMPACT or self.episodes is None):
+    def _has_an_adapter(self) -> Training:
+        if self.only_prototype_adapter and (
+            self.network != COMPACT or self.episodes is None
+        ):
             raise ValueError(
-                f"only_placer: true, but network {self.network} with "
+                f"only_prototype_adapter: true, but network {self.network} with "
                 f"{'episodes' if self.episodes else 'triplets'} trains none; network "
                 f"{COMPACT} with episodes expected"
             )

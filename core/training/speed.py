@@ -16,7 +16,7 @@ REPEATS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Speed:
+class Throughput:
     """Patterns per second of one process.
 
     Parameters
@@ -31,7 +31,7 @@ class Speed:
     drawing: float
 
 
-class Meter:
+class ThroughputMeter:
     """Patterns and the time of the steps that showed them, stretch by stretch."""
 
     def __init__(self) -> None:
@@ -59,22 +59,22 @@ class Meter:
         return self._patterns / self._seconds if self._seconds else 0.0
 
 
-def measure_speed(trainer: Trainer) -> Speed:
+def measure_speed(trainer: Trainer) -> Throughput:
     """Measure on a few batches; leaves the training as it is."""
     step = trainer.steps_done
     batch = trainer.draw(step)
     scratch = copy.copy(trainer)
     scratch.encoder = copy.deepcopy(trainer.encoder)
-    scratch.judge(batch)  # the first time is slower
+    scratch.compute_loss(batch)  # the first time is slower
 
-    def judge() -> None:
-        scratch.judge(batch)
+    def compute_loss() -> None:
+        scratch.compute_loss(batch)
         if trainer.device.type == "cuda":
             torch.cuda.synchronize()
 
     number = len(batch.rows)
-    return Speed(
-        network=number / _seconds(judge),
+    return Throughput(
+        network=number / _seconds(compute_loss),
         drawing=number / _seconds(lambda: trainer.draw(step)),
     )
 

@@ -15,8 +15,8 @@ from specklenn.core.network.registry import Network, make_network
 from specklenn.core.network.specklenn2023 import Encoder, store_channels_last
 from specklenn.core.network.weight_mean import mean_weights
 from specklenn.core.training.data import TrainingData
-from specklenn.core.training.episodic_objective import Scenes
-from specklenn.core.training.objective import Batch, InUse, Judged, Lesson
+from specklenn.core.training.episodic_objective import EpisodicObjective
+from specklenn.core.training.objective import Batch, ForwardFns, LossOutput, Objective
 from specklenn.core.training.optimiser import (
     learning_rate,
     make_optimiser,
@@ -24,7 +24,7 @@ from specklenn.core.training.optimiser import (
 )
 from specklenn.core.training.ranks import ALONE, Ranks
 from specklenn.core.training.settings import Training
-from specklenn.core.training.triplet_objective import Triplets
+from specklenn.core.training.triplet_objective import TripletObjective
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +94,8 @@ class Trainer:
         self.settings = settings
         self.data = data
         self.ranks = ranks
-        self.lesson = _make_lesson(settings, data)
-        self.parts = ranks.share(self.lesson.parts)
+        self.objective = _make_lesson(settings, data)
+        self.parts = ranks.share(self.objective.parts)
         if min(data.patterns.shape[1:]) < side:
             raise DataError(
                 f"training data: binned patterns of {tuple(data.patterns.shape[1:])} "
@@ -129,12 +129,12 @@ class Trainer:
         trained = mean_weights(weights, self.encoder)
         for network in (self.encoder, self.average):
             if network is not None:
-                # One that was adapted has no placer: the random one stays then.
+                # One that was adapted has no adapter: the random one stays then.
                 network.load_state_dict(network.state_dict() | trained)
 
     def draw(self, step: int) -> Batch:
         """Return this rank's parts of a step, counted from 0."""
-        return self.lesson.draw(step, self.parts)
+        return self.objective.draw(step, self.parts)
 
     def step(self, batch: Batch | None = None) -> Step:
         """Make one step.
@@ -153,7 +153,7 @@ class Trainer:
         rate = learning_rate(self.settings, self.steps_done)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        loss, share = self._exchange(batch, self.judge(batch))
+        loss, share = self._exchange(batch, self.compute_loss(batch))
         self.optimiser.step()
         if self.average is not None:
             keep = self.settings.average
@@ -169,12 +169,14 @@ class Trainer:
         self.recent.append((step.loss, step.semi_hard_share))
         return step
 
-    def judge(self, batch: Batch) -> Judged:
+    def compute_loss(self, batch: Batch) -> LossOutput:
         """Return the loss of a batch and leave its gradients at the weights."""
-        self.encoder.train(not self.settings.only_placer)
+        self.encoder.train(not self.settings.only_prototype_adapter)
         self.encoder.zero_grad()
-        place = None if self.encoder.placer is None else self._place
-        judged = self.lesson.judge(InUse(embed=self._embed, place=place), batch)
+        adapt = None if self.encoder.prototype_adapter is None else self._adapt
+        judged = self.objective.compute_loss(
+            ForwardFns(embed=self._embed, adapt=adapt), batch
+        )
         torch.autograd.backward(judged.loss)
         return judged
 
@@ -216,28 +218,28 @@ class Trainer:
 
     def _learner(self) -> nn.Module:
         """Return the part of the network that learns."""
-        if not self.settings.only_placer:
+        if not self.settings.only_prototype_adapter:
             return self.encoder
-        assert self.encoder.placer is not None
-        return self.encoder.placer
+        assert self.encoder.prototype_adapter is not None
+        return self.encoder.prototype_adapter
 
     def _embed(self, inputs: Tensor) -> Tensor:
         """Embed on the device; the loss is made of few numbers, on the CPU."""
         with (
-            torch.set_grad_enabled(not self.settings.only_placer),
+            torch.set_grad_enabled(not self.settings.only_prototype_adapter),
             torch.autocast(self.device.type, torch.bfloat16, self._bfloat16),
         ):
             vectors: Tensor = self.encoder(inputs.to(self.device))
         return vectors.float().cpu()
 
-    def _place(self, means: Tensor, kinds: Tensor, numbers: Tensor) -> Tensor:
+    def _adapt(self, means: Tensor, kinds: Tensor, numbers: Tensor) -> Tensor:
         """Place classes on the device, in full precision."""
-        assert self.encoder.placer is not None
+        assert self.encoder.prototype_adapter is not None
         given = (one.to(self.device) for one in (means, kinds, numbers))
-        places: Tensor = self.encoder.placer(*given)
+        places: Tensor = self.encoder.prototype_adapter(*given)
         return places.cpu()
 
-    def _exchange(self, batch: Batch, judged: Judged) -> tuple[float, float]:
+    def _exchange(self, batch: Batch, judged: LossOutput) -> tuple[float, float]:
         """Average gradients over ranks; returns the loss and the semi-hard share."""
         gradients = [
             parameter.grad
@@ -262,7 +264,7 @@ class Trainer:
         return loss, share
 
     def _problem(
-        self, batch: Batch, judged: Judged, gradients: Sequence[Tensor]
+        self, batch: Batch, judged: LossOutput, gradients: Sequence[Tensor]
     ) -> str:
         """Say what is wrong with a step; nothing if all numbers are finite."""
         loss = judged.loss.item()
@@ -277,11 +279,11 @@ class Trainer:
         )
 
 
-def _make_lesson(settings: Training, data: TrainingData) -> Lesson:
-    """Return the lesson that the settings ask for."""
+def _make_lesson(settings: Training, data: TrainingData) -> Objective:
+    """Return the objective that the settings ask for."""
     if settings.episodes is not None:
-        return Scenes(settings, settings.episodes, data)
-    return Triplets(settings, data)
+        return EpisodicObjective(settings, settings.episodes, data)
+    return TripletObjective(settings, data)
 
 
 def _make_encoder(settings: Training) -> Network:

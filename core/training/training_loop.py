@@ -14,10 +14,14 @@ from specklenn.core.training.curves import draw_curves
 from specklenn.core.training.history import Line, Log, accuracy, columns
 from specklenn.core.training.prefetch import draw_batches
 from specklenn.core.training.resume import save_state
-from specklenn.core.training.speed import Meter, Speed, measure_speed
+from specklenn.core.training.speed import Throughput, ThroughputMeter, measure_speed
 from specklenn.core.training.train_config import TrainingRun
 from specklenn.core.training.trainer import Step, Trainer
-from specklenn.core.training.validate_model import ValidationSet, Verdict, judge
+from specklenn.core.training.validate_model import (
+    ValidationResult,
+    ValidationSet,
+    compute_loss,
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,18 +32,18 @@ class Report:
     ----------
     line : dict of str to float
         Figures as in the log.
-    verdict : Verdict or None
+    verdict : ValidationResult or None
         None without validation.
     best : bool
         Whether the weights were kept.
     """
 
     line: Line
-    verdict: Verdict | None
+    verdict: ValidationResult | None
     best: bool
 
 
-class Course:
+class TrainingLoop:
     """One training from where it stands to its end.
 
     Rank 0 validates, saves and logs; the others only step along.
@@ -53,8 +57,8 @@ class Course:
 
     Attributes
     ----------
-    meter : Meter
-    speed : Speed or None
+    meter : ThroughputMeter
+    speed : Throughput or None
         Measured by rank 0 at the start.
     """
 
@@ -66,8 +70,8 @@ class Course:
         self._sets = sets
         self._names = [one.name for one in sets]
         self._log = Log(run.log_file, columns(self._names))
-        self.meter = Meter()
-        self.speed: Speed | None = None
+        self.meter = ThroughputMeter()
+        self.speed: Throughput | None = None
         self._born = time.monotonic()
 
     def steps(self) -> Iterator[tuple[Step, Report | None]]:
@@ -89,7 +93,7 @@ class Course:
             self.speed = measure_speed(trainer)
         self._born = time.monotonic() - trainer.seconds
         self.meter.start()
-        for batch in draw_batches(trainer.lesson, trainer.parts, steps, run.workers):
+        for batch in draw_batches(trainer.objective, trainer.parts, steps, run.workers):
             step = trainer.step(batch)
             self.meter.add(step.patterns)
             yield step, self._after(step)
@@ -120,7 +124,7 @@ class Course:
     def _report(self, rate: float) -> Report:
         """Validate; keep the weights if they are the best, and the figures."""
         trainer, network = self._trainer, self._trainer.trained()
-        verdict = judge(network, self._sets) if self._sets else None
+        verdict = compute_loss(network, self._sets) if self._sets else None
         line = trainer.summary() | self._rates(rate) | _scores(verdict)
         line["seconds"] = trainer.seconds
         best = trainer.record(line)
@@ -138,7 +142,7 @@ class Course:
             "drawing_patterns_per_second": self.speed.drawing,
         }
 
-    def _save_weights(self, network: Network, verdict: Verdict | None) -> None:
+    def _save_weights(self, network: Network, verdict: ValidationResult | None) -> None:
         run = self._run
         card = Card(
             name=run.name,
@@ -157,7 +161,7 @@ class Course:
         )
 
 
-def _scores(verdict: Verdict | None) -> Line:
+def _scores(verdict: ValidationResult | None) -> Line:
     if verdict is None:
         return {}
     return {"score": verdict.score} | {
@@ -167,7 +171,7 @@ def _scores(verdict: Verdict | None) -> Line:
     }
 
 
-def _card_scores(run: TrainingRun, verdict: Verdict | None) -> dict[str, Any]:
+def _card_scores(run: TrainingRun, verdict: ValidationResult | None) -> dict[str, Any]:
     if verdict is None:
         return {}
     return {

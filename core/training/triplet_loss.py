@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Triplets:
+class TripletIndices:
     """Indices into a batch.
 
     Parameters
@@ -89,7 +89,7 @@ def mine(
     labels: Tensor,
     margin: float,
     generator: torch.Generator | None = None,
-) -> Triplets:
+) -> TripletIndices:
     """Give every matching pair a random one of its semi-hard negatives.
 
     Pairs without any are left out, so there may be no triplet at all.
@@ -111,7 +111,7 @@ def mine(
         if len(chosen)
         else anchors[:0]
     )
-    return Triplets(
+    return TripletIndices(
         anchors=anchors[useful],
         positives=positives[useful],
         negatives=negatives,

@@ -1,4 +1,4 @@
-"""The paper's lesson: augmented patterns judged by semi-hard triplets."""
+"""The paper's objective: augmented patterns judged by semi-hard triplets."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from specklenn.core.training.data import TrainingData, draw_rows
 from specklenn.core.training.losses import triplet_loss
 from specklenn.core.training.objective import (
     Batch,
-    InUse,
-    Judged,
+    ForwardFns,
+    LossOutput,
     groups_of,
     joined,
     part_stream,
@@ -23,8 +23,8 @@ from specklenn.core.training.settings import Training, draw_fluence, exposure_ma
 from specklenn.core.training.triplet_loss import mine, squared_distances
 
 
-class Triplets:
-    """The paper's lesson: augmented patterns, semi-hard triplets.
+class TripletObjective:
+    """The paper's objective: augmented patterns, semi-hard triplets.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Triplets:
             inputs.append(self.inputs(rows[-1], generator))
         return joined(inputs, rows, seed, step, parts)
 
-    def judge(self, network: InUse, batch: Batch) -> Judged:
+    def compute_loss(self, network: ForwardFns, batch: Batch) -> LossOutput:
         """Return the loss of the semi-hard triplets in a batch."""
         settings, rows = self._settings, batch.rows
         distances = squared_distances(network.embed(batch.inputs))
@@ -75,7 +75,7 @@ class Triplets:
             distances[triplets.anchors, triplets.negatives],
             settings.margin,
         )
-        return Judged(loss=loss, semi_hard_share=triplets.semi_hard_share)
+        return LossOutput(loss=loss, semi_hard_share=triplets.semi_hard_share)
 
     def inputs(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Make the network's inputs: augment, expose, mask, normalise.

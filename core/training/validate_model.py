@@ -17,7 +17,7 @@ from specklenn.core.evaluation import few_shot
 from specklenn.core.evaluation.calibration_report import measure_confidence
 from specklenn.core.network.checkpoint import TEMPERATURE
 from specklenn.core.network.embed import Embeddings, embed
-from specklenn.core.network.prototype_adapter import Placer
+from specklenn.core.network.prototype_adapter import PrototypeAdapter
 from specklenn.core.network.registry import Network
 from specklenn.core.preprocess import Preprocessing, prepare
 from specklenn.core.settings import Settings
@@ -76,7 +76,9 @@ class ValidationSet:
         """Return the patterns as unit vectors, (N, D) float32."""
         return embed(encoder, self.inputs)
 
-    def temperature(self, vectors: Embeddings, placer: Placer | None = None) -> float:
+    def temperature(
+        self, vectors: Embeddings, adapter: PrototypeAdapter | None = None
+    ) -> float:
         """Return the temperature that fits five-shot distances best."""
         return measure_confidence(
             vectors,
@@ -88,11 +90,11 @@ class ValidationSet:
             classes=self.classes,
             rule=self.rule,
             temperature=TEMPERATURE,
-            placer=placer,
+            adapter=adapter,
         ).best_temperature
 
     def accuracies(
-        self, vectors: Embeddings, placer: Placer | None = None
+        self, vectors: Embeddings, adapter: PrototypeAdapter | None = None
     ) -> dict[int, float]:
         """Return the accuracy for each number of supports that the patterns allow."""
         found = {}
@@ -106,7 +108,7 @@ class ValidationSet:
                     draws=DRAWS,
                     classes=self.classes,
                     rule=self.rule,
-                    placer=placer,
+                    adapter=adapter,
                 )
             except DataError:  # no sample has more patterns than that
                 continue
@@ -115,7 +117,7 @@ class ValidationSet:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Verdict:
+class ValidationResult:
     """What the validation files say of a network.
 
     Parameters
@@ -133,15 +135,15 @@ class Verdict:
     temperature: float
 
 
-def judge(encoder: Network, sets: Sequence[ValidationSet]) -> Verdict:
+def compute_loss(encoder: Network, sets: Sequence[ValidationSet]) -> ValidationResult:
     """Judge a network in evaluation mode on one or more validation sets."""
     weights = [one.weight for one in sets]
     vectors = {one.name: one.embed(encoder) for one in sets}
-    placer = encoder.placer
-    found = {one.name: one.accuracies(vectors[one.name], placer) for one in sets}
+    adapter = encoder.prototype_adapter
+    found = {one.name: one.accuracies(vectors[one.name], adapter) for one in sets}
     score = np.average([found[one.name][DECIDING] for one in sets], weights=weights)
-    logs = [np.log(one.temperature(vectors[one.name], placer)) for one in sets]
-    return Verdict(
+    logs = [np.log(one.temperature(vectors[one.name], adapter)) for one in sets]
+    return ValidationResult(
         score=float(score),
         accuracies=found,
         temperature=float(np.exp(np.average(logs, weights=weights))),

@@ -5,20 +5,20 @@ from __future__ import annotations
 import sys
 
 from specklenn.gui.common import qt_check
-from specklenn.gui.labeller.session_protocol import LabelDesk
+from specklenn.gui.labeller.session_protocol import LabelSessionProtocol
 
 USUAL_SIZE = (1280, 860)
 WRONG_USAGE, INTERRUPTED = 2, 130
 
 
-def run(desk: LabelDesk, title: str) -> int:
+def run(desk: LabelSessionProtocol, title: str) -> int:
     """Open the window; returns the exit code when it is closed.
 
     0: closed; 2: Qt is missing or does not start; 130: interrupted.
 
     Parameters
     ----------
-    desk : LabelDesk
+    desk : LabelSessionProtocol
         Keeps the labels.
     title : str
         Name of the run.
@@ -33,7 +33,7 @@ def run(desk: LabelDesk, title: str) -> int:
         return _refuse(f"Qt does not start here ({error}): {qt_check.INSTALL}")
 
 
-def _open(desk: LabelDesk, title: str) -> int:
+def _open(desk: LabelSessionProtocol, title: str) -> int:
     from pyqtgraph.Qt import QtWidgets
 
     from specklenn.gui.common.interrupts import on_interrupt

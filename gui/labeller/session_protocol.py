@@ -10,7 +10,7 @@ import numpy.typing as npt
 Pattern = npt.NDArray[np.float32]
 
 
-class DeskView(Protocol):
+class SessionView(Protocol):
     """What is shown besides the picture."""
 
     @property
@@ -70,14 +70,14 @@ class DeskView(Protocol):
         """Which part of the frame is shown."""
 
 
-class LabelDesk(Protocol):
+class LabelSessionProtocol(Protocol):
     """One sitting of labelling."""
 
     @property
     def keys(self) -> dict[str, str]:
         """Which digit gives which label."""
 
-    def view(self) -> DeskView:
+    def view(self) -> SessionView:
         """Return what is shown besides the picture."""
 
     def picture(self, most: int) -> Pattern:

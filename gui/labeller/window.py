@@ -13,7 +13,7 @@ from specklenn.gui.common.elided_label import Chip, ElidedLabel
 from specklenn.gui.common.image import LARGEST_SIDE, Values
 from specklenn.gui.common.theme import STYLE_SHEET, class_styles
 from specklenn.gui.labeller.class_rows import SIDE, LabelRow
-from specklenn.gui.labeller.session_protocol import DeskView, LabelDesk
+from specklenn.gui.labeller.session_protocol import LabelSessionProtocol, SessionView
 from specklenn.gui.monitor.help import HelpPanel
 from specklenn.gui.monitor.thumbnail import colour_table, picture_of
 
@@ -65,13 +65,13 @@ class LabelWindow(QtWidgets.QWidget):
 
     Parameters
     ----------
-    desk : LabelDesk
+    desk : LabelSessionProtocol
         Keeps the labels; the window only calls it and draws what it says.
     title : str
         Name of the run.
     """
 
-    def __init__(self, desk: LabelDesk, title: str) -> None:
+    def __init__(self, desk: LabelSessionProtocol, title: str) -> None:
         super().__init__()
         self.setWindowTitle(f"specklenn label: {title}")
         self.setStyleSheet(STYLE_SHEET)
@@ -129,7 +129,7 @@ class LabelWindow(QtWidgets.QWidget):
                 self._desk.examples(row.name, len(row.pictures)), self._example
             )
 
-    def _show_progress(self, view: DeskView) -> None:
+    def _show_progress(self, view: SessionView) -> None:
         self.progress.setMaximum(view.offered)
         self.progress.setValue(view.labelled)
         self.progress_words.set_text(f"{view.labelled} of {view.offered} labelled")

@@ -11,7 +11,7 @@ from specklenn.gui.monitor.intervals import Floats
 OPACITY = 55
 
 
-class Band(pyqtgraph.GraphicsObject):
+class ConfidenceBand(pyqtgraph.GraphicsObject):
     """Area between two curves, interrupted where they are not finite.
 
     Parameters

@@ -10,7 +10,7 @@ DIMMED = 150
 """Opacity of the veil over old data, of 255."""
 
 
-class Veil(QtWidgets.QWidget):
+class Overlay(QtWidgets.QWidget):
     """Covers another widget: darkens it, or hides it behind a sentence.
 
     Parameters

@@ -11,7 +11,7 @@ from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 from specklenn.gui.common import formats, theme
 from specklenn.gui.common.elided_label import ElidedLabel
 from specklenn.gui.common.theme import ClassStyle
-from specklenn.gui.monitor.confidence_band import Band
+from specklenn.gui.monitor.confidence_band import ConfidenceBand
 from specklenn.gui.monitor.history import RateSeries
 from specklenn.gui.monitor.state import BOXCARS_S
 from specklenn.gui.monitor.time_axis import TimeAxis
@@ -51,7 +51,7 @@ class RatePlot(QtWidgets.QFrame):
         self.plot = _plot()
         self.plot.getViewBox().sigRangeChangedManually.connect(self._hold_range)
         self.curves: dict[str, pyqtgraph.PlotDataItem] = {}
-        self.bands: dict[str, Band] = {}
+        self.bands: dict[str, ConfidenceBand] = {}
         self.entries: dict[str, QtWidgets.QToolButton] = {}
         self._lines: list[pyqtgraph.InfiniteLine] = []
         self._marks: tuple[tuple[float, str], ...] = ()
@@ -122,7 +122,7 @@ class RatePlot(QtWidgets.QFrame):
     def _add_class(self, name: str, style: ClassStyle) -> None:
         pen = _pen(style, 2)
         curve = self.plot.plot([], [], pen=pen, connect="finite")
-        band = Band(style.colour)
+        band = ConfidenceBand(style.colour)
         self.plot.addItem(band, ignoreBounds=True)
         entry = QtWidgets.QToolButton()
         entry.setCheckable(True)

@@ -12,7 +12,7 @@ from specklenn.gui.monitor.view import ClassRate
 SPACING = 5
 
 
-class ClassTile(QtWidgets.QFrame):
+class RateTile(QtWidgets.QFrame):
     """Rate of one class in the chosen window.
 
     Parameters
@@ -65,7 +65,7 @@ class ClassTile(QtWidgets.QFrame):
         )
 
 
-class ClassTiles(QtWidgets.QWidget):
+class RateTiles(QtWidgets.QWidget):
     """Tiles of all classes side by side, built once per set of classes."""
 
     def __init__(self) -> None:
@@ -73,14 +73,14 @@ class ClassTiles(QtWidgets.QWidget):
         self._row = QtWidgets.QHBoxLayout(self)
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(SPACING)
-        self.tiles: list[ClassTile] = []
+        self.tiles: list[RateTile] = []
 
     def set_classes(self, styles: dict[str, ClassStyle]) -> None:
         """Build one tile per class."""
         for tile in self.tiles:
             self._row.removeWidget(tile)
             tile.deleteLater()
-        self.tiles = [ClassTile(name, style) for name, style in styles.items()]
+        self.tiles = [RateTile(name, style) for name, style in styles.items()]
         for tile in self.tiles:
             self._row.addWidget(tile, 1)
 

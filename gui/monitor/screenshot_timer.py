@@ -16,7 +16,7 @@ AGAIN_AFTER_S = 2.0
 ENDED = (Freshness.FINISHED, Freshness.FAILED)
 
 
-class Photographer:
+class ScreenshotTimer:
     """Keeps a picture file of the window.
 
     Parameters

@@ -15,7 +15,7 @@ from pyqtgraph.Qt import QtWidgets
 
 from specklenn.gui.common.interrupts import on_interrupt
 from specklenn.gui.monitor.controller import Monitor
-from specklenn.gui.monitor.screenshot_timer import Photographer
+from specklenn.gui.monitor.screenshot_timer import ScreenshotTimer
 from specklenn.gui.monitor.state import MonitorState
 from specklenn.gui.monitor.stream import SnapshotStream
 from specklenn.gui.monitor.window import MonitorWindow
@@ -62,7 +62,7 @@ def run(
             window.setMinimumSize(*SMALLEST_SIZE)
         photographer = None
         if picture is not None:
-            photographer = Photographer(
+            photographer = ScreenshotTimer(
                 window,
                 state,
                 picture,
@@ -82,7 +82,7 @@ def _follow(
     state: MonitorState,
     window: MonitorWindow,
     refresh_hz: float,
-    photographer: Photographer | None,
+    photographer: ScreenshotTimer | None,
 ) -> None:
     """Run the event loop until somebody leaves."""
     look = photographer.look if photographer else lambda: None
@@ -96,7 +96,7 @@ def _follow(
 
 
 def _verdict(
-    stream: SnapshotStream, state: MonitorState, photographer: Photographer | None
+    stream: SnapshotStream, state: MonitorState, photographer: ScreenshotTimer | None
 ) -> int:
     if photographer is None:
         return 0

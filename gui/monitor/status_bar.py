@@ -20,7 +20,7 @@ FILLS = {
 }
 
 
-class StatusStrip(QtWidgets.QWidget):
+class StatusBar(QtWidgets.QWidget):
     """One line of chips above everything, buttons at its right end.
 
     Parameters

@@ -14,10 +14,10 @@ from specklenn.gui.common.theme import STYLE_SHEET, class_styles
 from specklenn.gui.monitor.banner import Banner
 from specklenn.gui.monitor.gallery import Gallery
 from specklenn.gui.monitor.help import HelpPanel
-from specklenn.gui.monitor.overlay import Veil
+from specklenn.gui.monitor.overlay import Overlay
 from specklenn.gui.monitor.rate_plot import RatePlot
-from specklenn.gui.monitor.rate_tiles import ClassTiles
-from specklenn.gui.monitor.status_bar import StatusStrip
+from specklenn.gui.monitor.rate_tiles import RateTiles
+from specklenn.gui.monitor.status_bar import StatusBar
 from specklenn.gui.monitor.view import Choices, Freshness, View
 
 LARGEST_GALLERY = 0.58
@@ -70,9 +70,9 @@ class MonitorWindow(QtWidgets.QWidget):
         explain = self._action("Help", "F1", "show or hide this list")
         leave = self._action("Quit", "Ctrl+Q", "close the window")
         leave.triggered.connect(self.close)
-        self.strip = StatusStrip([self._pause, save, explain])
+        self.strip = StatusBar([self._pause, save, explain])
         self.banner = Banner()
-        self.tiles = ClassTiles()
+        self.tiles = RateTiles()
         self.plot = RatePlot()
         self.plot.chosen.connect(self.chosen.emit)
         follow.triggered.connect(self.plot.follow)
@@ -80,7 +80,7 @@ class MonitorWindow(QtWidgets.QWidget):
         self.status = ElidedLabel(muted=True)
         self.source = ElidedLabel(self._origin, muted=True)
         self._lay_out()
-        self.veil = Veil(self._body)
+        self.veil = Overlay(self._body)
         self.help = HelpPanel(self, self.actions())
         explain.triggered.connect(self.help.toggle)
         self.setFocusPolicy(QtCore.Qt.FocusPolicy.ClickFocus)

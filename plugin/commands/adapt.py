@@ -96,7 +96,7 @@ def _tell(adapting: Adapting, adapted: Adapted) -> None:
         return
     print(
         f"held-out accuracy {before.accuracy:.3f} before, {after.accuracy:.3f} after; "
-        f"surprise {before.surprise:.3f} and {after.surprise:.3f} nats: the "
+        f"nll {before.nll:.3f} and {after.nll:.3f} nats: the "
         f"{'tuned' if adapted.tuned else 'first'} network is kept"
     )
     print(

@@ -90,9 +90,9 @@ def leave_out(
 
 def with_mates(model: Checkpoint, options: argparse.Namespace) -> Checkpoint:
     """Return the model, its patterns filled with their mates if asked for."""
-    if not options.fill_mates:
+    if not options.fill_friedel_mates:
         return model
-    settings = model.preprocessing.model_copy(update={"fill_mates": True})
+    settings = model.preprocessing.model_copy(update={"fill_friedel_mates": True})
     return dataclasses.replace(model, preprocessing=settings)
 
 
@@ -101,7 +101,10 @@ def in_words(options: argparse.Namespace) -> str:
     words = [] if options.area is None else [options.area.words]
     words += [] if options.mask is None else [f"mask {options.mask}"]
     return ", ".join(
-        (*(words or ["whole"]), *(["mates filled"] if options.fill_mates else []))
+        (
+            *(words or ["whole"]),
+            *(["mates filled"] if options.fill_friedel_mates else []),
+        )
     )
 
 

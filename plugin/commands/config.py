@@ -66,9 +66,9 @@ def _other(document: Document) -> Settings | None:
 
 def _of_experiment(experiment: Experiment) -> str:
     """Load the samples; say what is simulated."""
-    from specklenn.core.simulation.simulator import Factory
+    from specklenn.core.simulation.simulator import ShotSimulator
 
-    factory = Factory(experiment)
+    factory = ShotSimulator(experiment)
     warnings = "".join(f"; {text}" for text in factory.catalogue.check())
     shape = " x ".join(map(str, factory.geometry.shape))
     return (

@@ -17,7 +17,7 @@ from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
 from specklenn.plugin.commands.arguments import count, seed
 
 if TYPE_CHECKING:
-    from specklenn.core.labelling.session import Desk
+    from specklenn.core.labelling.session import LabelSession
     from specklenn.plugin.labelling.open_run import Labelling
 
 WINDOW = "specklenn.gui.labeller.app"
@@ -168,7 +168,7 @@ def _label(labelling: Labelling, options: argparse.Namespace) -> int:
     return _window(desk, labelling.title)
 
 
-def _window(desk: Desk, title: str) -> int:
+def _window(desk: LabelSession, title: str) -> int:
     code: int = importlib.import_module(WINDOW).run(desk, title)
     return code
 

@@ -17,9 +17,9 @@ from specklenn.plugin.parallel.mpi_job import on_signals
 
 if TYPE_CHECKING:
     from specklenn.core.training.ranks import Ranks
-    from specklenn.core.training.speed import Speed
+    from specklenn.core.training.speed import Throughput
     from specklenn.core.training.trainer import Step, Trainer
-    from specklenn.core.training.training_loop import Course, Report
+    from specklenn.core.training.training_loop import Report, TrainingLoop
 
 INTERRUPTED = 130
 
@@ -91,7 +91,7 @@ def _as_rank(options: argparse.Namespace, place: Any) -> int:
 
 def _train(options: argparse.Namespace, ranks: Ranks) -> int:
     problem: SpecklennError | None = None
-    prepared: tuple[Trainer, Course] | None = None
+    prepared: tuple[Trainer, TrainingLoop] | None = None
     try:
         prepared = _prepare(options, ranks)
     except SpecklennError as error:
@@ -111,7 +111,7 @@ def _train(options: argparse.Namespace, ranks: Ranks) -> int:
     return INTERRUPTED if trainer.steps_done < trainer.settings.steps else 0
 
 
-def _prepare(options: argparse.Namespace, ranks: Ranks) -> tuple[Trainer, Course]:
+def _prepare(options: argparse.Namespace, ranks: Ranks) -> tuple[Trainer, TrainingLoop]:
     """Read everything that a training needs.
 
     Raises
@@ -125,7 +125,7 @@ def _prepare(options: argparse.Namespace, ranks: Ranks) -> tuple[Trainer, Course
     from specklenn.core.training.resume import resume
     from specklenn.core.training.train_config import TrainingRun
     from specklenn.core.training.trainer import Trainer
-    from specklenn.core.training.training_loop import Course
+    from specklenn.core.training.training_loop import TrainingLoop
     from specklenn.core.training.validate_model import load_validation
     from specklenn.core.validation import validate
 
@@ -147,15 +147,15 @@ def _prepare(options: argparse.Namespace, ranks: Ranks) -> tuple[Trainer, Course
         training.preprocess,
         run.validation_rule,
     )
-    return trainer, Course(run, trainer, sets)
+    return trainer, TrainingLoop(run, trainer, sets)
 
 
-def _follow(course: Course) -> None:
+def _follow(course: TrainingLoop) -> None:
     for _ in course.steps():
         pass
 
 
-def _show(trainer: Trainer, course: Course) -> None:
+def _show(trainer: Trainer, course: TrainingLoop) -> None:
     """Train with the loss all the time and a line for every validation."""
     from specklenn.plugin.console.progress_bar import WorkProgress
 
@@ -180,7 +180,7 @@ def _remark(recent: Collection[Step]) -> str:
     return ", ".join(parts if isnan(share) else [*parts, f"semi-hard {share:.2f}"])
 
 
-def _speeds(course: Course, speed: Speed, processes: int) -> str:
+def _speeds(course: TrainingLoop, speed: Throughput, processes: int) -> str:
     """Say what held the training up."""
     each = "" if processes == 1 else f" in each of {processes} processes"
     return (

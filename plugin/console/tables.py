@@ -5,10 +5,10 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from specklenn.core.reports.evaluation_result import Study
+from specklenn.core.reports.evaluation_result import EvaluationResult
 
 
-def print_study(study: Study, console: Console | None = None) -> None:
+def print_study(study: EvaluationResult, console: Console | None = None) -> None:
     """Print accuracy, confusion and, if it was scanned, accuracy by fluence."""
     shown = console or Console()
     shown.print(_scores(study))
@@ -17,7 +17,7 @@ def print_study(study: Study, console: Console | None = None) -> None:
         shown.print(_scan(study))
 
 
-def _scores(study: Study) -> Table:
+def _scores(study: EvaluationResult) -> Table:
     classes, rule = study.conditions.classes, study.conditions.rule
     at = "" if study.fluence is None else f"; fluence {study.fluence:g}"
     table = _table(f"{len(classes)}-way: {', '.join(classes)}; rule: {rule}{at}")
@@ -35,7 +35,7 @@ def _scores(study: Study) -> Table:
     return table
 
 
-def _confusion(study: Study) -> Table:
+def _confusion(study: EvaluationResult) -> Table:
     shots = study.main.main_shots
     supports = "support" if shots == 1 else "supports"
     table = _table(f"Found (columns) of each truth, %, {shots} {supports}")
@@ -47,7 +47,7 @@ def _confusion(study: Study) -> Table:
     return table
 
 
-def _scan(study: Study) -> Table:
+def _scan(study: EvaluationResult) -> Table:
     numbers = list(study.main.scores)
     table = _table("Accuracy by fluence and shots")
     for heading in ("fluence", *numbers):

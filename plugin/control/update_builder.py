@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from specklenn.core.config.run_config import Crop
+from specklenn.core.config.run_config import PreprocessOverrides
 from specklenn.core.errors import ConfigError
 from specklenn.core.network import checkpoint
 from specklenn.core.network.checkpoint import Weights
 from specklenn.core.pipeline import Pipeline
-from specklenn.core.preprocess import Cropper
+from specklenn.core.preprocess import Preprocessor
 from specklenn.core.support import SupportSet, load_supports
 from specklenn.plugin.control.protocol import Request
 from specklenn.plugin.live.model_update import Candidate, pack_candidate, with_model
@@ -68,11 +68,13 @@ class SwapBuilder:
         In use at the start; gives calibration, mask, classes and device.
     weights : Weights
         Of its model.
-    crop : Crop
+    crop : PreprocessOverrides
         What the configuration puts on top of a model's preprocessing.
     """
 
-    def __init__(self, pipeline: Pipeline, weights: Weights, crop: Crop) -> None:
+    def __init__(
+        self, pipeline: Pipeline, weights: Weights, crop: PreprocessOverrides
+    ) -> None:
         self._pipeline = pipeline
         self._crop = crop
         first = Setup(weights=weights, supports=pipeline.classifier.supports)
@@ -143,14 +145,14 @@ class SwapBuilder:
         stays = version.weights_sha256 == now.model.card.sha256
         model = now.model if stays else checkpoint.decode(setup.weights)
         preprocessing = self._crop.applied_to(model.preprocessing)
-        cropper = now.cropper.with_settings(preprocessing)
+        preprocessor = now.preprocessor.with_settings(preprocessing)
         _check_classes(supports, now.classes)
-        _check_frames(supports, cropper)
+        _check_frames(supports, preprocessor)
         candidate = Candidate(
             version=version,
             weights=None if stays else setup.weights,
             preprocessing=preprocessing,
-            crops=supports.frames[(slice(None), *cropper.window)],
+            crops=supports.frames[(slice(None), *preprocessor.window)],
             labels=tuple(supports.labels.tolist()),
             origins=supports.origins,
         )
@@ -165,15 +167,15 @@ def _check_classes(supports: SupportSet, classes: tuple[str, ...]) -> None:
         )
 
 
-def _check_frames(supports: SupportSet, cropper: Cropper) -> None:
-    if supports.shape != cropper.shape:
+def _check_frames(supports: SupportSet, preprocessor: Preprocessor) -> None:
+    if supports.shape != preprocessor.shape:
         raise ConfigError(
             f"supports of shape {supports.shape} found, this run has frames of shape "
-            f"{cropper.shape}"
+            f"{preprocessor.shape}"
         )
     if supports.mask is None:
         return
-    bad = int((supports.mask & ~cropper.mask)[cropper.window].sum())
+    bad = int((supports.mask & ~preprocessor.mask)[preprocessor.window].sum())
     if bad:
         raise ConfigError(
             f"the supports have {bad} bad pixels in the crop that are good in this "

@@ -17,12 +17,12 @@ from specklenn.core.config.loading import (
 )
 from specklenn.core.errors import ConfigError
 from specklenn.core.labelling import psocake
-from specklenn.core.labelling.active_learning import Adviser
-from specklenn.core.labelling.candidates import Offer, Ranges, Viewer
+from specklenn.core.labelling.active_learning import ActiveLearner
+from specklenn.core.labelling.candidates import Candidates, Ranges, Viewer
 from specklenn.core.labelling.export import by_class, write_supports, write_training
-from specklenn.core.labelling.label_store import LabelBook
-from specklenn.core.labelling.session import UNLABELLED, Desk
-from specklenn.core.preprocess import Cropper
+from specklenn.core.labelling.label_store import LabelStore
+from specklenn.core.labelling.session import UNLABELLED, LabelSession
+from specklenn.core.preprocess import Preprocessor
 from specklenn.core.settings_file import Document
 from specklenn.plugin.console.progress_bar import WorkProgress
 from specklenn.plugin.sources.hdf5 import Hdf5Settings, Hdf5Source
@@ -70,14 +70,14 @@ class Labelling:
         own = self.model.preprocessing
         used = use_area(self._loaded, own, source.shape, bad, source)
         self.notes = used.notes
-        self.cropper = Cropper(
+        self.preprocessor = Preprocessor(
             settings.preprocess.applied_to(own),
             source.shape,
             used.mask,
             adu_per_photon=settings.calibration.adu_per_photon,
             offset_adu=settings.calibration.offset_adu,
         )
-        self.book = LabelBook(
+        self.book = LabelStore(
             self.labels_path(), source.first + len(source), self.psocake_path()
         )
 
@@ -104,13 +104,13 @@ class Labelling:
         name = psocake.file_name(run.experiment, run.number)
         return self.labels_path().with_name(name)
 
-    def desk(self) -> Desk:
+    def desk(self) -> LabelSession:
         """Find the shots to offer, with progress, and return the desk to label at."""
         options = self._options
         suggested = options.order == "suggested"
         viewer = self._viewer(suggested)
         offer = viewer.offer(options.at_most, self.book.labels, self._watched)
-        return Desk(
+        return LabelSession(
             offer.shots,
             self.book,
             options.classes,
@@ -140,9 +140,9 @@ class Labelling:
         return f"wrote {path}, version {made.version}: {counts}{RULE_HINT}"
 
     def _write_training(self, path: Path) -> str:
-        counted = self.source.dtype == np.uint16 and self.cropper.calibrated
+        counted = self.source.dtype == np.uint16 and self.preprocessor.calibrated
         shots = by_class(self.book.labels)
-        number = write_training(path, shots, self.source, self.cropper, counted)
+        number = write_training(path, shots, self.source, self.preprocessor, counted)
         return f"wrote {path}: {number} shots"
 
     def _viewer(self, suggested: bool) -> Viewer:
@@ -151,15 +151,15 @@ class Labelling:
             hit_finding = hit_finding.model_copy(update={"enabled": False})
         return Viewer(
             source=self.source,
-            cropper=self.cropper,
+            preprocessor=self.preprocessor,
             hit_finding=hit_finding,
             model=self.model if suggested else None,
         )
 
-    def _adviser(self, offer: Offer) -> Adviser | None:
+    def _adviser(self, offer: Candidates) -> ActiveLearner | None:
         if offer.vectors is None:
             return None
-        return Adviser(offer.vectors, self._options.classes)
+        return ActiveLearner(offer.vectors, self._options.classes)
 
     def _watched(self, ranges: Ranges) -> Iterator[tuple[int, int]]:
         with WorkProgress("looking for hits", len(self.source)) as progress:

@@ -17,7 +17,7 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from specklenn.core.labelling.pictures import SCALES
-from specklenn.core.labelling.session import Desk, DeskView
+from specklenn.core.labelling.session import LabelSession, SessionView
 from specklenn.plugin.terminal_picture import in_colours, in_letters
 
 SMALLEST_SIDE = 16
@@ -34,12 +34,12 @@ c  whole frame, or what the network sees        b  coarser pixels
 l  log, sqrt, linear         q  leave           h  this list, or the picture"""
 
 
-def run(desk: Desk, title: str, keys: TextIO, screen: TextIO) -> int:
+def run(desk: LabelSession, title: str, keys: TextIO, screen: TextIO) -> int:
     """Label until somebody leaves, or the keys end; returns the exit code.
 
     Parameters
     ----------
-    desk : Desk
+    desk : LabelSession
     title : str
         Name of the run.
     keys, screen : text streams
@@ -76,12 +76,12 @@ class LabelTerminal:
 
     Parameters
     ----------
-    desk : Desk
+    desk : LabelSession
     title : str
         Name of the run.
     """
 
-    def __init__(self, desk: Desk, title: str) -> None:
+    def __init__(self, desk: LabelSession, title: str) -> None:
         self._desk = desk
         self._title = title
         self._scale = next(iter(SCALES))
@@ -132,7 +132,7 @@ class LabelTerminal:
         draw = in_colours if console.color_system else in_letters
         return Group(draw(self._desk.picture(side), self._scale), *words)
 
-    def _words(self, view: DeskView) -> list[Text]:
+    def _words(self, view: SessionView) -> list[Text]:
         label = Text(view.label or "no label", "bold reverse" if view.label else "dim")
         first = Text.assemble((f"{self._title}  shot {view.shot}  ", "bold"), label)
         where = f"{view.place} of {view.listed} {view.filter_name}"

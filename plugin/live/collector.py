@@ -13,10 +13,10 @@ from specklenn.plugin.live.outputs import Progress, Publisher, Sink
 from specklenn.plugin.live.report import Report, unpack_report
 from specklenn.plugin.live.run_state import RankState, RunState
 from specklenn.plugin.live.scheduler import Distribution
-from specklenn.plugin.live.swap_coordinator import NoOrders, Orders, Swapping
+from specklenn.plugin.live.swap_coordinator import NoOrders, Orders, SwapCoordinator
 from specklenn.plugin.live.versions import Version
 from specklenn.plugin.parallel.channel import Channel, Kind, Message
-from specklenn.plugin.parallel.clock import Clock, Idler
+from specklenn.plugin.parallel.clock import Backoff, Clock
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ STOP_PATIENCE_S = 2.0
 """How long reports that are under way are awaited after an interruption."""
 
 
-class Every:
+class Periodic:
     """Says when a period is over.
 
     Parameters
@@ -86,14 +86,14 @@ class Collector:
         self._publisher = publisher
         self._progress = progress
         self._clock = clock
-        self._hungry: list[int] = []
+        self._idle_workers: list[int] = []
         self._told_to_stop: set[int] = set()
-        self._publishing = Every(publish_interval_s)
-        self._flushing = Every(1.0)
-        self._drawing = Every(0.2)
+        self._publishing = Periodic(publish_interval_s)
+        self._flushing = Periodic(1.0)
+        self._drawing = Periodic(0.2)
         self._stop_at = np.inf
         self._interrupt_asked = False
-        self._swapping = Swapping(
+        self._swapping = SwapCoordinator(
             orders or NoOrders(), channel, state, clock, self._use
         )
 
@@ -108,7 +108,7 @@ class Collector:
 
     def run(self) -> None:
         """Gather until the run is over, then close the books."""
-        idler = Idler(self._clock)
+        idler = Backoff(self._clock)
         try:
             while not self.finished:
                 idler.after(self.step())
@@ -190,7 +190,7 @@ class Collector:
             case Kind.REPORT:
                 self._accept(message)
             case Kind.REQUEST:
-                self._hungry.append(message.rank)
+                self._idle_workers.append(message.rank)
             case Kind.READY:
                 self._ready(message)
             case Kind.END:
@@ -249,7 +249,9 @@ class Collector:
         self.state.failures.append(
             f"rank {rank.rank} on {rank.host} failed: {rank.failure}"
         )
-        self._hungry = [other for other in self._hungry if other != rank.rank]
+        self._idle_workers = [
+            other for other in self._idle_workers if other != rank.rank
+        ]
         self._distribution.end(rank.rank)
 
     def _note_trouble(self, rank: RankState, trouble: str) -> None:
@@ -263,11 +265,11 @@ class Collector:
         """Give leases to those who asked, as far as there are any."""
         if self.interrupted:
             return
-        while self._hungry:
-            lease = self._distribution.request(self._hungry[0])
+        while self._idle_workers:
+            lease = self._distribution.request(self._idle_workers[0])
             if lease is None:
                 return
-            rank = self._hungry.pop(0)
+            rank = self._idle_workers.pop(0)
             self._channel.send(rank, Kind.LEASE, msgpack.packb(lease))
 
     def _keep_up(self) -> None:

@@ -17,7 +17,7 @@ from specklenn.core.classify import Classifier
 from specklenn.core.errors import DataError
 from specklenn.core.network.checkpoint import Card, Checkpoint, Weights, decode
 from specklenn.core.pipeline import Pipeline
-from specklenn.core.preprocess import Cropper, Preprocessing
+from specklenn.core.preprocess import Preprocessing, Preprocessor
 from specklenn.core.support import SupportSet
 from specklenn.plugin.live.versions import Version
 
@@ -106,24 +106,24 @@ def with_model(pipeline: Pipeline, candidate: Candidate, model: Checkpoint) -> P
         raise DataError(
             f"the model {model.card.name} in use here is not the one that stays"
         )
-    cropper = now.cropper.with_settings(candidate.preprocessing)
+    preprocessor = now.preprocessor.with_settings(candidate.preprocessing)
     supports = SupportSet(
-        frames=_frames(candidate.crops, cropper),
+        frames=_frames(candidate.crops, preprocessor),
         labels=np.array(candidate.labels),
         classes=now.classes,
         origins=candidate.origins,
         version=version.support_version,
     )
-    classifier = Classifier(model, supports, cropper, now.settings, now.device)
-    return pipeline.judging_by(classifier, version.model_version)
+    classifier = Classifier(model, supports, preprocessor, now.settings, now.device)
+    return pipeline.with_classifier(classifier, version.model_version)
 
 
 def _weights(content: bytes, card: str, source: str) -> Weights:
     return Weights(content=content, card=Card.model_validate_json(card), source=source)
 
 
-def _frames(crops: npt.NDArray[Any], cropper: Cropper) -> npt.NDArray[Any]:
+def _frames(crops: npt.NDArray[Any], preprocessor: Preprocessor) -> npt.NDArray[Any]:
     """Put crops back into frames (S, H, W), which are zero elsewhere."""
-    frames = np.zeros((len(crops), *cropper.shape), crops.dtype)
-    frames[(slice(None), *cropper.window)] = crops
+    frames = np.zeros((len(crops), *preprocessor.shape), crops.dtype)
+    frames[(slice(None), *preprocessor.window)] = crops
     return frames

@@ -19,7 +19,7 @@ Lease = tuple[int, int]
 """First shot, and the one behind the last."""
 
 
-class Books:
+class SeenShots:
     """Remembers which shots have a row.
 
     Parameters
@@ -114,7 +114,7 @@ class FileDistribution:
         first: int = 0,
     ) -> None:
         self.expected = shots
-        self._books = Books(first + shots)
+        self._books = SeenShots(first + shots)
         whole = [(first, first + shots)] if shots else []
         self._open: deque[Lease] = deque(whole)
         self._workers = max(workers, 1)
@@ -163,7 +163,7 @@ class LiveDistribution:
 
     def __init__(self, workers: set[int], expected: int = 0) -> None:
         self.expected = expected
-        self._books = Books(expected)
+        self._books = SeenShots(expected)
         self._receiving = set(workers)
 
     @property

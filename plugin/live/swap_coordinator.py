@@ -96,7 +96,7 @@ class NoOrders:
         """Nothing is open."""
 
 
-class Swapping:
+class SwapCoordinator:
     """Brings one order at a time to all workers.
 
     Parameters

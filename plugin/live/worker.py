@@ -12,13 +12,13 @@ import numpy as np
 
 from specklenn.core.data.shots import LiveSource, Shots, ShotSource
 from specklenn.core.errors import EndOfRun, SpecklennError
-from specklenn.core.pipeline import Judged, Pipeline
+from specklenn.core.pipeline import ClassifiedBatch, Pipeline
 from specklenn.core.rows import empty_rows
 from specklenn.plugin.live.feed import ExampleBudget, Feed, LeaseFeed, LiveFeed
 from specklenn.plugin.live.model_update import successor, unpack_candidate
 from specklenn.plugin.live.report import NOTHING, Attached, Report, attach, pack_report
 from specklenn.plugin.parallel.channel import COLLECTOR, Channel, Kind
-from specklenn.plugin.parallel.clock import Clock, Idler
+from specklenn.plugin.parallel.clock import Backoff, Clock
 
 log = logging.getLogger(__name__)
 
@@ -99,11 +99,11 @@ class Worker:
             [name in options.save_classes for name in pipeline.classes]
         )
         self._last_report = clock.monotonic()
-        self._greet(open_source)
+        self._announce_ready(open_source)
 
     def run(self) -> int:
         """Work until the collector says stop; returns the exit code."""
-        idler = Idler(self._clock)
+        idler = Backoff(self._clock)
         while not self.stopped:
             idler.after(self.step())
         self._channel.flush()
@@ -141,7 +141,7 @@ class Worker:
             if self._clock.monotonic() - self._last_report > HEARTBEAT_S:
                 self._heartbeat()
             return worked
-        self._send(self._report(shots, self._pipeline.judge(shots)))
+        self._send(self._report(shots, self._pipeline.classify(shots)))
         return True
 
     @property
@@ -149,7 +149,7 @@ class Worker:
         """Whether to wait for the word to switch: shots of a live stream do not."""
         return self._offered is not None and isinstance(self._feed, LeaseFeed)
 
-    def _greet(self, open_source: Callable[[], ShotSource]) -> None:
+    def _announce_ready(self, open_source: Callable[[], ShotSource]) -> None:
         """Open the source and say that we are ready, or why not."""
         try:
             self._source = open_source()
@@ -203,7 +203,7 @@ class Worker:
             self._offered = None
             self._channel.send(COLLECTOR, Kind.IN_USE, msgpack.packb((number, "")))
 
-    def _report(self, shots: Shots, judged: Judged) -> Report:
+    def _report(self, shots: Shots, judged: ClassifiedBatch) -> Report:
         labels = judged.rows["label"]
         saved = np.flatnonzero((labels >= 0) & self._saved[labels])
         shown = self._budget.choose(labels)
@@ -221,8 +221,8 @@ class Worker:
     ) -> Attached:
         if len(saved) == 0:
             return NOTHING
-        cropper = self._pipeline.classifier.cropper
-        return attach(saved, cropper.calibrate(shots.frames[saved]))
+        preprocessor = self._pipeline.classifier.preprocessor
+        return attach(saved, preprocessor.calibrate(shots.frames[saved]))
 
     def _end(self) -> None:
         """Say once that no more rows will come."""

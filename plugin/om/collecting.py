@@ -13,7 +13,7 @@ from specklenn.plugin.parallel.channel import (
     Kind,
     in_memory_channels,
 )
-from specklenn.plugin.parallel.clock import Clock, Idler
+from specklenn.plugin.parallel.clock import Backoff, Clock
 
 PATIENCE_S = 0.2
 """How long nodes may take to end after an interruption: mpirun kills soon after."""
@@ -67,7 +67,7 @@ class CollectingNode:
         self._made: Collector | None = None
         self._finish = finish
         self._clock = clock
-        self._idler = Idler(clock, SHORTEST_NAP_S, LONGEST_NAP_S)
+        self._idler = Backoff(clock, SHORTEST_NAP_S, LONGEST_NAP_S)
         self._give_up_s: float | None = None
 
     @property

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from specklenn.core.errors import DataError, SpecklennError
 from specklenn.plugin.parallel.channel import COLLECTOR, Channel, Kind, Message
-from specklenn.plugin.parallel.clock import Clock, Idler
+from specklenn.plugin.parallel.clock import Backoff, Clock
 
 Work = Callable[[int], bytes]
 """Makes the result of a block from its number."""
@@ -26,7 +26,7 @@ def work_for_leader(channel: Channel, work: Work, clock: Clock) -> None:
 
     Whatever a block raises is told to the leader, and ends this worker.
     """
-    idler = Idler(clock)
+    idler = Backoff(clock)
     while True:
         message = channel.receive()
         idler.after(message is not None)
@@ -79,7 +79,7 @@ class Team:
         self._channel = channel
         self._workers = workers
         self._own_work = own_work
-        self._idler = Idler(clock)
+        self._idler = Backoff(clock)
         self._done: dict[int, bytes] = {}
         self._next_lease = 0
 

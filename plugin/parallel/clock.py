@@ -35,7 +35,7 @@ class SystemClock:
         time.sleep(seconds)
 
 
-class Idler:
+class Backoff:
     """Sleeps longer the longer there is nothing to do, and never spins.
 
     Parameters

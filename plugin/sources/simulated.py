@@ -73,10 +73,10 @@ class SimulatedSettings(SourceSettings):
 
     def join(self, share: Share) -> SimulatedStream:
         """Make the particles' patterns, and a stream of them."""
-        from specklenn.core.simulation.pools import PooledFactory
+        from specklenn.core.simulation.pools import PooledSimulator
 
         return SimulatedStream(
-            PooledFactory(self.experiment.located(share.place.folder)),
+            PooledSimulator(self.experiment.located(share.place.folder)),
             shots=self.expected_shots,
             rate_hz=self.rate_Hz,
             worker=share.worker,

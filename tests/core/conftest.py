@@ -8,7 +8,7 @@ from specklenn.core.data.dataset_writer import write_dataset
 from specklenn.core.evaluation.labelled_file import LabelledFile
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
 from specklenn.core.network import checkpoint
-from specklenn.core.network.prototype_adapter import Placer
+from specklenn.core.network.prototype_adapter import PrototypeAdapter
 from specklenn.core.network.specklenn2023 import Encoder
 from specklenn.core.preprocess import Preprocessing
 
@@ -74,21 +74,21 @@ def clean_file(tmp_path_factory, beam_stop):
 
 
 @pytest.fixture
-def placer_to():
-    """Make a placer that puts each of the three known kinds at one place."""
+def adapter_to():
+    """Make an adapter that puts each of the three known kinds at one place."""
 
-    def make(places):
-        places = torch.tensor(np.array(places), dtype=torch.float32)
-        size = places.shape[1]
-        placer = Placer(size).eval()
+    def make(prototypes):
+        prototypes = torch.tensor(np.array(prototypes), dtype=torch.float32)
+        size = prototypes.shape[1]
+        adapter = PrototypeAdapter(size).eval()
         with torch.no_grad():
-            for parameter in placer.parameters():
+            for parameter in adapter.parameters():
                 parameter.zero_()
             kinds = torch.eye(3)
-            placer.each.weight[:3, size : size + 3] = kinds
-            placer.together.weight[:3, :3] = kinds
-            placer.place.weight[:, :3] = places.T
-            placer.share.bias.fill_(-100.0)  # nothing of the supports
-        return placer
+            adapter.each.weight[:3, size : size + 3] = kinds
+            adapter.together.weight[:3, :3] = kinds
+            adapter.offset.weight[:, :3] = prototypes.T
+            adapter.share.bias.fill_(-100.0)  # nothing of the supports
+        return adapter
 
     return make

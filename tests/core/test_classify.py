@@ -8,8 +8,8 @@ from specklenn.core.classify import Classifier
 from specklenn.core.distances import Classification
 from specklenn.core.errors import ConfigError
 from specklenn.core.network.compact import CompactEncoder
-from specklenn.core.network.prototype_adapter import placing_of
-from specklenn.core.preprocess import Cropper, Preprocessing
+from specklenn.core.network.prototype_adapter import make_prototype_fn
+from specklenn.core.preprocess import Preprocessing, Preprocessor
 
 
 def test_a_pattern_gets_the_class_whose_supports_are_nearest_on_average(
@@ -55,12 +55,12 @@ def test_a_flat_pattern_gets_no_label_and_no_distance(classifier, draw_shots):
 def test_far_patterns_are_unknown_only_when_rejection_is_on(
     model, supports, mask, draw_shots
 ):
-    cropper = Cropper(model.preprocessing, supports.shape, mask)
+    preprocessor = Preprocessor(model.preprocessing, supports.shape, mask)
     strict = Classification(reject_above_distance=1e-3)
     frames, _ = draw_shots(4)
 
-    rejecting = Classifier(model, supports, cropper, strict).classify(frames[:3])
-    trusting = Classifier(model, supports, cropper).classify(frames[:3])
+    rejecting = Classifier(model, supports, preprocessor, strict).classify(frames[:3])
+    trusting = Classifier(model, supports, preprocessor).classify(frames[:3])
 
     assert set(rejecting.labels) == {"unknown"}
     assert "unknown" not in trusting.labels
@@ -70,9 +70,9 @@ def test_far_patterns_are_unknown_only_when_rejection_is_on(
 def test_the_rule_of_the_settings_gives_the_distances(
     model, supports, mask, draw_shots
 ):
-    cropper = Cropper(model.preprocessing, supports.shape, mask)
+    preprocessor = Preprocessor(model.preprocessing, supports.shape, mask)
     frames, _ = draw_shots(4)
-    nearest = Classifier(model, supports, cropper, Classification(rule="nearest"))
+    nearest = Classifier(model, supports, preprocessor, Classification(rule="nearest"))
 
     found = nearest.classify(frames).distances
 
@@ -84,14 +84,16 @@ def test_the_rule_of_the_settings_gives_the_distances(
 
 
 def test_a_rule_that_is_left_open_is_the_models(model, supports, mask, draw_shots):
-    cropper = Cropper(model.preprocessing, supports.shape, mask)
+    preprocessor = Preprocessor(model.preprocessing, supports.shape, mask)
     frames, _ = draw_shots(4)
     choosy = dataclasses.replace(model, rule="prototype")
 
-    found = Classifier(choosy, supports, cropper).classify(frames).distances
+    found = Classifier(choosy, supports, preprocessor).classify(frames).distances
 
-    prototype = Classifier(model, supports, cropper, Classification(rule="prototype"))
-    papers = Classifier(choosy, supports, cropper, Classification(rule="mean"))
+    prototype = Classifier(
+        model, supports, preprocessor, Classification(rule="prototype")
+    )
+    papers = Classifier(choosy, supports, preprocessor, Classification(rule="mean"))
     np.testing.assert_array_equal(found, prototype.classify(frames).distances)
     assert papers.rule == "mean"
     assert abs(papers.classify(frames).distances - found).max() > 1e-3
@@ -99,7 +101,7 @@ def test_a_rule_that_is_left_open_is_the_models(model, supports, mask, draw_shot
 
 @pytest.fixture
 def placing_model(model):
-    """Return the model with a network of the kind that has a placer."""
+    """Return the model with a network of the kind that has an adapter."""
     torch.manual_seed(2)
     return dataclasses.replace(
         model,
@@ -118,9 +120,9 @@ def test_what_the_model_has_learned_counts_if_it_knows_all_classes(
         names = dict(zip(supports.classes, classes, strict=True))
         labels = np.array([names[label] for label in supports.labels])
         supports = dataclasses.replace(supports, labels=labels, classes=classes)
-    cropper = Cropper(placing_model.preprocessing, supports.shape, mask)
+    preprocessor = Preprocessor(placing_model.preprocessing, supports.shape, mask)
     frames, _ = draw_shots(4)
-    classifier = Classifier(placing_model, supports, cropper)
+    classifier = Classifier(placing_model, supports, preprocessor)
 
     found = classifier.classify(frames).distances
 
@@ -128,8 +130,10 @@ def test_what_the_model_has_learned_counts_if_it_knows_all_classes(
     members = [supports.labels == name for name in supports.classes]
     places = np.array([theirs[own].mean(axis=0, dtype=float) for own in members])
     if all_known:
-        placing = placing_of(placing_model.encoder.placer, supports.classes)
-        places = placing(places, np.array([own.sum() for own in members]))
+        prototype_fn = make_prototype_fn(
+            placing_model.encoder.prototype_adapter, supports.classes
+        )
+        places = prototype_fn(places, np.array([own.sum() for own in members]))
     expected = np.linalg.norm(ours[:, None] - places, axis=2)
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
@@ -137,22 +141,22 @@ def test_what_the_model_has_learned_counts_if_it_knows_all_classes(
 def test_places_are_found_once_for_a_support_set_and_not_for_every_batch(
     placing_model, supports, mask, draw_shots
 ):
-    cropper = Cropper(placing_model.preprocessing, supports.shape, mask)
-    classifier = Classifier(placing_model, supports, cropper)
+    preprocessor = Preprocessor(placing_model.preprocessing, supports.shape, mask)
+    classifier = Classifier(placing_model, supports, preprocessor)
     frames, _ = draw_shots(4)
     before = classifier.classify(frames).distances
 
     with torch.no_grad():
-        placing_model.encoder.placer.place.bias += 1
+        placing_model.encoder.prototype_adapter.offset.bias += 1
 
     np.testing.assert_array_equal(classifier.classify(frames).distances, before)
 
 
 def test_a_crop_that_does_not_fit_the_network_is_refused(model, supports):
-    cropper = Cropper(Preprocessing(crop=64), supports.shape)
+    preprocessor = Preprocessor(Preprocessing(crop=64), supports.shape)
 
     with pytest.raises(ConfigError, match=r"32 pixels a side, the network .* takes 48"):
-        Classifier(model, supports, cropper)
+        Classifier(model, supports, preprocessor)
 
 
 def test_every_support_that_cannot_be_used_is_named(model, supports):
@@ -166,7 +170,7 @@ def test_every_support_that_cannot_be_used_is_named(model, supports):
     )
 
     with pytest.raises(ConfigError) as caught:
-        Classifier(model, spoiled, Cropper(model.preprocessing, supports.shape))
+        Classifier(model, spoiled, Preprocessor(model.preprocessing, supports.shape))
 
     assert [line.split(" cannot")[0] for line in caught.value.problems] == [
         "support: memory 2",

@@ -47,7 +47,7 @@ def test_other_rules_equal_their_definitions_one_by_one(rule):
             assert row[code] == pytest.approx(RULES[rule](distances), abs=1e-6)
 
 
-def placing(means, numbers):
+def prototype_fn(means, numbers):
     """Put classes somewhere that depends on all that is given."""
     return means[::-1] + numbers[:, None]
 
@@ -56,10 +56,10 @@ def test_the_learned_rule_measures_to_where_classes_are_put():
     queries, supports = unit_vectors(7, 0), unit_vectors(5, 1)
     classes = np.array([0, 0, 0, 1, 1])
 
-    found = class_distances(queries, supports, classes, 2, "learned", placing)
+    found = class_distances(queries, supports, classes, 2, "learned", prototype_fn)
 
     means = np.array([supports[classes == code].mean(axis=0) for code in range(2)])
-    placed = placing(means, np.array([3, 2]))
+    placed = prototype_fn(means, np.array([3, 2]))
     expected = np.linalg.norm(queries[:, None] - placed, axis=2)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -81,7 +81,7 @@ def test_other_rules_do_not_ask_for_places(rule):
 
     with_it, without = (
         class_distances(queries, supports, classes, 2, rule, known)
-        for known in (placing, None)
+        for known in (prototype_fn, None)
     )
 
     np.testing.assert_array_equal(with_it, without)

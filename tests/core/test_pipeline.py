@@ -21,7 +21,7 @@ def test_every_shot_gets_one_row_whatever_it_looks_like(pipeline, draw_shots):
     frames[5] = np.zeros((100, 100), np.float32)
     frames[6] = np.full((100, 100), -1e30, np.float32)
 
-    rows = pipeline.judge(batch(frames)).rows
+    rows = pipeline.classify(batch(frames)).rows
 
     assert rows["index"].tolist() == list(range(10, 18))
     assert rows["flags"].tolist() == [
@@ -41,7 +41,7 @@ def test_rows_agree_with_the_classifier(pipeline, draw_shots):
     frames, names = draw_shots(12)
     hits = names != "no-hit"
 
-    rows = pipeline.judge(batch(list(frames), names.tolist())).rows
+    rows = pipeline.classify(batch(list(frames), names.tolist())).rows
 
     expected = pipeline.classifier.classify(frames[hits])
     labels = np.array(pipeline.classes)[rows["label"]]
@@ -63,7 +63,7 @@ def test_shots_without_a_hit_never_reach_the_network(pipeline, draw_shots, monke
         lambda inputs: seen.append(len(inputs)) or embed(inputs),
     )
 
-    rows = pipeline.judge(batch(list(frames))).rows
+    rows = pipeline.classify(batch(list(frames))).rows
 
     assert sum(seen) == int((names != "no-hit").sum()) == 12
     assert np.isnan(rows["distances"][names == "no-hit"]).all()
@@ -74,8 +74,8 @@ def test_a_shot_that_breaks_the_network_is_skipped_and_the_others_are_judged(
 ):
     frames, _ = draw_shots(3)
     embed = pipeline.classifier.embed_inputs
-    poison = pipeline.classifier.cropper.normalise(
-        pipeline.classifier.cropper.crop(frames[1:2]).photons
+    poison = pipeline.classifier.preprocessor.normalise(
+        pipeline.classifier.preprocessor.crop(frames[1:2]).photons
     )
 
     def fragile(inputs):
@@ -85,7 +85,7 @@ def test_a_shot_that_breaks_the_network_is_skipped_and_the_others_are_judged(
 
     monkeypatch.setattr(pipeline.classifier, "embed_inputs", fragile)
 
-    rows = pipeline.judge(batch(list(frames))).rows
+    rows = pipeline.classify(batch(list(frames))).rows
 
     assert rows["flags"].tolist() == [0, Flag.FAILED, 0]
     assert (rows["label"] >= 0).tolist() == [True, False, True]
@@ -97,13 +97,13 @@ def test_frames_of_another_shape_than_the_supports_are_all_skipped(pipeline):
         (90, 90),
     )
 
-    rows = pipeline.judge(shots).rows
+    rows = pipeline.classify(shots).rows
 
     assert (rows["flags"] == Flag.WRONG_SHAPE).all()
 
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_small_batches_work(pipeline, draw_shots, number):
-    judged = pipeline.judge(batch(list(draw_shots(4)[0][:number])))
+    judged = pipeline.classify(batch(list(draw_shots(4)[0][:number])))
 
     assert len(judged.rows) == len(judged.photons) == number

@@ -3,7 +3,7 @@ import pytest
 
 from specklenn.core.errors import ConfigError
 from specklenn.core.flags import Flag
-from specklenn.core.preprocess import Cropper, Preprocessing, prepare
+from specklenn.core.preprocess import Preprocessing, Preprocessor, prepare
 
 
 def frames(number=3, shape=(120, 110), seed=0):
@@ -47,7 +47,7 @@ def test_without_standardising_inputs_are_roots_of_photons_and_nan_where_bad():
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-WHOLE = Preprocessing(crop=64, bin=2, whole_photons=True, standardise=False)
+WHOLE = Preprocessing(crop=64, bin=2, round_photons=True, standardise=False)
 
 
 def test_whole_photons_are_found_again_under_read_noise():
@@ -66,7 +66,7 @@ def test_expected_photons_and_other_units_are_not_rounded_away(level):
     expected = level * np.random.default_rng(4).random((2, 120, 110), np.float32)
     whole = prepare(expected, None, WHOLE).inputs
 
-    plain = WHOLE.model_copy(update={"whole_photons": False})
+    plain = WHOLE.model_copy(update={"round_photons": False})
     np.testing.assert_array_equal(whole, prepare(expected, None, plain).inputs)
 
 
@@ -106,9 +106,11 @@ def test_what_lies_under_the_mask_changes_nothing():
 def test_the_crop_follows_the_beam():
     frame = np.zeros((1, 120, 110), np.float32)
     frame[0, 40, 50] = 5.0
-    cropper = Cropper(Preprocessing(crop=16, bin=1, centre=(40, 50)), (120, 110))
+    preprocessor = Preprocessor(
+        Preprocessing(crop=16, bin=1, centre=(40, 50)), (120, 110)
+    )
 
-    photons = cropper.crop(frame).photons[0]
+    photons = preprocessor.crop(frame).photons[0]
 
     assert photons[8, 8] == 5.0
 
@@ -160,11 +162,11 @@ def test_a_frame_that_is_masked_whole_is_flagged():
 
 
 def test_calibration_turns_adu_into_photons():
-    cropper = Cropper(
+    preprocessor = Preprocessor(
         Preprocessing(), (120, 110), adu_per_photon=20.0, offset_adu=100.0
     )
 
-    photons = cropper.crop(frames() * 20 + 100).photons
+    photons = preprocessor.crop(frames() * 20 + 100).photons
 
     np.testing.assert_allclose(photons, frames()[:, 12:108, 7:103], atol=1e-5)
 
@@ -178,12 +180,12 @@ def test_calibration_turns_adu_into_photons():
 )
 def test_a_crop_outside_the_frame_is_refused(settings, words):
     with pytest.raises(ConfigError, match=words):
-        Cropper(settings, (120, 110))
+        Preprocessor(settings, (120, 110))
 
 
 def test_a_mask_of_another_shape_is_refused():
     with pytest.raises(ConfigError, match=r"mask of shape \(5, 5\)"):
-        Cropper(Preprocessing(), (120, 110), np.zeros((5, 5), bool))
+        Preprocessor(Preprocessing(), (120, 110), np.zeros((5, 5), bool))
 
 
 def test_a_crop_that_is_no_multiple_of_the_bin_is_refused():
@@ -207,7 +209,7 @@ def test_bad_pixels_get_the_photons_of_their_mates_across_the_centre():
     mask = np.zeros((120, 110), bool)
     mask[:60, :55] = True  # upper left of the middle
     symmetric = frames() + frames()[:, ::-1, ::-1]
-    filling = MATES.model_copy(update={"fill_mates": True})
+    filling = MATES.model_copy(update={"fill_friedel_mates": True})
 
     found = prepare(symmetric, mask, filling).inputs
 
@@ -220,10 +222,10 @@ def test_mates_lie_around_the_beam_wherever_it_is():
     mask[45, 57] = True
     frame = frames(1)
     settings = Preprocessing(
-        crop=16, bin=1, scale="linear", centre=(50, 52), fill_mates=True
+        crop=16, bin=1, scale="linear", centre=(50, 52), fill_friedel_mates=True
     )
 
-    found = Cropper(
+    found = Preprocessor(
         settings.model_copy(update={"standardise": False}), (120, 110), mask
     )
 
@@ -234,7 +236,7 @@ def test_mates_lie_around_the_beam_wherever_it_is():
 def test_bad_pixels_whose_mates_are_bad_stay_bad():
     mask = np.zeros((120, 110), bool)
     mask[50:70, 45:65] = True  # the middle, symmetric
-    filling = MATES.model_copy(update={"fill_mates": True})
+    filling = MATES.model_copy(update={"fill_friedel_mates": True})
 
     found = prepare(frames(), mask, filling).inputs
 
@@ -244,7 +246,7 @@ def test_bad_pixels_whose_mates_are_bad_stay_bad():
 def test_mates_change_neither_the_photons_nor_the_flags():
     mask = np.zeros((120, 110), bool)
     mask[:60] = True
-    filling = Preprocessing(fill_mates=True)
+    filling = Preprocessing(fill_friedel_mates=True)
 
     found, plain = (prepare(frames(), mask, s) for s in (filling, Preprocessing()))
 

@@ -10,7 +10,7 @@ import zmq
 from specklenn.core.classify import Classifier
 from specklenn.core.data import labelled_dataset
 from specklenn.core.network import checkpoint
-from specklenn.core.preprocess import Cropper
+from specklenn.core.preprocess import Preprocessor
 from specklenn.core.support import load_supports
 from specklenn.plugin.commands import packaged_configs
 from specklenn.plugin.commands.demo import free_port
@@ -158,11 +158,11 @@ def test_rows_equal_those_of_classifiers_made_from_the_files(rows, folder):
         ((2, 2), "default", fewer),
     ):
         model = checkpoint.load(name)
-        cropper = Cropper(model.preprocessing, supports.shape, hits.mask)
+        preprocessor = Preprocessor(model.preprocessing, supports.shape, hits.mask)
         mine = (saved["model_version"] == pair[0]) & (
             saved["support_version"] == pair[1]
         )
-        classifier = Classifier(model, supports, cropper)
+        classifier = Classifier(model, supports, preprocessor)
         found = classifier.classify(hits.patterns[mine])
         order = [supports.classes.index(name) for name in CLASSES]
         assert mine.sum() > 5

@@ -77,7 +77,7 @@ class PsanaProcess:
         except ConnectionError:
             pass  # the child is gone, which receiving will tell
 
-    def fate(self) -> str:
+    def exit_reason(self) -> str:
         """Say how a child ended that is gone."""
         try:
             code = self._process.wait(END_PATIENCE_S)

@@ -75,11 +75,11 @@ class PsanaRun:
                 return facts
             if message.kind is Kind.MASK and message.frame is not None:
                 self._mask = message.frame.astype(bool)
-        fate = self._psana.fate()
+        exit_reason = self._psana.exit_reason()
         self.close()
         raise DataError(
-            f"{self._job.where}: {fate} when it was opened; its beginning may be "
-            "damaged"
+            f"{self._job.where}: {exit_reason} when it was opened; its beginning "
+            "may be damaged"
         )
 
     def __len__(self) -> int:
@@ -132,18 +132,20 @@ class PsanaRun:
                 yield message
                 start += 1
             if start < stop:
-                yield Message(kind=Kind.LOST, text=self._bury())
+                yield Message(kind=Kind.LOST, text=self._restart())
                 start += 1
 
-    def _bury(self) -> str:
+    def _restart(self) -> str:
         """Start psana again that has ended; returns how it ended."""
-        fate = self._psana.fate()
+        exit_reason = self._psana.exit_reason()
         self.close()
         self._deaths += 1
         if self._deaths > MOST_DEATHS:
-            raise DataError(f"{self._job.where}: {fate}, {self._deaths} times by now")
+            raise DataError(
+                f"{self._job.where}: {exit_reason}, {self._deaths} times by now"
+            )
         self._start()
-        return fate
+        return exit_reason
 
     def _receive(self) -> Message | None:
         """Return psana's next message; None if it is gone."""

@@ -38,7 +38,7 @@ class Psana(Protocol):
     def receive(self) -> Message | None:
         """Wait for a message; None if it is gone."""
 
-    def fate(self) -> str:
+    def exit_reason(self) -> str:
         """Say how it ended."""
 
     def kill(self) -> None:
@@ -100,7 +100,7 @@ class PsanaStream:
         self._options = options
         self._clock = clock
         self._watch = StreamWatch(options.where, options.trouble_after_s, clock)
-        self._unseen = Unseen(REMEMBERED)
+        self._unseen = DuplicateFilter(REMEMBERED)
         self._losses = Losses(options.where)
         self._waiting: deque[Message] = deque()
         self._taken = 0
@@ -217,15 +217,15 @@ class PsanaStream:
         if longest is not None and self._watch.silent_s > longest:
             raise EndOfRun
         if self._inbox.ended:
-            self._bury(self._psana.fate())
+            self._restart(self._psana.exit_reason())
         elif self._clock.monotonic() > self._restart_s:
             self._start_again()
 
-    def _bury(self, fate: str) -> None:
+    def _restart(self, exit_reason: str) -> None:
         self._deaths += 1
         if not self._options.restartable or self._deaths > MOST_DEATHS:
-            raise DataError(f"{self._options.where}: {fate}")
-        log.warning("%s: %s; it is started again", self._options.where, fate)
+            raise DataError(f"{self._options.where}: {exit_reason}")
+        log.warning("%s: %s; it is started again", self._options.where, exit_reason)
         self._renew()
 
     def _start_again(self) -> None:
@@ -248,7 +248,7 @@ class PsanaStream:
         self._join()
 
 
-class Unseen:
+class DuplicateFilter:
     """Knows the last timestamps, so that none is taken twice.
 
     Parameters

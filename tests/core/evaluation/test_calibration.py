@@ -7,8 +7,8 @@ from specklenn.core.distances import softmax_scores
 from specklenn.core.evaluation.calibration import (
     TEMPERATURES,
     fit_temperature,
+    nll,
     reliability,
-    surprise,
 )
 
 
@@ -53,7 +53,7 @@ def test_surprise_is_the_mean_logarithm_of_the_right_score():
 
     expected = -np.log(scores[np.arange(50), codes]).mean()
 
-    assert surprise(distances, codes, 0.3) == pytest.approx(expected, rel=1e-5)
+    assert nll(distances, codes, 0.3) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_few_shots_without_an_error_do_not_make_scores_certain():

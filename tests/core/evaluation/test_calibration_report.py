@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from specklenn.core.evaluation.calibration_report import (
+    auroc,
     measure_confidence,
-    probability_of_order,
 )
 
 CLASSES = ("single-hit", "multi-hit")
@@ -40,8 +40,8 @@ def confidence(embedded):
 
 
 def test_strangers_are_told_by_distance_if_they_lie_elsewhere(confidence):
-    assert confidence.strangers["ice"] == 1.0
-    assert confidence.strangers["twin"] == pytest.approx(0.5, abs=0.1)
+    assert confidence.ood_auroc["ice"] == 1.0
+    assert confidence.ood_auroc["twin"] == pytest.approx(0.5, abs=0.1)
 
 
 def test_all_queries_of_all_draws_are_in_the_diagram(confidence):
@@ -49,7 +49,7 @@ def test_all_queries_of_all_draws_are_in_the_diagram(confidence):
     assert confidence.temperature == 0.1
 
 
-def test_places_lie_towards_strangers_or_away(embedded, placer_to):
+def test_places_lie_towards_strangers_or_away(embedded, adapter_to):
     ice = 10 * np.eye(6)[2]
     measured = [
         measure_confidence(
@@ -60,12 +60,12 @@ def test_places_lie_towards_strangers_or_away(embedded, placer_to):
             classes=CLASSES,
             rule="learned",
             temperature=0.1,
-            placer=placer_to([place] * 3),
+            adapter=adapter_to([place] * 3),
         )
         for place in (ice, -ice)
     ]
 
-    assert [found.strangers["ice"] for found in measured] == [0.0, 1.0]
+    assert [found.ood_auroc["ice"] for found in measured] == [0.0, 1.0]
 
 
 def test_the_probability_of_order_is_that_of_all_pairs():
@@ -74,4 +74,4 @@ def test_the_probability_of_order_is_that_of_all_pairs():
 
     pairs = [(h > least) + 0.5 * (h == least) for least in low for h in high]
 
-    assert probability_of_order(low, high) == pytest.approx(np.mean(pairs))
+    assert auroc(low, high) == pytest.approx(np.mean(pairs))

@@ -11,7 +11,7 @@ from specklenn.core.evaluation.classifiers import (
 from specklenn.core.evaluation.draws import draw_samples
 from specklenn.core.evaluation.few_shot import evaluate, group_rows, summarise
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
-from specklenn.core.network.prototype_adapter import Placer, placing_of
+from specklenn.core.network.prototype_adapter import PrototypeAdapter, make_prototype_fn
 
 TWO = (SINGLE_HIT, MULTI_HIT)
 
@@ -42,8 +42,8 @@ def test_the_rules_are_the_models_own_the_papers_and_prototypes():
 def test_a_model_has_exactly_the_scores_of_specklenn_evaluate(shots, seed, own):
     vectors, labels, names = embedded()
     torch.manual_seed(7)
-    placer = Placer(6)
-    method = embedding_method("a", vectors, own, placing_of(placer, TWO))
+    adapter = PrototypeAdapter(6)
+    method = embedding_method("a", vectors, own, make_prototype_fn(adapter, TWO))
     samples = draw_samples(group_rows(labels, names), shots, draws=3, seed=seed)
 
     scores = {name: score_sample(method, draws) for name, draws in samples.items()}
@@ -58,7 +58,7 @@ def test_a_model_has_exactly_the_scores_of_specklenn_evaluate(shots, seed, own):
             draws=3,
             seed=seed,
             rule=rule,
-            placer=placer,
+            adapter=adapter,
         )
         assert found == wanted[str(shots)]
 

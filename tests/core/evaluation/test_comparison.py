@@ -16,7 +16,7 @@ from specklenn.core.evaluation.comparison import (
     see_file,
 )
 from specklenn.core.evaluation.labelled_file import LabelledFile
-from specklenn.core.evaluation.measurement import Conditions
+from specklenn.core.evaluation.measurement import EvaluationSettings
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
 from specklenn.core.network.embed import embed
 from specklenn.core.preprocess import Preprocessing, prepare
@@ -103,7 +103,7 @@ def test_a_file_that_no_model_can_judge_is_refused(shots, mask, models, tmp_path
 
 def test_models_have_exactly_the_scores_of_specklenn_evaluate(file, models):
     pytest.importorskip("sklearn")
-    conditions = Conditions(shots=(1, 5), draws=2, seed=4)
+    conditions = EvaluationSettings(shots=(1, 5), draws=2, seed=4)
     seen = see_file(file, models)
     methods = make_methods(seen, models, None, conditions)[: len(models)]
 
@@ -119,7 +119,7 @@ def test_models_have_exactly_the_scores_of_specklenn_evaluate(file, models):
 
 def test_every_method_gets_the_same_supports_and_queries(file, models):
     pytest.importorskip("sklearn")
-    conditions = Conditions(shots=(1, 5), draws=2)
+    conditions = EvaluationSettings(shots=(1, 5), draws=2)
     seen = see_file(file, models)
     asked: dict[str, list] = {"a": [], "b": []}
 
@@ -145,12 +145,12 @@ def test_numbers_of_shots_that_the_data_do_not_allow_are_told(file, models):
     seen = see_file(file, models)
     method = embedding_method("a", np.eye(40, dtype=np.float32), "mean")
 
-    found = compare(seen, [method], Conditions(shots=(5, 20), draws=1))
+    found = compare(seen, [method], EvaluationSettings(shots=(5, 20), draws=1))
 
     assert [set(by_shots) for by_shots in found.scores.values()] == [{"5"}, {"5"}]
     assert found.left_out == ("20 supports: no sample has 21 patterns of every class",)
     with pytest.raises(DataError, match=r"20 supports: .*; 30 supports"):
-        compare(seen, [method], Conditions(shots=(20, 30)))
+        compare(seen, [method], EvaluationSettings(shots=(20, 30)))
 
 
 def test_training_shows_as_many_patterns_of_joined_classes(model):
@@ -166,10 +166,10 @@ def test_training_shows_as_many_patterns_of_joined_classes(model):
 
 
 def see_of(labels, inputs):
-    from specklenn.core.evaluation.comparison import Seen
+    from specklenn.core.evaluation.comparison import PreparedFile
 
     names = np.full(len(labels), f"sample {inputs[0]}")
-    return Seen(
+    return PreparedFile(
         labels=labels, names=names, inputs={Preprocessing(): inputs}, photons=inputs
     )
 

@@ -126,7 +126,7 @@ def test_anything_else_is_found_by_its_nearest_support_and_not_by_the_mean_one()
     assert mean["10"]["accuracy"] < 1.0
 
 
-def test_places_tell_classes_whose_only_support_misleads(placer_to):
+def test_places_tell_classes_whose_only_support_misleads(adapter_to):
     """Apart along an axis that a single support hides behind two others."""
     random = np.random.default_rng(0)
     labels = np.tile([SINGLE_HIT, MULTI_HIT], 200)
@@ -134,16 +134,16 @@ def test_places_tell_classes_whose_only_support_misleads(placer_to):
     vectors = random.normal(size=(400, 3)) * [1.0, 1.0, 0.1]
     vectors[:, 2] += np.where(labels == SINGLE_HIT, 0.4, -0.4)
     vectors = np.float32(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
-    placer = placer_to([[0, 0, 1], [0, 0, -1], [0, 0, 0]])
+    adapter = adapter_to([[0, 0, 1], [0, 0, -1], [0, 0, 0]])
 
     def accuracy(rule, known):
         scores = evaluate(
-            vectors, labels, names, shots=(1,), draws=20, rule=rule, placer=known
+            vectors, labels, names, shots=(1,), draws=20, rule=rule, adapter=known
         )
         return scores["1"]["accuracy"]
 
-    assert accuracy("learned", placer) > accuracy("prototype", placer) + 0.05
-    assert accuracy("learned", None) == accuracy("prototype", placer)
+    assert accuracy("learned", adapter) > accuracy("prototype", adapter) + 0.05
+    assert accuracy("learned", None) == accuracy("prototype", adapter)
 
 
 def test_a_third_class_can_be_asked_for_and_must_be_there():

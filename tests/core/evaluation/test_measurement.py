@@ -4,7 +4,11 @@ import pytest
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.evaluation.few_shot import evaluate
 from specklenn.core.evaluation.labelled_file import Embedded
-from specklenn.core.evaluation.measurement import Conditions, check_classes, measure
+from specklenn.core.evaluation.measurement import (
+    EvaluationSettings,
+    check_classes,
+    measure,
+)
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
 
 
@@ -19,7 +23,7 @@ def embedded():
 
 
 def test_what_the_data_allow_is_measured_and_the_rest_named(embedded):
-    found = measure(embedded, Conditions(shots=(1, 5, 20), seed=3))
+    found = measure(embedded, EvaluationSettings(shots=(1, 5, 20), seed=3))
 
     alone = evaluate(
         embedded.embeddings, embedded.labels, embedded.names, shots=(1, 5), seed=3
@@ -29,7 +33,7 @@ def test_what_the_data_allow_is_measured_and_the_rest_named(embedded):
 
 
 def test_patterns_are_counted_by_sample_and_class(embedded):
-    found = measure(embedded, Conditions(shots=(1,)))
+    found = measure(embedded, EvaluationSettings(shots=(1,)))
 
     assert found.patterns == {
         "a": {SINGLE_HIT: 4, MULTI_HIT: 4},
@@ -42,7 +46,7 @@ def test_patterns_are_counted_by_sample_and_class(embedded):
     ("shots", "main"), [((1, 3, 5), 3), ((5, 1), 5), ((2,), 2), ((1, 3, 20), 3)]
 )
 def test_the_middle_number_of_shots_is_shown_where_one_is(embedded, shots, main):
-    found = measure(embedded, Conditions(shots=shots))
+    found = measure(embedded, EvaluationSettings(shots=shots))
 
     assert found.main_shots == main
     assert found.main == found.scores[str(main)]
@@ -50,7 +54,7 @@ def test_the_middle_number_of_shots_is_shown_where_one_is(embedded, shots, main)
 
 def test_nothing_to_measure_is_refused(embedded):
     with pytest.raises(DataError, match=r"10 supports: .*; 20 supports: "):
-        measure(embedded, Conditions(shots=(10, 20)))
+        measure(embedded, EvaluationSettings(shots=(10, 20)))
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_a_network_that_got_worse_is_not_kept(adapt, untrained):
     kept = adapted.encoder.state_dict()
 
     assert not adapted.tuned
-    assert adapted.after.surprise > adapted.before.surprise
+    assert adapted.after.nll > adapted.before.nll
     assert all((kept[name] == tensor).all() for name, tensor in first.items())
 
 
@@ -127,7 +127,7 @@ def test_the_supports_carry_the_area(adapt):
     files = next_version(adaptation.output)
     write_model(files, adaptation, adapting, adapted)
 
-    mask = Classifier.load(files.weights, files.supports).cropper.mask
+    mask = Classifier.load(files.weights, files.supports).preprocessor.mask
 
     seen = np.zeros((32, 32), bool)
     seen[16:, 16:] = True

@@ -8,7 +8,7 @@ from specklenn.core.evaluation.labelled_file import LabelledFile, embed_file
 from specklenn.core.labelling.active_learning import (
     PER_CLASS,
     UNCERTAIN_SHARE,
-    Adviser,
+    ActiveLearner,
     pair_distances,
 )
 from specklenn.core.network import checkpoint
@@ -49,7 +49,7 @@ def test_the_representative_shot_is_the_one_that_a_loop_finds(number_seen):
     labels[:number_seen] = truth[:number_seen]
     seen = list(range(number_seen))
 
-    found = Adviser(vectors, CLASSES).suggest(labels, passed)
+    found = ActiveLearner(vectors, CLASSES).suggest(labels, passed)
 
     gains = {i: gain(vectors, seen, i) for i in range(number_seen, 60)}
     assert found.position == max(gains, key=gains.get)
@@ -62,7 +62,7 @@ def test_the_uncertain_shot_is_the_one_that_a_loop_finds():
     labels[seen] = truth[seen]
     means = [vectors[[i for i in seen if truth[i] == n]].mean(axis=0) for n in CLASSES]
 
-    found = Adviser(vectors, CLASSES, "prototype").suggest(labels, passed)
+    found = ActiveLearner(vectors, CLASSES, "prototype").suggest(labels, passed)
 
     margins = {}
     for i in set(range(200)).difference(seen):
@@ -77,7 +77,7 @@ def test_the_uncertain_shot_is_the_one_that_a_loop_finds():
 def test_what_was_labelled_or_passed_by_is_never_suggested_again():
     vectors, truth = embedded(40, seed=4)
     labels, passed = no_labels(40)
-    adviser = Adviser(vectors, CLASSES)
+    adviser = ActiveLearner(vectors, CLASSES)
     met = []
     for turn in range(40):
         position = adviser.suggest(labels, passed).position
@@ -94,7 +94,7 @@ def test_a_class_that_never_occurs_does_not_stop_the_search_for_doubtful_shots()
     kept = truth != "non-sample-hit"
     vectors, truth = vectors[kept], truth[kept]
     labels, passed = no_labels(len(truth))
-    adviser = Adviser(vectors, CLASSES)
+    adviser = ActiveLearner(vectors, CLASSES)
     reasons = []
     for _ in range(14):
         found = adviser.suggest(labels, passed)
@@ -112,7 +112,7 @@ def test_shots_that_nobody_could_judge_count_as_seen_but_make_no_class():
     labels, passed = no_labels(100)
     labels[:20] = "unknown"
     labels[20:30] = "no-hit"
-    adviser = Adviser(vectors, CLASSES)
+    adviser = ActiveLearner(vectors, CLASSES)
 
     assert adviser.suggest(labels, passed).position >= 30
     assert adviser.guess(50, labels) == ""
@@ -123,7 +123,7 @@ def test_the_guess_is_the_class_of_the_nearest_mean_of_the_other_labels():
     labels, _ = no_labels(100)
     labels[:30] = truth[:30]
     labels[0] = "multi-hit" if truth[0] != "multi-hit" else "single-hit"
-    adviser = Adviser(vectors, CLASSES, "prototype")
+    adviser = ActiveLearner(vectors, CLASSES, "prototype")
 
     others = range(1, 30)
     means = {
@@ -141,7 +141,7 @@ def test_classes_of_older_labels_take_part_even_if_they_are_not_named_now():
     labels[truth == "multi-hit"] = "multi-hit"
     position = int(np.flatnonzero(truth == "single-hit")[0])
 
-    assert Adviser(vectors, ("multi-hit",)).guess(position, labels) == "drop"
+    assert ActiveLearner(vectors, ("multi-hit",)).guess(position, labels) == "drop"
 
 
 def test_distances_between_pairs_are_those_of_numpy():
@@ -165,7 +165,7 @@ def accuracy(vectors, truth, labelled):
 
 def suggested_shots(vectors, truth, number):
     labels, passed = no_labels(len(truth))
-    adviser = Adviser(vectors, CLASSES)
+    adviser = ActiveLearner(vectors, CLASSES)
     found = []
     for _ in range(number):
         found.append(adviser.suggest(labels, passed).position)

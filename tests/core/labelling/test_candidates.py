@@ -5,7 +5,7 @@ from specklenn.core.data.shots import InMemorySource
 from specklenn.core.errors import DataError
 from specklenn.core.hitfinder import HitFinding
 from specklenn.core.labelling.candidates import Viewer
-from specklenn.core.preprocess import Cropper, Preprocessing
+from specklenn.core.preprocess import Preprocessing, Preprocessor
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def view(draw_shots, mask):
     def make(model=None, **hit_finding):
         return Viewer(
             source=InMemorySource(list(frames), names.tolist()),
-            cropper=Cropper(Preprocessing(), mask.shape, mask),
+            preprocessor=Preprocessor(Preprocessing(), mask.shape, mask),
             hit_finding=HitFinding(**hit_finding),
             model=model,
         )

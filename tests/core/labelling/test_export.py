@@ -7,7 +7,7 @@ from specklenn.core.data import labelled_dataset
 from specklenn.core.data.shots import InMemorySource
 from specklenn.core.errors import DataError
 from specklenn.core.labelling.export import by_class, write_supports, write_training
-from specklenn.core.preprocess import Cropper, Preprocessing
+from specklenn.core.preprocess import Preprocessing, Preprocessor
 from specklenn.core.support import load_supports
 
 LABELS = {8: "single-hit", 1: "drop", 2: "no-hit", 4: "single-hit", 0: "unknown"}
@@ -67,11 +67,11 @@ def test_training_data_are_the_labelled_hits_in_photons(
     draw_shots, mask, tmp_path, counted, dtype
 ):
     frames, _ = draw_shots(12)
-    cropper = Cropper(Preprocessing(), mask.shape, mask)
+    preprocessor = Preprocessor(Preprocessing(), mask.shape, mask)
     source = InMemorySource(list(frames))
 
     number = write_training(
-        tmp_path / "t.h5", by_class(LABELS), source, cropper, counted
+        tmp_path / "t.h5", by_class(LABELS), source, preprocessor, counted
     )
 
     made = labelled_dataset.read_dataset(tmp_path / "t.h5")
@@ -84,9 +84,9 @@ def test_training_data_are_the_labelled_hits_in_photons(
 
 def test_without_labels_there_are_no_training_data(draw_shots, mask, tmp_path):
     frames, _ = draw_shots(4)
-    cropper = Cropper(Preprocessing(), mask.shape, mask)
+    preprocessor = Preprocessor(Preprocessing(), mask.shape, mask)
 
     with pytest.raises(DataError, match="no labels of hits"):
         write_training(
-            tmp_path / "t.h5", {}, InMemorySource(list(frames)), cropper, True
+            tmp_path / "t.h5", {}, InMemorySource(list(frames)), preprocessor, True
         )

@@ -5,7 +5,7 @@ import pytest
 
 from specklenn.core.errors import DataError
 from specklenn.core.labelling.label_file import read_labels, write_labels
-from specklenn.core.labelling.label_store import LabelBook, merged
+from specklenn.core.labelling.label_store import LabelStore, merged
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def psocake_path(tmp_path):
 
 
 def test_every_change_is_on_disk_before_the_next(path):
-    book = LabelBook(path, 100)
+    book = LabelStore(path, 100)
 
     book.set(3, "single-hit")
     assert read_labels(path, 100) == {3: "single-hit"}
@@ -30,7 +30,7 @@ def test_every_change_is_on_disk_before_the_next(path):
 
 
 def test_undo_takes_changes_back_in_turn(path):
-    book = LabelBook(path, 100)
+    book = LabelStore(path, 100)
     book.set(1, "single-hit")
     book.set(1, "multi-hit")
     book.set(2, "no-hit")
@@ -42,16 +42,16 @@ def test_undo_takes_changes_back_in_turn(path):
 
 
 def test_a_later_sitting_goes_on_and_undoes_nothing_of_the_first(path):
-    LabelBook(path, 100).set(1, "single-hit")
+    LabelStore(path, 100).set(1, "single-hit")
 
-    book = LabelBook(path, 100)
+    book = LabelStore(path, 100)
 
     assert book.label_of(1) == "single-hit"
     assert book.undo() is None
 
 
 def test_a_changed_label_counts_as_given_last(path):
-    book = LabelBook(path, 100)
+    book = LabelStore(path, 100)
     book.set(1, "single-hit")
     book.set(2, "single-hit")
     book.set(1, "multi-hit")
@@ -60,7 +60,7 @@ def test_a_changed_label_counts_as_given_last(path):
 
 
 def test_counts_name_every_class_even_without_labels(path):
-    book = LabelBook(path, 100)
+    book = LabelStore(path, 100)
     book.set(1, "drop")
     book.set(2, "drop")
 
@@ -70,7 +70,7 @@ def test_counts_name_every_class_even_without_labels(path):
 def test_labels_of_psocake_are_taken_over_and_kept_up(path, psocake_path):
     psocake_path.write_text('{"5": "1", "6": "3"}')
 
-    book = LabelBook(path, 100, psocake_path)
+    book = LabelStore(path, 100, psocake_path)
     book.set(7, "non-sample-hit")
 
     assert read_labels(path, 100) == {
@@ -90,7 +90,7 @@ def test_where_psocake_disagrees_the_file_written_last_is_right(
     os.utime(path, ns=(10**9, 10**9))
     os.utime(psocake_path, ns=(10**9 + 1 if newer else 1, 10**9 + 1 if newer else 1))
 
-    book = LabelBook(path, 100, psocake_path)
+    book = LabelStore(path, 100, psocake_path)
 
     assert book.labels == {1: right, 2: "non-sample-hit"}
 
@@ -100,7 +100,7 @@ def test_psocake_cannot_take_a_name_away_that_it_does_not_know():
 
 
 def test_two_people_at_once_lose_nothing(path):
-    first, second = LabelBook(path, 100), LabelBook(path, 100)
+    first, second = LabelStore(path, 100), LabelStore(path, 100)
 
     first.set(1, "single-hit")
     second.set(2, "multi-hit")
@@ -117,7 +117,7 @@ def test_two_people_at_once_lose_nothing(path):
 
 
 def test_what_could_not_be_saved_is_saved_with_the_next_label(path):
-    book = LabelBook(path, 100)
+    book = LabelStore(path, 100)
     path.parent.chmod(0o755)
     blocked = path.with_name(f"{path.name}.part")
     blocked.mkdir()

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from specklenn.core.errors import ConfigError
-from specklenn.core.labelling.active_learning import Adviser
-from specklenn.core.labelling.label_store import LabelBook
-from specklenn.core.labelling.session import Desk, label_keys
+from specklenn.core.labelling.active_learning import ActiveLearner
+from specklenn.core.labelling.label_store import LabelStore
+from specklenn.core.labelling.session import LabelSession, label_keys
 
 CLASSES = ("single-hit", "multi-hit", "non-sample-hit")
 SHOTS = np.arange(10, 30, 2)
@@ -16,12 +16,12 @@ def draw(shot, whole):
 
 @pytest.fixture
 def book(tmp_path):
-    return LabelBook(tmp_path / "a.json", 100)
+    return LabelStore(tmp_path / "a.json", 100)
 
 
 @pytest.fixture
 def in_order(book):
-    return Desk(SHOTS, book, CLASSES, draw)
+    return LabelSession(SHOTS, book, CLASSES, draw)
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def suggested(book):
     random = np.random.default_rng(0)
     vectors = random.standard_normal((len(SHOTS), 8)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return Desk(SHOTS, book, CLASSES, draw, Adviser(vectors, CLASSES))
+    return LabelSession(SHOTS, book, CLASSES, draw, ActiveLearner(vectors, CLASSES))
 
 
 def test_a_label_is_saved_and_the_next_shot_shown(in_order, book):
@@ -97,7 +97,7 @@ def test_the_filter_walks_through_one_class_after_another(in_order):
 
 
 def test_a_filter_that_no_shot_passes_shows_all_and_says_so(book):
-    desk = Desk(SHOTS, book, CLASSES, draw, start="drop")
+    desk = LabelSession(SHOTS, book, CLASSES, draw, start="drop")
 
     assert desk.view().filter_name == "all"
     assert desk.view().message == "no shot is drop; all are shown"

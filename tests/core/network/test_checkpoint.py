@@ -11,7 +11,7 @@ from specklenn.core.evaluation.few_shot import TWO_WAY
 from specklenn.core.network import checkpoint
 from specklenn.core.network.checkpoint import Card
 from specklenn.core.network.compact import CompactEncoder
-from specklenn.core.network.prototype_adapter import placing_of
+from specklenn.core.network.prototype_adapter import make_prototype_fn
 from specklenn.core.preprocess import Preprocessing
 
 
@@ -53,12 +53,14 @@ def test_the_placer_is_stored_with_the_network_and_may_be_lost(tmp_path, model):
 
     def loaded():
         checkpoint.save(path, encoder, preprocessing, model.card, "learned")
-        return checkpoint.load(path).encoder.placer
+        return checkpoint.load(path).encoder.prototype_adapter
 
-    placings = [placing_of(one, TWO_WAY) for one in (encoder.placer, loaded())]
-    ours, theirs = (placing(means, numbers) for placing in placings)
+    placings = [
+        make_prototype_fn(one, TWO_WAY) for one in (encoder.prototype_adapter, loaded())
+    ]
+    ours, theirs = (prototype_fn(means, numbers) for prototype_fn in placings)
     np.testing.assert_allclose(theirs, ours, atol=2e-3)
-    encoder.placer = None
+    encoder.prototype_adapter = None
     assert loaded() is None
 
 

@@ -15,15 +15,15 @@ def test_embeddings_are_unit_vectors():
 
 
 def test_it_has_about_a_third_of_the_weights_of_the_papers_network():
-    """Convolutions, normalisations (scale, shift), modulations, rest, placer."""
+    """Convolutions, normalisations (scale, shift), modulations, rest, adapter."""
     layers = [(4, 32, 5), (32, 48, 3), (48, 96, 3), (96, 48, 3)]
     filters = sum(a * b * side**2 + 2 * b for a, b, side in layers)
     first, of_32 = 2 * 32 + 32, 32 + 1
     modulations = sum(first + of_32 * 2 * b for _, b, _ in layers)
     level = first + of_32 * 32
     hidden = (48 * 6 * 6 + 32) * 384 + 2 * 384
-    placer = 132 * 160 + 160 + 320 * 160 + 160 + 160 + 1 + 160 * 128 + 128
-    expected = filters + modulations + level + hidden + 384 * 128 + 128 + placer
+    adapter = 132 * 160 + 160 + 320 * 160 + 160 + 160 + 1 + 160 * 128 + 128
+    expected = filters + modulations + level + hidden + 384 * 128 + 128 + adapter
 
     number = sum(p.numel() for p in CompactEncoder(48).parameters())
     papers = sum(p.numel() for p in Encoder(48).parameters())

@@ -4,40 +4,40 @@ import torch
 
 from specklenn.core.network.prototype_adapter import (
     MOST_SUPPORTS,
-    Placer,
-    kinds_of,
-    placing_of,
+    PrototypeAdapter,
+    encode_classes,
+    make_prototype_fn,
 )
 
 THREE = ("single-hit", "multi-hit", "non-sample-hit")
 
 
 @pytest.fixture
-def placer():
+def adapter():
     torch.manual_seed(0)
-    return Placer(8).eval()
+    return PrototypeAdapter(8).eval()
 
 
 def test_a_class_is_told_by_its_kind_and_a_joined_one_by_both():
-    found = kinds_of(("multi-hit", "single-hit", "single-hit+non-sample-hit"))
+    found = encode_classes(("multi-hit", "single-hit", "single-hit+non-sample-hit"))
 
     assert found.tolist() == [[0, 1, 0], [1, 0, 0], [1, 0, 1]]
 
 
 @pytest.mark.parametrize("classes", [("single-hit", "ice"), ("single-hit+ice",)])
-def test_with_a_class_that_is_not_known_none_is_placed(placer, classes):
-    assert kinds_of(classes) is None
-    assert placing_of(placer, classes) is None
+def test_with_a_class_that_is_not_known_none_is_placed(adapter, classes):
+    assert encode_classes(classes) is None
+    assert make_prototype_fn(adapter, classes) is None
 
 
 def test_a_network_without_a_placer_places_nothing():
-    assert placing_of(None, THREE) is None
+    assert make_prototype_fn(None, THREE) is None
 
 
-def test_places_are_those_of_the_layers_worked_out_by_hand(placer):
+def test_places_are_those_of_the_layers_worked_out_by_hand(adapter):
     random = np.random.default_rng(0)
     means, numbers = random.normal(size=(3, 8)), np.array([1, 5, 40])
-    weights = {name: value.numpy() for name, value in placer.state_dict().items()}
+    weights = {name: value.numpy() for name, value in adapter.state_dict().items()}
 
     def layer(name, values):
         return weights[f"{name}.weight"] @ values + weights[f"{name}.bias"]
@@ -47,7 +47,7 @@ def test_places_are_those_of_the_layers_worked_out_by_hand(placer):
         for mean, kind, number in zip(means, np.eye(3), numbers, strict=True)
     ]
 
-    found = placing_of(placer, THREE)(means, numbers)
+    found = make_prototype_fn(adapter, THREE)(means, numbers)
 
     for own in range(3):
         others = sum(seen[other] for other in range(3) if other != own)
@@ -57,22 +57,24 @@ def test_places_are_those_of_the_layers_worked_out_by_hand(placer):
         np.testing.assert_allclose(found[own], expected, atol=1e-5)
 
 
-def test_the_order_of_the_classes_does_not_matter(placer):
+def test_the_order_of_the_classes_does_not_matter(adapter):
     means, numbers = np.random.default_rng(1).normal(size=(3, 8)), np.array([1, 2, 3])
 
-    found = placing_of(placer, THREE)(means, numbers)
-    turned = placing_of(placer, THREE[::-1])(means[::-1].copy(), numbers[::-1].copy())
+    found = make_prototype_fn(adapter, THREE)(means, numbers)
+    turned = make_prototype_fn(adapter, THREE[::-1])(
+        means[::-1].copy(), numbers[::-1].copy()
+    )
 
     np.testing.assert_allclose(turned[::-1], found, atol=1e-6)
 
 
-def test_a_placing_stays_as_it_is_when_the_network_learns_on(placer):
-    placing, means = placing_of(placer, THREE), np.ones((3, 8))
-    before = placing(means, np.full(3, 5))
+def test_a_placing_stays_as_it_is_when_the_network_learns_on(adapter):
+    prototype_fn, means = make_prototype_fn(adapter, THREE), np.ones((3, 8))
+    before = prototype_fn(means, np.full(3, 5))
 
     with torch.no_grad():
-        placer.place.bias += 1
+        adapter.offset.bias += 1
 
-    np.testing.assert_array_equal(placing(means, np.full(3, 5)), before)
-    again = placing_of(placer, THREE)(means, np.full(3, 5))
+    np.testing.assert_array_equal(prototype_fn(means, np.full(3, 5)), before)
+    again = make_prototype_fn(adapter, THREE)(means, np.full(3, 5))
     np.testing.assert_allclose(again, before + 1, atol=1e-6)

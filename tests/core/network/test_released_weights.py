@@ -12,7 +12,7 @@ from specklenn.core.network import checkpoint
 from specklenn.core.network.embed import embed
 from specklenn.core.preprocess import prepare
 from specklenn.core.simulation.experiment import Experiment, Procedural
-from specklenn.core.simulation.simulator import Factory, PerClass
+from specklenn.core.simulation.simulator import PerClass, ShotSimulator
 
 THREE = (SINGLE_HIT, MULTI_HIT, NON_SAMPLE_HIT)
 
@@ -25,7 +25,7 @@ def embedded():
         procedural=Procedural(count=1, seed=5, atoms=(30_000, 30_000)),
         fractions={name: 1.0 for name in THREE},
     )
-    factory = Factory(experiment, PerClass(experiment.classes, 30))
+    factory = ShotSimulator(experiment, PerClass(experiment.classes, 30))
     shots = factory.shots(np.arange(90))
     inputs = prepare(shots.patterns, factory.mask, model.preprocessing).inputs
     return embed(model.encoder, inputs), shots.labels, shots.names
@@ -41,7 +41,11 @@ def test_five_shots_tell_the_classes_apart(embedded, classes):
 
 def test_with_one_support_what_it_has_learned_helps(embedded):
     model = checkpoint.load("default")
-    given = {"draws": 40, "classes": THREE, "placer": model.encoder.placer}
+    given = {
+        "draws": 40,
+        "classes": THREE,
+        "prototype_adapter": model.encoder.prototype_adapter,
+    }
 
     by_rule = {
         rule: evaluate(*embedded, shots=(1,), rule=rule, **given)["1"]["accuracy"]

@@ -58,7 +58,7 @@ def test_one_file_is_taken_bit_for_bit(network, saved):
 
 def test_what_one_of_the_files_lacks_is_left_out(network, saved):
     adapted = network(1)
-    adapted.placer = None
+    adapted.prototype_adapter = None
 
     mean = mean_weights([saved("a", network(0)), saved("b", adapted)], network(2))
 

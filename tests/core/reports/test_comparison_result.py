@@ -7,7 +7,7 @@ import pytest
 
 from specklenn.core.evaluation.classifiers import Row
 from specklenn.core.evaluation.comparison import Comparison
-from specklenn.core.evaluation.measurement import Conditions
+from specklenn.core.evaluation.measurement import EvaluationSettings
 from specklenn.core.reports.comparison_result import ComparisonReport, draw_methods
 
 OWN = Row(method="m", variant="mean", trained_on="own data", sees_supports=True)
@@ -37,7 +37,7 @@ def report_of(by_fluence):
         data="d.h5",
         models={"m": "abc"},
         train=("t.h5",),
-        conditions=Conditions(shots=(1, 5)),
+        conditions=EvaluationSettings(shots=(1, 5)),
         compared=by_fluence,
     )
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from specklenn.core.evaluation.labelled_file import Embedded
-from specklenn.core.evaluation.measurement import Conditions, measure
+from specklenn.core.evaluation.measurement import EvaluationSettings, measure
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
-from specklenn.core.reports.evaluation_result import Study, nearest
+from specklenn.core.reports.evaluation_result import EvaluationResult, nearest
 from specklenn.core.reports.sample_sizes import Sizes
 
-CONDITIONS = Conditions(shots=(1, 2), draws=2)
+CONDITIONS = EvaluationSettings(shots=(1, 2), draws=2)
 ATOMS = Sizes(of={"a": 12000.0}, quantity="atoms")
 
 
@@ -27,7 +27,7 @@ def measured(seed):
 
 
 def study(by_fluence, sizes=None):
-    return Study(
+    return EvaluationResult(
         data="run.h5",
         weights="default",
         sha256="0123",

@@ -8,14 +8,14 @@ pytest.importorskip("matplotlib")
 
 from specklenn.core.errors import DataError
 from specklenn.core.evaluation.labelled_file import embed_file, read_pictures
-from specklenn.core.evaluation.measurement import Conditions, measure
-from specklenn.core.reports.evaluation_result import Study
+from specklenn.core.evaluation.measurement import EvaluationSettings, measure
+from specklenn.core.reports.evaluation_result import EvaluationResult
 from specklenn.core.reports.html_page import as_page
 from specklenn.core.reports.report import make_folder, write_report
 from specklenn.core.reports.sample_sizes import Sizes
 from specklenn.core.reports.tsne import map_sample
 
-CONDITIONS = Conditions(shots=(1, 3), draws=2)
+CONDITIONS = EvaluationSettings(shots=(1, 3), draws=2)
 SIZES = Sizes(of={"small": 900.0, "large": 4000.0}, quantity="atoms")
 PLAIN = {"accuracy", "confusion"}
 TABLES = {"report.html", "samples.csv", "scores.json"}
@@ -49,7 +49,7 @@ def embedded(clean_file, tiny_model):
 
 @pytest.fixture(scope="module")
 def study(embedded):
-    return Study(
+    return EvaluationResult(
         data="folder/<clean>.h5",
         weights="default",
         sha256="0123456789abcdef",
@@ -62,7 +62,7 @@ def study(embedded):
 @pytest.fixture(scope="module")
 def scanned(study, embedded):
     found = study.measured[None]
-    return Study(**{**vars(study), "measured": {0.1: found, 1.0: found}})
+    return EvaluationResult(**{**vars(study), "measured": {0.1: found, 1.0: found}})
 
 
 def files(*names):
@@ -133,9 +133,9 @@ def test_the_table_of_samples_can_be_read_by_other_programs(study, tmp_path):
 
 
 def test_what_was_left_out_stands_on_the_page(embedded, study):
-    conditions = Conditions(shots=(1, 50))
+    conditions = EvaluationSettings(shots=(1, 50))
     found = measure(embedded, conditions)
-    lacking = Study(
+    lacking = EvaluationResult(
         **{**vars(study), "measured": {None: found}, "conditions": conditions}
     )
 

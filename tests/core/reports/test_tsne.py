@@ -7,7 +7,11 @@ from specklenn.core.errors import ConfigError, DataError, MissingPackageError
 from specklenn.core.evaluation.calibration import reliability
 from specklenn.core.evaluation.calibration_report import Confidence
 from specklenn.core.evaluation.labelled_file import embed_file
-from specklenn.core.evaluation.measurement import Conditions, Measured, measure
+from specklenn.core.evaluation.measurement import (
+    EvaluationSettings,
+    FewShotScores,
+    measure,
+)
 from specklenn.core.reports.tsne import (
     SampleMap,
     check_samples,
@@ -17,7 +21,7 @@ from specklenn.core.reports.tsne import (
     require_sklearn,
 )
 
-ONE_DRAW = Conditions(shots=(3,), draws=1, seed=2, rule="nearest")
+ONE_DRAW = EvaluationSettings(shots=(3,), draws=1, seed=2, rule="nearest")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +53,7 @@ def test_every_pattern_of_the_sample_is_on_its_map_once(embedded):
 
 
 def test_margins_are_negative_where_a_pattern_is_found_right(embedded):
-    conditions = Conditions(shots=(1,), draws=1, seed=1)
+    conditions = EvaluationSettings(shots=(1,), draws=1, seed=1)
     found = map_sample(embedded, conditions, measure(embedded, conditions), "small")
 
     np.testing.assert_array_equal(found.margins < 0, found.found == found.true)
@@ -111,7 +115,7 @@ def test_examples_are_the_clearest_and_the_most_misleading_query_of_each_class()
 
 def measured_as(accuracies):
     per_sample = {name: {"accuracy": value} for name, value in accuracies.items()}
-    return Measured(
+    return FewShotScores(
         scores={"5": {"per_sample": per_sample}},
         left_out=(),
         patterns={},
@@ -121,7 +125,7 @@ def measured_as(accuracies):
             temperature=0.1,
             reliability=reliability(np.float32([[0, 1]]), np.array([0]), 0.1),
             best_temperature=0.1,
-            strangers={},
+            ood_auroc={},
         ),
     )
 

@@ -8,7 +8,7 @@ from specklenn.core.labels import MULTI_HIT, NO_HIT, NON_SAMPLE_HIT, SINGLE_HIT
 from specklenn.core.simulation.detector import Detector, Geometry
 from specklenn.core.simulation.experiment import Experiment
 from specklenn.core.simulation.exposure import draw_particles, expose, photons_of
-from specklenn.core.simulation.samples import Body, Form, Molecule, SolidBody
+from specklenn.core.simulation.samples import Body, Molecule, ParticleShape, SolidBody
 from specklenn.core.simulation.truth import Particle
 
 BODY = Body(name="virus", shape="sphere", radius_angstrom=(60.0, 90.0))
@@ -35,7 +35,7 @@ def particle_at(*position, fluence=100.0):
         orientation=NOT_TURNED,
         position=np.array(position, float),
         fluence=fluence,
-        form=Form(radius_angstrom=70.0, shell_density=0.43, core_density=0.43),
+        form=ParticleShape(radius_angstrom=70.0, shell_density=0.43, core_density=0.43),
     )
 
 

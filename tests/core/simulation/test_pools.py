@@ -6,8 +6,8 @@ pytest.importorskip("gemmi")
 
 from specklenn.core.labels import SIMULATED, SINGLE_HIT
 from specklenn.core.simulation.experiment import Experiment
-from specklenn.core.simulation.pools import PooledFactory
-from specklenn.core.simulation.simulator import Factory
+from specklenn.core.simulation.pools import PooledSimulator
+from specklenn.core.simulation.simulator import ShotSimulator
 
 EXACT = {"jitter_shape": 0.0, "shot_noise": False, "read_noise_photons": 0.0}
 
@@ -18,12 +18,12 @@ def experiment(settings, **changes):
 
 @pytest.fixture(scope="module")
 def pooled(small):
-    return PooledFactory(experiment(small))
+    return PooledSimulator(experiment(small))
 
 
 def test_a_shot_is_the_same_in_any_batch_and_from_another_pool(small, pooled):
     together = pooled.shots(np.arange(30))
-    other_process = PooledFactory(experiment(small))
+    other_process = PooledSimulator(experiment(small))
 
     order = np.array([29, 3, 17])
     found = other_process.shots(order)
@@ -33,7 +33,7 @@ def test_a_shot_is_the_same_in_any_batch_and_from_another_pool(small, pooled):
 
 
 def test_only_the_exposures_of_the_pool_are_shown(small):
-    exact = PooledFactory(experiment(small, noise=EXACT, fractions={SINGLE_HIT: 1}))
+    exact = PooledSimulator(experiment(small, noise=EXACT, fractions={SINGLE_HIT: 1}))
 
     shots = exact.shots(np.arange(120))
 
@@ -44,7 +44,7 @@ def test_only_the_exposures_of_the_pool_are_shown(small):
 
 def test_every_exposure_is_shown_about_as_often(small):
     settings = {"noise": EXACT, "fractions": {SINGLE_HIT: 1}}
-    shots = PooledFactory(experiment(small, **settings)).shots(np.arange(900))
+    shots = PooledSimulator(experiment(small, **settings)).shots(np.arange(900))
 
     _, counts = np.unique(shots.patterns, axis=0, return_counts=True)
 
@@ -62,7 +62,7 @@ def test_the_same_exposure_has_noise_of_its_own_in_every_shot(pooled):
 
 
 def test_the_truth_is_that_of_the_exposure_shown(small):
-    exact = PooledFactory(experiment(small, noise=EXACT, fractions={SINGLE_HIT: 1}))
+    exact = PooledSimulator(experiment(small, noise=EXACT, fractions={SINGLE_HIT: 1}))
 
     shots = exact.shots(np.arange(60))
 
@@ -76,7 +76,7 @@ def test_another_seed_makes_another_pool(small):
     settings = {"noise": EXACT, "fractions": {SINGLE_HIT: 1}}
 
     one, other = (
-        PooledFactory(experiment(small, **settings, seed=seed)).shots(np.arange(60))
+        PooledSimulator(experiment(small, **settings, seed=seed)).shots(np.arange(60))
         for seed in (0, 1)
     )
 
@@ -85,7 +85,7 @@ def test_another_seed_makes_another_pool(small):
 
 
 def test_a_pool_shows_what_a_factory_does_in_the_same_classes(small, pooled):
-    plain = Factory(experiment(small)).shots(np.arange(30))
+    plain = ShotSimulator(experiment(small)).shots(np.arange(30))
 
     shots = pooled.shots(np.arange(30))
 
@@ -100,7 +100,7 @@ def test_pooled_shots_are_none_of_the_shots_made_anew(small):
     """Pools have random numbers of their own."""
     settings = experiment(small, noise=EXACT, fractions={SINGLE_HIT: 1})
 
-    pooled, anew = PooledFactory(settings), Factory(settings)
+    pooled, anew = PooledSimulator(settings), ShotSimulator(settings)
 
     both = [made.shots(np.arange(60)).patterns for made in (pooled, anew)]
     assert len(np.unique(np.concatenate(both), axis=0)) == 9 + 60

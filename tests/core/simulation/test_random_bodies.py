@@ -9,7 +9,7 @@ pytest.importorskip("gemmi")
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
 from specklenn.core.simulation.experiment import Experiment
 from specklenn.core.simulation.random_bodies import RandomBodies, draw_body
-from specklenn.core.simulation.simulator import Factory, PerClass
+from specklenn.core.simulation.simulator import PerClass, ShotSimulator
 
 EXACT = {"jitter_shape": 0.0, "shot_noise": False, "read_noise_photons": 0.0}
 SMALL = {"radius_angstrom": (28.0, 60.0)}
@@ -33,7 +33,9 @@ def make(small):
             "random_bodies": SMALL | random_bodies,
             **changes,
         }
-        return Factory(Experiment.model_validate(settings), PerClass((label,), each))
+        return ShotSimulator(
+            Experiment.model_validate(settings), PerClass((label,), each)
+        )
 
     return factory
 
@@ -174,8 +176,8 @@ def test_random_bodies_leave_other_samples_as_they_are(small):
     plan = PerClass((SINGLE_HIT, NON_SAMPLE_HIT), 4)
     asked = {"random_bodies": {**SMALL, "count": 2, "seed": 9}}
 
-    alone = Factory(Experiment.model_validate(small), plan)
-    mixed = Factory(Experiment.model_validate(small | asked), plan)
+    alone = ShotSimulator(Experiment.model_validate(small), plan)
+    mixed = ShotSimulator(Experiment.model_validate(small | asked), plan)
 
     before, after = alone.shots(np.arange(24)), mixed.shots(np.arange(40))
     np.testing.assert_array_equal(after.patterns[:24], before.patterns)
@@ -190,7 +192,7 @@ def test_random_bodies_leave_other_samples_as_they_are(small):
 
 def test_each_body_flies_with_its_own_debris(small):
     asked = {"random_bodies": {**SMALL, "count": 2, "seed": 9}}
-    factory = Factory(Experiment.model_validate(small | asked))
+    factory = ShotSimulator(Experiment.model_validate(small | asked))
     settings = RandomBodies(count=2, seed=9, radius_angstrom=(28.0, 60.0))
 
     found = [factory.catalogue.conditions(number).debris for number in range(5)]

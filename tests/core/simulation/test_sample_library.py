@@ -11,7 +11,7 @@ from specklenn.core.simulation.detector import Detector, Geometry
 from specklenn.core.simulation.experiment import Experiment, StructureFile
 from specklenn.core.simulation.particles import make_particle
 from specklenn.core.simulation.sample_library import (
-    Catalogue,
+    SampleLibrary,
     count_samples,
     find_structures,
 )
@@ -47,7 +47,7 @@ def write_npz(path, distance_angstrom):
 
 
 def catalogue(geometry, most_bytes=1 << 30, **settings):
-    return Catalogue(Experiment.model_validate(settings), geometry, most_bytes)
+    return SampleLibrary(Experiment.model_validate(settings), geometry, most_bytes)
 
 
 def forward(sample):

@@ -11,7 +11,7 @@ from specklenn.core.simulation import samples
 from specklenn.core.simulation.detector import Detector, Geometry
 from specklenn.core.simulation.particles import fill
 from specklenn.core.simulation.rotations import random_rotations
-from specklenn.core.simulation.samples import Body, Form, Molecule, SolidBody
+from specklenn.core.simulation.samples import Body, Molecule, ParticleShape, SolidBody
 from specklenn.core.simulation.scattering import (
     amplitudes_direct,
     expected_photons,
@@ -328,7 +328,7 @@ def test_the_same_draw_gives_the_same_form(geometry):
     first = solid.draw_form(np.random.default_rng(7))
 
     assert first == solid.draw_form(np.random.default_rng(7))
-    assert isinstance(first, Form)
+    assert isinstance(first, ParticleShape)
 
 
 @pytest.mark.parametrize(("stretch", "largest"), [((0.5, 0.8), 70), ((0.9, 1.5), 105)])

@@ -15,9 +15,9 @@ from specklenn.core.labels import (
 from specklenn.core.simulation.debris import background
 from specklenn.core.simulation.experiment import Experiment
 from specklenn.core.simulation.particles import make_particle
-from specklenn.core.simulation.sample_library import Catalogue
+from specklenn.core.simulation.sample_library import SampleLibrary
 from specklenn.core.simulation.scattering import amplitudes_direct
-from specklenn.core.simulation.simulator import Factory, Mixture, PerClass
+from specklenn.core.simulation.simulator import Mixture, PerClass, ShotSimulator
 from specklenn.core.simulation.structures import Structure
 
 EXACT = {"jitter_shape": 0.0, "shot_noise": False, "read_noise_photons": 0.0}
@@ -26,7 +26,7 @@ COUNTED = {"read_noise_photons": 0.0}
 
 
 def make(settings, plan=None, **changes):
-    return Factory(Experiment.model_validate({**settings, **changes}), plan)
+    return ShotSimulator(Experiment.model_validate({**settings, **changes}), plan)
 
 
 def only(label):
@@ -75,7 +75,7 @@ def test_a_shot_asked_for_twice_comes_twice(factory, together):
 
 def test_samples_that_had_to_make_room_give_the_same_shots(small, together):
     tight = make(small)
-    tight.catalogue = Catalogue(tight.experiment, tight.geometry, most_bytes=1)
+    tight.catalogue = SampleLibrary(tight.experiment, tight.geometry, most_bytes=1)
 
     assert_same(tight.shots(np.arange(24)), together)
 

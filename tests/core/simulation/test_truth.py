@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from specklenn.core.simulation.samples import Form
+from specklenn.core.simulation.samples import ParticleShape
 from specklenn.core.simulation.truth import (
     FORM_FIELDS,
     PARTICLE_FIELDS,
@@ -16,7 +16,7 @@ def particle(number, form=None):
         orientation=np.array([0.5, 0.5, -0.5, 0.5]),
         position=np.array([1.0, 2.0, 3.0]) * number,
         fluence=100.0 * number,
-        form=form or Form(radius_angstrom=50.0 + number),
+        form=form or ParticleShape(radius_angstrom=50.0 + number),
     )
 
 
@@ -78,7 +78,9 @@ def test_what_is_not_there_is_no_number(row):
 
 
 def test_a_molecule_has_no_densities_and_a_body_has_them(row):
-    body = Form(radius_angstrom=9.0, stretch=1.5, shell_density=0.5, core_density=0.25)
+    body = ParticleShape(
+        radius_angstrom=9.0, stretch=1.5, shell_density=0.5, core_density=0.25
+    )
 
     fill_row(row, (particle(1), particle(2, body)), jitter=1.0, debris="")
 

@@ -7,11 +7,11 @@ import torch
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
 from specklenn.core.preprocess import Preprocessing
 from specklenn.core.training.data import TrainingData
-from specklenn.core.training.episode_conditions import SceneSettings
+from specklenn.core.training.episode_conditions import EpisodeConditions
 from specklenn.core.training.settings import Episodes, Training
 
 CLASSES = (SINGLE_HIT, MULTI_HIT, NON_SAMPLE_HIT)
-BRIGHT = SceneSettings(fluence=(5.0, 20.0))
+BRIGHT = EpisodeConditions(fluence=(5.0, 20.0))
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,11 @@ import pytest
 import torch
 
 from specklenn.core.preprocess import Preprocessing
-from specklenn.core.training.episode_conditions import SceneSettings, random_mask, show
+from specklenn.core.training.episode_conditions import (
+    EpisodeConditions,
+    random_mask,
+    show,
+)
 
 SIDE = 48
 
@@ -26,7 +30,7 @@ def shown(
 
 
 def test_inputs_are_normalised_over_the_good_pixels():
-    inputs = shown(SceneSettings(fluence=(1, 1)))
+    inputs = shown(EpisodeConditions(fluence=(1, 1)))
 
     assert inputs.shape == (6, 1, SIDE, SIDE)
     for picture in inputs[:, 0]:
@@ -37,7 +41,7 @@ def test_inputs_are_normalised_over_the_good_pixels():
 
 def test_without_standardising_bad_pixels_are_nan_and_the_rest_roots_of_photons():
     preprocess = Preprocessing(crop=SIDE, bin=1, standardise=False)
-    settings = SceneSettings(fluence=(50, 50), jitter="focus", artefacts=False)
+    settings = EpisodeConditions(fluence=(50, 50), jitter="focus", artefacts=False)
 
     inputs = shown(settings, preprocess=preprocess)
 
@@ -50,13 +54,13 @@ def test_without_standardising_bad_pixels_are_nan_and_the_rest_roots_of_photons(
 def test_the_mask_is_the_same_for_all_patterns_of_a_scene():
     """Bad pixels are exactly 0; a good one is so only by chance, not in all."""
     for seed in range(5):
-        zero = shown(SceneSettings(), number=8, seed=seed)[:, 0] == 0
+        zero = shown(EpisodeConditions(), number=8, seed=seed)[:, 0] == 0
 
         assert (zero.all(dim=0) == zero.any(dim=0)).float().mean() > 0.99
 
 
 def test_the_same_generator_shows_the_same_scene():
-    settings = SceneSettings(jitter="focus")
+    settings = EpisodeConditions(jitter="focus")
 
     assert torch.equal(shown(settings, seed=3), shown(settings, seed=3))
     assert not torch.equal(shown(settings, seed=3), shown(settings, seed=4))
@@ -64,7 +68,7 @@ def test_the_same_generator_shows_the_same_scene():
 
 def test_photons_set_the_brightness_whatever_the_patterns_are():
     """Ten times the pattern and ten times its mean: the same fluence on the shot."""
-    settings = SceneSettings(photons=(1e4, 1e4))
+    settings = EpisodeConditions(photons=(1e4, 1e4))
 
     weak = shown(settings, level=1.0, photons=1e3)
     strong = shown(settings, level=10.0, photons=1e4)
@@ -75,7 +79,7 @@ def test_photons_set_the_brightness_whatever_the_patterns_are():
 def dark_scenes(clean, number):
     """Show nothing at all, many times; returns how often nothing is seen."""
     preprocess = Preprocessing(crop=SIDE, bin=1, standardise=False)
-    settings = SceneSettings(clean=clean)
+    settings = EpisodeConditions(clean=clean)
     scenes = (
         shown(settings, seed=seed, level=0, preprocess=preprocess)
         for seed in range(number)
@@ -87,7 +91,7 @@ def test_clean_scenes_are_counted_photons_and_nothing_else():
     preprocess = Preprocessing(crop=SIDE, bin=1, standardise=False)
 
     for seed in range(10):
-        scene = shown(SceneSettings(clean=1), seed=seed, preprocess=preprocess)
+        scene = shown(EpisodeConditions(clean=1), seed=seed, preprocess=preprocess)
         photons = scene[~scene.isnan()].square()
         torch.testing.assert_close(photons, photons.round(), atol=1e-3, rtol=1e-4)
     assert dark_scenes(clean=1, number=20) == 1
@@ -117,4 +121,4 @@ def test_masks_differ_and_leave_most_of_most_detectors():
 @pytest.mark.parametrize("key", ["fluence", "photons", "zoom"])
 def test_ranges_are_above_zero_and_in_order(key):
     with pytest.raises(ValueError, match="0 < smallest <= largest"):
-        SceneSettings(**{key: (2.0, 1.0)})
+        EpisodeConditions(**{key: (2.0, 1.0)})

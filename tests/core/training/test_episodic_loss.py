@@ -5,10 +5,10 @@ import torch
 from torch.nn import functional
 
 from specklenn.core.training.episodic_loss import (
+    adapted_loss,
+    adapted_task_loss,
     draw_numbers,
     episode_loss,
-    placed_loss,
-    placed_task_loss,
     task_loss,
 )
 
@@ -112,15 +112,15 @@ def test_queries_of_a_placed_task_never_support_themselves():
     members = [torch.arange(0, 4), torch.arange(4, 10)]
     seen = []
 
-    def place(means, kinds, numbers):
-        seen.append((means, kinds, numbers))
+    def place(means, class_encoding, numbers):
+        seen.append((means, class_encoding, numbers))
         return means
 
-    placed_task_loss(torch.eye(10), members, torch.eye(3)[:2], 2.0, place, generator())
+    adapted_task_loss(torch.eye(10), members, torch.eye(3)[:2], 2.0, place, generator())
 
-    ((means, kinds, numbers),) = seen
+    ((means, class_encoding, numbers),) = seen
     chosen = means * numbers[:, :, None]
-    assert kinds.tolist() == [[1, 0, 0], [0, 1, 0]]
+    assert class_encoding.tolist() == [[1, 0, 0], [0, 1, 0]]
     assert numbers.unique().tolist() == [1, 2, 3, 4, 5]
     for code, own in enumerate(members):
         for query in range(10):
@@ -134,11 +134,11 @@ def test_the_loss_of_a_placed_task_is_the_cross_entropy_of_its_distances():
     members = [torch.arange(0, 3), torch.arange(3, 7)]
     kept = []
 
-    def place(means, kinds, numbers):
+    def place(means, class_encoding, numbers):
         kept.append(1.5 * means.flip(1))
         return kept[0]
 
-    found = placed_task_loss(
+    found = adapted_task_loss(
         vectors, members, torch.eye(3)[:2], sharpness, place, generator()
     )
 
@@ -153,13 +153,13 @@ def test_the_loss_of_a_placed_task_is_the_cross_entropy_of_its_distances():
 
 
 def test_a_placed_episode_has_four_tasks_of_each_sample():
-    kinds = []
+    class_encoding = []
 
     def place(means, of_task, numbers):
-        kinds.append(of_task.tolist())
+        class_encoding.append(of_task.tolist())
         return means
 
-    placed_loss(vectors_of(24), torch.eye(3), 4, 10.0, place, generator())
+    adapted_loss(vectors_of(24), torch.eye(3), 4, 10.0, place, generator())
 
     single, multi, debris = torch.eye(3).tolist()
     of_a_sample = [
@@ -168,17 +168,17 @@ def test_a_placed_episode_has_four_tasks_of_each_sample():
         [multi, debris],
         [single, multi, debris],
     ]
-    assert kinds == 2 * of_a_sample
+    assert class_encoding == 2 * of_a_sample
 
 
 def test_two_classes_have_two_placed_tasks_of_each_sample():
     asked = []
 
-    def place(means, kinds, numbers):
-        asked.append(len(kinds))
+    def place(means, class_encoding, numbers):
+        asked.append(len(class_encoding))
         return means
 
-    placed_loss(vectors_of(16), torch.eye(3)[:2], 4, 10.0, place, generator())
+    adapted_loss(vectors_of(16), torch.eye(3)[:2], 4, 10.0, place, generator())
 
     assert asked == [2, 2, 2, 2]
 

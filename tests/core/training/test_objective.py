@@ -10,12 +10,12 @@ from torch.nn import functional
 from specklenn.core.errors import DataError
 from specklenn.core.network import checkpoint
 from specklenn.core.network.checkpoint import Card
-from specklenn.core.training.episode_conditions import SceneSettings
-from specklenn.core.training.objective import InUse
+from specklenn.core.training.episode_conditions import EpisodeConditions
+from specklenn.core.training.objective import ForwardFns
 from specklenn.core.training.settings import Episodes, Training
 from specklenn.core.training.trainer import Trainer
 
-BRIGHT = SceneSettings(fluence=(5.0, 20.0))
+BRIGHT = EpisodeConditions(fluence=(5.0, 20.0))
 
 
 def test_few_shot_training_learns_and_the_model_can_be_saved(
@@ -38,13 +38,13 @@ def test_few_shot_training_learns_and_the_model_can_be_saved(
 
 def test_scenes_take_their_patterns_from_one_dataset_each(few_shot, make_data):
     """The second dataset is shown without photons: nothing stands out in its middle."""
-    dark = SceneSettings(fluence=(1e-9, 1e-9), share=0.5, artefacts=False)
+    dark = EpisodeConditions(fluence=(1e-9, 1e-9), share=0.5, artefacts=False)
     episodes = few_shot.episodes.model_copy(update={"datasets": (BRIGHT, dark)})
     settings = few_shot.model_copy(update={"episodes": episodes})
-    lesson = Trainer(settings, make_data()).lesson
+    objective = Trainer(settings, make_data()).objective
     generator = torch.Generator().manual_seed(0)
 
-    drawn = [lesson.scene(generator) for _ in range(60)]
+    drawn = [objective.scene(generator) for _ in range(60)]
     scenes = torch.stack([inputs[:, 0] for inputs, _ in drawn])
     contrast = scenes[..., 8:24, 8:24].nanmean(dim=(1, 2, 3))
     contrast -= scenes[..., :4, :4].nanmean(dim=(1, 2, 3))
@@ -55,8 +55,8 @@ def test_scenes_take_their_patterns_from_one_dataset_each(few_shot, make_data):
 
 
 def test_scenes_are_judged_as_much_by_places_as_by_mean_distances(few_shot, make_data):
-    lesson = Trainer(few_shot, make_data()).lesson
-    batch = lesson.draw(0, range(2))
+    objective = Trainer(few_shot, make_data()).objective
+    batch = objective.draw(0, range(2))
     scatter = torch.randn(32 * 32, 16, generator=torch.Generator().manual_seed(1))
 
     def embed(inputs):
@@ -66,8 +66,8 @@ def test_scenes_are_judged_as_much_by_places_as_by_mean_distances(few_shot, make
         """So far that all classes are equally likely."""
         return 1e4 + 0 * means
 
-    bare = lesson.judge(InUse(embed=embed), batch).loss
-    both = lesson.judge(InUse(embed=embed, place=far), batch).loss
+    bare = objective.compute_loss(ForwardFns(embed=embed), batch).loss
+    both = objective.compute_loss(ForwardFns(embed=embed, adapt=far), batch).loss
 
     # Of a sample's four tasks three have two classes, one has three.
     guessing = (3 * math.log(2) + math.log(3)) / 4
@@ -77,24 +77,30 @@ def test_scenes_are_judged_as_much_by_places_as_by_mean_distances(few_shot, make
 def test_classes_of_other_names_are_trained_without_a_placer(few_shot, make_data):
     data = dataclasses.replace(make_data(), classes=("a", "b", "c"))
     trainer = Trainer(few_shot.model_copy(update={"classes": data.classes}), data)
-    before = {k: v.clone() for k, v in trainer.encoder.placer.state_dict().items()}
+    before = {
+        k: v.clone() for k, v in trainer.encoder.prototype_adapter.state_dict().items()
+    }
 
     trainer.step()
 
-    after = trainer.encoder.placer.state_dict()
+    after = trainer.encoder.prototype_adapter.state_dict()
     assert all(torch.equal(after[name], before[name]) for name in before)
 
 
 def test_the_placer_alone_can_be_trained(few_shot, make_data, tmp_path):
     """From a network that has lost its own, as one that was adapted."""
     first = Trainer(few_shot, make_data()).trained()
-    first.placer = None
+    first.prototype_adapter = None
     path = tmp_path / "m.safetensors"
     checkpoint.save(path, first, few_shot.preprocess, Card(name="m"))
     started = checkpoint.load(path).encoder.state_dict()
-    trainer = Trainer(few_shot.model_copy(update={"only_placer": True}), make_data())
+    trainer = Trainer(
+        few_shot.model_copy(update={"only_prototype_adapter": True}), make_data()
+    )
     trainer.start_from([path])
-    random = {k: v.clone() for k, v in trainer.encoder.placer.state_dict().items()}
+    random = {
+        k: v.clone() for k, v in trainer.encoder.prototype_adapter.state_dict().items()
+    }
 
     losses = [trainer.step().loss for _ in range(30)]
 
@@ -102,13 +108,15 @@ def test_the_placer_alone_can_be_trained(few_shot, make_data, tmp_path):
     assert np.mean(losses[-5:]) < np.mean(losses[:5])
     found = trained.state_dict()
     assert all(torch.equal(found[name], tensor) for name, tensor in started.items())
-    placer = trained.placer.state_dict()
-    assert not any(torch.equal(placer[name], tensor) for name, tensor in random.items())
+    adapter = trained.prototype_adapter.state_dict()
+    assert not any(
+        torch.equal(adapter[name], tensor) for name, tensor in random.items()
+    )
 
 
 def test_only_classes_that_are_known_can_be_placed(few_shot, make_data):
     data = dataclasses.replace(make_data(), classes=("single-hit", "b", "c"))
-    changes = {"only_placer": True, "classes": data.classes}
+    changes = {"only_prototype_adapter": True, "classes": data.classes}
 
     with pytest.raises(DataError, match="classes single-hit, b, c found, only single"):
         Trainer(few_shot.model_copy(update=changes), data)
@@ -118,7 +126,7 @@ def test_only_classes_that_are_known_can_be_placed(few_shot, make_data):
     "changes", [{"network": "specklenn-2023"}, {"episodes": None}], ids=str
 )
 def test_only_a_placer_that_is_there_can_be_trained_alone(few_shot, changes):
-    given = few_shot.model_dump() | {"only_placer": True} | changes
+    given = few_shot.model_dump() | {"only_prototype_adapter": True} | changes
 
     with pytest.raises(ValidationError, match="compact-3 with episodes expected"):
         Training.model_validate(given)
@@ -146,11 +154,11 @@ def test_a_dataset_too_small_for_a_scene_is_refused(
 
 
 def test_a_step_shows_the_same_whoever_draws_which_of_its_parts(settings, make_data):
-    lesson = Trainer(settings, make_data()).lesson
-    parts = range(lesson.parts)
+    objective = Trainer(settings, make_data()).objective
+    parts = range(objective.parts)
 
-    whole = lesson.draw(3, parts)
-    apart = [Trainer(settings, make_data()).lesson.draw(3, [part]) for part in parts]
+    whole = objective.draw(3, parts)
+    apart = [Trainer(settings, make_data()).objective.draw(3, [part]) for part in parts]
 
     inputs = torch.cat([batch.inputs for batch in apart])
     assert torch.equal(inputs.nan_to_num(-1), whole.inputs.nan_to_num(-1))
@@ -158,13 +166,13 @@ def test_a_step_shows_the_same_whoever_draws_which_of_its_parts(settings, make_d
 
 
 def test_other_steps_parts_and_seeds_show_something_else(settings, make_data):
-    lesson = Trainer(settings, make_data()).lesson
-    other = Trainer(settings.model_copy(update={"seed": 1}), make_data()).lesson
+    objective = Trainer(settings, make_data()).objective
+    other = Trainer(settings.model_copy(update={"seed": 1}), make_data()).objective
 
     drawn = [
-        lesson.draw(3, [0]),
-        lesson.draw(4, [0]),
-        lesson.draw(3, [1]),
+        objective.draw(3, [0]),
+        objective.draw(4, [0]),
+        objective.draw(3, [1]),
         other.draw(3, [0]),
     ]
 
@@ -175,7 +183,7 @@ def test_other_steps_parts_and_seeds_show_something_else(settings, make_data):
 def test_the_samples_of_a_triplet_step_are_different_ones(triplets, make_data):
     data = make_data()
 
-    rows = Trainer(triplets, data).lesson.draw(0, range(4)).rows
+    rows = Trainer(triplets, data).objective.draw(0, range(4)).rows
 
     assert sorted(set(data.samples[rows].tolist())) == [0, 1, 2, 3]
 
@@ -183,4 +191,4 @@ def test_the_samples_of_a_triplet_step_are_different_ones(triplets, make_data):
 def test_a_step_has_no_more_parts_than_there_are_samples(triplets, make_data):
     settings = triplets.model_copy(update={"samples_per_step": 9})
 
-    assert Trainer(settings, make_data()).lesson.parts == 4
+    assert Trainer(settings, make_data()).objective.parts == 4

@@ -11,10 +11,10 @@ from specklenn.core.training.trainer import Trainer
 
 
 def test_batches_drawn_in_the_background_are_the_same_bit_for_bit(settings, make_data):
-    lesson = Trainer(settings, make_data()).lesson
+    objective = Trainer(settings, make_data()).objective
 
-    here = list(draw_batches(lesson, [1], range(2, 7), workers=0))
-    there = list(draw_batches(lesson, [1], range(2, 7), workers=2))
+    here = list(draw_batches(objective, [1], range(2, 7), workers=0))
+    there = list(draw_batches(objective, [1], range(2, 7), workers=2))
 
     assert len(here) == len(there) == 5
     for one, other in zip(here, there, strict=True):
@@ -24,8 +24,8 @@ def test_batches_drawn_in_the_background_are_the_same_bit_for_bit(settings, make
 
 
 def test_a_training_that_stops_early_leaves_no_process_behind(few_shot, make_data):
-    lesson = Trainer(few_shot, make_data()).lesson
-    drawn = draw_batches(lesson, [0], range(100), workers=1)
+    objective = Trainer(few_shot, make_data()).objective
+    drawn = draw_batches(objective, [0], range(100), workers=1)
     next(drawn)
     assert multiprocessing.active_children()
 
@@ -35,12 +35,12 @@ def test_a_training_that_stops_early_leaves_no_process_behind(few_shot, make_dat
 
 
 class Deadly:
-    """A lesson whose third batch kills whoever draws it."""
+    """A objective whose third batch kills whoever draws it."""
 
     parts = 1
 
-    def __init__(self, lesson):
-        self.draw_well = lesson.draw
+    def __init__(self, objective):
+        self.draw_well = objective.draw
 
     def draw(self, step, parts):
         if step == 2:
@@ -49,17 +49,17 @@ class Deadly:
 
 
 def test_a_drawing_process_that_dies_is_said(few_shot, make_data):
-    lesson = Deadly(Trainer(few_shot, make_data()).lesson)
+    objective = Deadly(Trainer(few_shot, make_data()).objective)
 
     with pytest.raises(DataError, match=r"draws batches has ended: "):
-        list(draw_batches(lesson, [0], range(5), workers=1))
+        list(draw_batches(objective, [0], range(5), workers=1))
 
 
 def test_background_processes_survive_the_signals_that_end_a_training(
     few_shot, make_data
 ):
-    lesson = Trainer(few_shot, make_data()).lesson
-    drawn = draw_batches(lesson, [0], range(20), workers=1)
+    objective = Trainer(few_shot, make_data()).objective
+    drawn = draw_batches(objective, [0], range(20), workers=1)
     next(drawn)
     (worker,) = multiprocessing.active_children()
 

@@ -17,7 +17,7 @@ from specklenn.core.training.settings import (
     exposure_mask,
 )
 from specklenn.core.training.trainer import Trainer
-from specklenn.core.training.validate_model import ValidationSet, judge
+from specklenn.core.training.validate_model import ValidationSet, compute_loss
 
 SMALL = Training(
     preprocess=Preprocessing(crop=32, bin=2),
@@ -57,7 +57,7 @@ def fringes(seed: int = 0) -> TrainingData:
 
 def _inputs(trainer, number):
     generator = torch.Generator().manual_seed(0)
-    return trainer.lesson.inputs(torch.arange(number), generator)
+    return trainer.objective.inputs(torch.arange(number), generator)
 
 
 def validation(trainer: Trainer):
@@ -76,7 +76,7 @@ def test_training_learns_to_tell_fringes():
     for _ in range(SMALL.steps):
         trainer.step()
 
-    assert judge(trainer.trained(), [validation(trainer)]).score > 0.9
+    assert compute_loss(trainer.trained(), [validation(trainer)]).score > 0.9
 
 
 def test_inputs_have_the_networks_shape_and_the_detectors_mask():

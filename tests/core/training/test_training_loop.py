@@ -13,7 +13,7 @@ from specklenn.core.training.resume import resume
 from specklenn.core.training.speed import measure_speed
 from specklenn.core.training.train_config import TrainingRun
 from specklenn.core.training.trainer import Trainer
-from specklenn.core.training.training_loop import Course
+from specklenn.core.training.training_loop import TrainingLoop
 from specklenn.core.training.validate_model import ValidationSet
 
 TIMES = ("patterns_per_second", "network_patterns_per_second", "seconds")
@@ -21,10 +21,10 @@ TIMES = ("patterns_per_second", "network_patterns_per_second", "seconds")
 
 @pytest.fixture(scope="module")
 def validation(few_shot, make_data):
-    """Patterns of the training data themselves, as the lesson shows them."""
+    """Patterns of the training data themselves, as the objective shows them."""
     data = make_data()
-    lesson = Trainer(few_shot, data).lesson
-    batches = [lesson.draw(step, [0, 1]) for step in (100, 101)]
+    objective = Trainer(few_shot, data).objective
+    batches = [objective.draw(step, [0, 1]) for step in (100, 101)]
     rows = torch.cat([batch.rows for batch in batches])
     return ValidationSet(
         name="seen",
@@ -51,7 +51,7 @@ def start(few_shot, make_data, validation):
         trainer = Trainer(run.training, make_data())
         if run.state_file.exists():
             resume(trainer, run.state_file)
-        return run, trainer, Course(run, trainer, [validation])
+        return run, trainer, TrainingLoop(run, trainer, [validation])
 
     return begin
 
@@ -119,9 +119,9 @@ def test_the_weights_are_those_of_the_best_validation(finished, validation):
     assert model.card.scores["step"] == best
     assert model.card.scores["validation"]["five_shot_accuracy"] == max(scores)
     assert model.rule == "prototype"
-    vectors, placer = validation.embed(model.encoder), model.encoder.placer
-    found = validation.accuracies(vectors, placer)[5]
-    temperature = validation.temperature(vectors, placer)
+    vectors, adapter = validation.embed(model.encoder), model.encoder.prototype_adapter
+    found = validation.accuracies(vectors, adapter)[5]
+    temperature = validation.temperature(vectors, adapter)
     assert model.temperature == pytest.approx(temperature, rel=0.06)
     assert found == pytest.approx(max(scores), abs=0.03)  # half precision
 
@@ -200,7 +200,7 @@ def test_without_matplotlib_nothing_is_drawn_and_nothing_said(
 def test_without_validation_the_last_weights_are_kept(start, tmp_path):
     run, trainer, _ = start(tmp_path)
 
-    reports = [report for _, report in Course(run, trainer, []).steps() if report]
+    reports = [report for _, report in TrainingLoop(run, trainer, []).steps() if report]
 
     assert [report.best for report in reports] == [True, True, True]
     assert checkpoint.load(run.output).card.scores == {"step": 7}

@@ -6,16 +6,16 @@ from specklenn.core.data.dataset_writer import write_dataset
 from specklenn.core.errors import DataError
 from specklenn.core.evaluation import few_shot
 from specklenn.core.network.embed import embed
-from specklenn.core.network.prototype_adapter import Placer
+from specklenn.core.network.prototype_adapter import PrototypeAdapter
 from specklenn.core.network.specklenn2023 import Encoder
 from specklenn.core.preprocess import Preprocessing, prepare
 from specklenn.core.training.train_config import TrainingRun
 from specklenn.core.training.validate_model import (
     ValidationFile,
+    ValidationResult,
     ValidationSet,
-    Verdict,
+    compute_loss,
     first_of_each,
-    judge,
     load_validation,
     set_names,
 )
@@ -52,8 +52,8 @@ def load(file, patterns=40, rule="mean"):
 def test_accuracies_are_those_of_evaluation(tmp_path, encoder, rule):
     path = write(tmp_path / "v.h5", each=22)
 
-    one, placer = load(ValidationFile(file=path), rule=rule), Placer(128)
-    found = one.accuracies(one.embed(encoder), placer)
+    one, adapter = load(ValidationFile(file=path), rule=rule), PrototypeAdapter(128)
+    found = one.accuracies(one.embed(encoder), adapter)
 
     from specklenn.core.data.labelled_dataset import read_dataset
 
@@ -61,7 +61,7 @@ def test_accuracies_are_those_of_evaluation(tmp_path, encoder, rule):
     inputs = prepare(data.patterns, None, PREPROCESS).inputs
     vectors = embed(encoder, inputs)
     expected = few_shot.evaluate(
-        vectors, data.labels, data.names, draws=2, rule=rule, placer=placer
+        vectors, data.labels, data.names, draws=2, rule=rule, adapter=adapter
     )
     assert found == {int(k): score["accuracy"] for k, score in expected.items()}
     assert set(found) == {1, 5, 20}
@@ -85,7 +85,7 @@ def test_the_temperature_is_the_weighted_geometric_mean_of_the_files(tmp_path, e
 
     first, second = (one.temperature(one.embed(encoder)) for one in sets)
 
-    assert judge(encoder, sets).temperature == pytest.approx(
+    assert compute_loss(encoder, sets).temperature == pytest.approx(
         (first**3 * second) ** 0.25
     )
 
@@ -115,10 +115,10 @@ class Fixed(ValidationSet):
     def embed(self, encoder):
         return np.zeros((0, 4), np.float32)
 
-    def temperature(self, vectors, placer):
+    def temperature(self, vectors, adapter):
         return 0.1
 
-    def accuracies(self, vectors, placer):
+    def accuracies(self, vectors, adapter):
         return self.inputs
 
 
@@ -129,9 +129,9 @@ def test_the_score_is_the_weighted_mean_of_the_five_shot_accuracies(encoder):
         Fixed(name="b", inputs={5: 0.9, 20: 1.0}, weight=2.0, **nothing),
     ]
 
-    verdict = judge(encoder, sets)
+    verdict = compute_loss(encoder, sets)
 
-    assert isinstance(verdict, Verdict)
+    assert isinstance(verdict, ValidationResult)
     assert verdict.score == pytest.approx(0.8)
     assert verdict.accuracies == {"a": {1: 0.2, 5: 0.6}, "b": {5: 0.9, 20: 1.0}}
 

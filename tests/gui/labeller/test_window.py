@@ -13,9 +13,9 @@ pytest.importorskip("pyqtgraph")
 
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
-from specklenn.core.labelling.active_learning import Adviser
-from specklenn.core.labelling.label_store import LabelBook
-from specklenn.core.labelling.session import Desk
+from specklenn.core.labelling.active_learning import ActiveLearner
+from specklenn.core.labelling.label_store import LabelStore
+from specklenn.core.labelling.session import LabelSession
 from specklenn.gui.labeller import app
 from specklenn.gui.labeller.window import LabelWindow
 
@@ -47,14 +47,14 @@ def draw(shot, whole):
 
 @pytest.fixture
 def book(tmp_path):
-    return LabelBook(tmp_path / "run.labels.json", 100)
+    return LabelStore(tmp_path / "run.labels.json", 100)
 
 
 @pytest.fixture
 def adviser():
     vectors = np.random.default_rng(0).standard_normal((len(SHOTS), 8))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return Adviser(vectors.astype(np.float32), CLASSES)
+    return ActiveLearner(vectors.astype(np.float32), CLASSES)
 
 
 @pytest.fixture
@@ -62,7 +62,9 @@ def show(qtbot, book):
     """Show a window on a desk."""
 
     def make(adviser=None, size=(1280, 860), classes=CLASSES):
-        window = LabelWindow(Desk(SHOTS, book, classes, draw, adviser), "run 94")
+        window = LabelWindow(
+            LabelSession(SHOTS, book, classes, draw, adviser), "run 94"
+        )
         qtbot.addWidget(window)
         window.resize(*size)
         window.show()
@@ -248,12 +250,12 @@ import sys
 from pathlib import Path
 import numpy as np
 from pyqtgraph.Qt import QtCore, QtWidgets
-from specklenn.core.labelling.session import Desk
-from specklenn.core.labelling.label_store import LabelBook
+from specklenn.core.labelling.session import LabelSession
+from specklenn.core.labelling.label_store import LabelStore
 from specklenn.gui.labeller.app import run
 
 app = QtWidgets.QApplication([])
-desk = Desk(np.arange(4), LabelBook(Path("a.json"), 4), ("x", "y"),
+desk = LabelSession(np.arange(4), LabelStore(Path("a.json"), 4), ("x", "y"),
             lambda shot, whole: np.eye(8, dtype=np.float32))
 # Said by the window's own loop, which takes the signals from then on.
 QtCore.QTimer.singleShot(0, lambda: print("ready", flush=True))

@@ -17,8 +17,8 @@ from rich.console import Console
 
 from specklenn.core.data import labelled_dataset
 from specklenn.core.errors import ConfigError, DataError
-from specklenn.core.labelling.label_store import LabelBook
-from specklenn.core.labelling.session import Desk
+from specklenn.core.labelling.label_store import LabelStore
+from specklenn.core.labelling.session import LabelSession
 from specklenn.core.support import load_supports
 from specklenn.plugin.commands import label as label_command
 from specklenn.plugin.labelling.terminal import LabelTerminal, read_keys
@@ -51,8 +51,8 @@ def desk(tmp_path):
     def draw(shot, whole):
         return np.arange(16, dtype=np.float32).reshape(4, 4)
 
-    book = LabelBook(tmp_path / "a.json", 9)
-    return Desk(np.arange(9), book, CLASSES, draw)
+    book = LabelStore(tmp_path / "a.json", 9)
+    return LabelSession(np.arange(9), book, CLASSES, draw)
 
 
 def saved(name="run.labels.json"):

@@ -24,7 +24,7 @@ def test_rows_are_the_same_whatever_the_number_of_workers(
     bench.run()
 
     rows = np.sort(bench.kept.rows, order="index")
-    expected = pipeline.judge(opener(shots)().read(0, 203)).rows
+    expected = pipeline.classify(opener(shots)().read(0, 203)).rows
     assert rows["index"].tolist() == list(range(203))
     np.testing.assert_array_equal(rows["label"], expected["label"])
     np.testing.assert_allclose(rows["distances"], expected["distances"], atol=1e-5)

@@ -2,7 +2,11 @@ import numpy as np
 import pytest
 
 from specklenn.core.rows import empty_rows
-from specklenn.plugin.live.scheduler import Books, FileDistribution, LiveDistribution
+from specklenn.plugin.live.scheduler import (
+    FileDistribution,
+    LiveDistribution,
+    SeenShots,
+)
 
 
 def rows(*indices):
@@ -73,7 +77,7 @@ def test_what_a_failed_rank_had_of_a_part_of_a_run_is_leased_again_too():
 
 
 def test_a_shot_counts_once_however_often_it_arrives():
-    books = Books(10)
+    books = SeenShots(10)
 
     assert books.new(rows(1, 2, 2, 3))["index"].tolist() == [1, 2, 3]
     assert books.new(rows(3, 1, 4))["index"].tolist() == [4]
@@ -81,14 +85,14 @@ def test_a_shot_counts_once_however_often_it_arrives():
 
 
 def test_books_of_a_stream_grow_as_far_as_needed():
-    books = Books()
+    books = SeenShots()
 
     assert len(books.new(rows(5, 10**6))) == 2
     assert len(books.new(rows(5, 10**6, 7))) == 1
 
 
 def test_open_ranges_equal_a_search_shot_by_shot():
-    books = Books(200)
+    books = SeenShots(200)
     done = np.random.default_rng(0).permutation(200)[:120]
     books.new(rows(*done))
 

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from specklenn.core.classify import Classifier
-from specklenn.core.config.run_config import Crop
+from specklenn.core.config.run_config import PreprocessOverrides
 from specklenn.core.data import dataset_writer
 from specklenn.core.errors import SpecklennError
 from specklenn.core.hitfinder import HitFinding
 from specklenn.core.network import checkpoint
 from specklenn.core.network.specklenn2023 import Encoder
 from specklenn.core.pipeline import Pipeline
-from specklenn.core.preprocess import Cropper, Preprocessing
+from specklenn.core.preprocess import Preprocessing, Preprocessor
 from specklenn.core.support import load_supports
 from specklenn.plugin.control.protocol import Request
 from specklenn.plugin.control.update_builder import MOST_KEPT, SwapBuilder
@@ -62,8 +62,8 @@ def second_supports(tmp_path, draw_shots, mask):
 def make_pipeline(first_weights, supports, mask):
     def make(rank, weights=first_weights):
         model = checkpoint.load(weights)
-        cropper = Cropper(model.preprocessing, supports.shape, mask)
-        classifier = Classifier(model, supports, cropper)
+        preprocessor = Preprocessor(model.preprocessing, supports.shape, mask)
+        classifier = Classifier(model, supports, preprocessor)
         return Pipeline(classifier, HitFinding(), run=94, rank=rank)
 
     return make
@@ -71,7 +71,9 @@ def make_pipeline(first_weights, supports, mask):
 
 @pytest.fixture
 def builder(make_pipeline, first_weights):
-    return SwapBuilder(make_pipeline(0), checkpoint.read(first_weights), Crop())
+    return SwapBuilder(
+        make_pipeline(0), checkpoint.read(first_weights), PreprocessOverrides()
+    )
 
 
 @pytest.fixture
@@ -105,9 +107,9 @@ def pairs(rows):
 def check_against(rows, shots, weights, supports, mask):
     """Compare the hits among rows with a classifier made of files, without a swap."""
     model = checkpoint.load(weights)
-    cropper = Cropper(model.preprocessing, supports.shape, mask)
+    preprocessor = Preprocessor(model.preprocessing, supports.shape, mask)
     hits = rows[(rows["label"] >= 0) & (rows["label"] < 3)]
-    found = Classifier(model, supports, cropper).classify(shots[0][hits["index"]])
+    found = Classifier(model, supports, preprocessor).classify(shots[0][hits["index"]])
     assert len(hits) > 10
     order = [supports.classes.index(name) for name in CLASSES]
     np.testing.assert_allclose(hits["distances"], found.distances[:, order], atol=1e-5)

@@ -151,7 +151,7 @@ def test_every_shot_is_judged_as_by_the_pipeline_alone(
     pipeline, clock, draw_shots, pause_s
 ):
     frames, _ = draw_shots(61)
-    judged = pipeline.judge(InMemorySource(list(frames)).read(0, 61))
+    judged = pipeline.classify(InMemorySource(list(frames)).read(0, 61))
     job = Job(pipeline, clock)
 
     for number, frame in enumerate(frames):

@@ -7,7 +7,7 @@ from specklenn.core.errors import EndOfRun
 from specklenn.plugin.sources.simulated import SimulatedStream
 
 
-class Factory:
+class ShotSimulator:
     def shots(self, indices):
         patterns = np.repeat(indices, 4).reshape(-1, 2, 2).astype(np.float32)
         return SimpleNamespace(patterns=patterns, labels=indices.astype(str))
@@ -15,7 +15,7 @@ class Factory:
 
 def stream(clock, worker=0, workers=1, shots=100, buffer=50):
     made = SimulatedStream(
-        Factory(),
+        ShotSimulator(),
         shots=shots,
         rate_hz=100.0,
         worker=worker,

@@ -10,7 +10,11 @@ from specklenn.core.errors import DataError, EndOfRun, MissingPackageError
 from specklenn.core.flags import Flag
 from specklenn.plugin.sources.psana.event_buffer import Inbox
 from specklenn.plugin.sources.psana.messages import Kind, Message
-from specklenn.plugin.sources.psana.stream import PsanaStream, StreamOptions, Unseen
+from specklenn.plugin.sources.psana.stream import (
+    DuplicateFilter,
+    PsanaStream,
+    StreamOptions,
+)
 
 SECONDS_1990_TO_UNIX = 631_152_000
 PATIENCE_S = 30.0
@@ -30,7 +34,7 @@ class Script:
             self.killed.wait(PATIENCE_S)
         return found
 
-    def fate(self):
+    def exit_reason(self):
         return "psana was ended by SIGSEGV"
 
     def kill(self):
@@ -269,7 +273,7 @@ def test_a_full_inbox_of_a_run_lets_psana_wait_and_loses_nothing():
 
 
 def test_only_the_last_times_are_remembered():
-    unseen = Unseen(3)
+    unseen = DuplicateFilter(3)
 
     assert [unseen.is_new(stamp) for stamp in (1, 2, 1, 3, 4, 2, 1)] == [
         True,
