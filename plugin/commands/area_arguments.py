@@ -31,6 +31,7 @@ def add_area_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--fill-mates",
+        dest="fill_friedel_mates",
         action="store_true",
         help="give bad pixels what the pixel on the other side of the beam saw",
     )

@@ -252,7 +252,7 @@ def strange(name, element, residue="LIG"):
         (None, "gone.pdb", "no such file"),
         (b"", "empty.pdb", "an empty file"),
         (b"", "empty.npz", "an empty file"),
-        (gzip.compress(b""), "empty.pdb.gz", "an empty file"),
+        (gzip.compress(b"", mtime=0), "empty.pdb.gz", "an empty file"),
         (gzip.compress(PDB.encode())[:-20], "short.pdb.gz", "cut short"),
         (b"HEADER    X\nEND\n", "no-atoms.pdb", "no atoms"),
         (b"data_x\n_entry.id x\n", "no-atoms.cif", "no atoms"),

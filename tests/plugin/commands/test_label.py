@@ -164,7 +164,7 @@ def test_labels_of_one_class_alone_are_saved_but_make_no_supports(label):
 
 def test_a_simulated_stream_is_no_run_to_label(tmp_path):
     with pytest.raises(ConfigError, match="label reads runs from files"):
-        label_command.main([str(Path(label_command.__file__).parents[1] / DEMO)])
+        label_command.main([str(Path(label_command.__file__).parents[2] / DEMO)])
 
 
 @pytest.mark.slow
