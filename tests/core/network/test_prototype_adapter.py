@@ -25,16 +25,16 @@ def test_a_class_is_told_by_its_kind_and_a_joined_one_by_both():
 
 
 @pytest.mark.parametrize("classes", [("single-hit", "ice"), ("single-hit+ice",)])
-def test_with_a_class_that_is_not_known_none_is_placed(adapter, classes):
+def test_with_a_class_that_is_not_known_none_is_adapted(adapter, classes):
     assert encode_classes(classes) is None
     assert make_prototype_fn(adapter, classes) is None
 
 
-def test_a_network_without_a_placer_places_nothing():
+def test_a_network_without_an_adapter_has_no_prototype_fn():
     assert make_prototype_fn(None, THREE) is None
 
 
-def test_places_are_those_of_the_layers_worked_out_by_hand(adapter):
+def test_prototypes_are_those_of_the_layers_worked_out_by_hand(adapter):
     random = np.random.default_rng(0)
     means, numbers = random.normal(size=(3, 8)), np.array([1, 5, 40])
     weights = {name: value.numpy() for name, value in adapter.state_dict().items()}
@@ -53,7 +53,7 @@ def test_places_are_those_of_the_layers_worked_out_by_hand(adapter):
         others = sum(seen[other] for other in range(3) if other != own)
         hidden = np.maximum(layer("together", [*seen[own], *others]), 0)
         share = 1 / (1 + np.exp(-layer("share", hidden)))
-        expected = share * means[own] + layer("place", hidden)
+        expected = share * means[own] + layer("offset", hidden)
         np.testing.assert_allclose(found[own], expected, atol=1e-5)
 
 

@@ -44,7 +44,7 @@ def test_with_one_support_what_it_has_learned_helps(embedded):
     given = {
         "draws": 40,
         "classes": THREE,
-        "prototype_adapter": model.encoder.prototype_adapter,
+        "adapter": model.encoder.prototype_adapter,
     }
 
     by_rule = {

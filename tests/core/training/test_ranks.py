@@ -101,7 +101,7 @@ def test_parts_are_shared_out_evenly_or_not_at_all():
 class Plain(torch.nn.Module):
     """Without batch normalisation, the parts of a step know nothing of each other."""
 
-    adapter = None
+    prototype_adapter = None
 
     def __init__(self):
         super().__init__()

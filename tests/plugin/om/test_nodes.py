@@ -265,7 +265,7 @@ def test_a_worker_that_raises_ends_the_run(pipeline, clock, draw_shots, monkeypa
         raise RuntimeError("a programming error")
 
     job = Job(pipeline, clock)
-    monkeypatch.setattr(pipeline, "judge", broken)
+    monkeypatch.setattr(pipeline, "classify", broken)
 
     with pytest.raises(RunEndedError) as caught:
         job.event(1, event(0, draw_shots(1)[0][0], waited_s=1))
