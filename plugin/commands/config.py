@@ -74,7 +74,8 @@ def _of_experiment(experiment: Experiment) -> str:
     return (
         f"{len(simulator.library)} samples, frames of {shape} pixels, classes "
         f"{', '.join(experiment.classes)}, particles of up to "
-        f"{simulator.geometry.sampled_radius_angstrom:.0f} angstrom are sampled{warnings}"
+        f"{simulator.geometry.sampled_radius_angstrom:.0f} angstrom are sampled"
+        f"{warnings}"
     )
 
 
