@@ -100,14 +100,14 @@ def test_every_command_of_the_readme_works_in_the_order_shown(folder, command):
     assert shown.stdout.strip() == "(1,)", shown.stderr
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "README.md",
-        "CONTRIBUTING.md",
-        *(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")),
-    ],
-)
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    *(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")),
+]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_links_in_the_documents_lead_somewhere(name):
     path = ROOT / name
     targets = re.findall(r"\]\(([^)#]+)\)", path.read_text())
@@ -118,6 +118,35 @@ def test_links_in_the_documents_lead_somewhere(name):
         if "://" not in target and not (path.parent / target).exists()
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("name", [*DOCUMENTS, "docs/shot.svg"])
+def test_modules_that_the_documents_name_exist(name):
+    text = (ROOT / name).read_text()
+    pattern = r"\b(?:core|plugin|gui|tests|benchmarks|examples)/[\w/]+\.\w+"
+
+    assert [
+        path for path in re.findall(pattern, text) if not (ROOT / path).exists()
+    ] == []
+
+
+def test_the_tree_in_the_architecture_is_the_tree():
+    text = (ROOT / "docs/architecture.md").read_text()
+    tree = next(block for block in blocks(text, "text") if block.startswith("core/ "))
+    lines = [line.split() for line in tree.splitlines()]
+    packages = {
+        f"{path.parent.relative_to(ROOT)}/"
+        for folder in ("core", "plugin", "gui")
+        for path in (ROOT / folder).rglob("__init__.py")
+    }
+
+    assert {folder for folder, *_ in lines} == packages - {"gui/"}
+    assert [
+        f"{folder}{module}"
+        for folder, *modules in lines
+        for module in modules
+        if not (ROOT / folder / f"{module}.py").is_file()
+    ] == []
 
 
 def test_the_readme_is_finished():
