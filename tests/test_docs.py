@@ -148,6 +148,21 @@ def test_the_tree_in_the_architecture_is_the_tree():
     ] == []
 
 
+def test_every_decision_is_short_and_in_the_index():
+    folder = ROOT / "docs/decisions"
+    records = {path.name: path.read_text() for path in folder.glob("0*.md")}
+
+    index = re.findall(r"\((0\w+[\w-]*\.md)\)", (folder / "README.md").read_text())
+    assert sorted(index) == sorted(records)
+    for name, text in records.items():
+        assert re.findall(r"^\*\*(\w+)\.\*\*", text, re.M) == [
+            "Question",
+            "Decision",
+            "Consequences",
+        ], name
+        assert text.count("\n") < 40, name
+
+
 def test_the_readme_is_finished():
     assert not re.search(r"@[A-Z_]+@", README)
 
