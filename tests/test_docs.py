@@ -148,6 +148,13 @@ def test_the_tree_in_the_architecture_is_the_tree():
     ] == []
 
 
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_what_the_documents_import_exists(name):
+    for block in blocks((ROOT / name).read_text(), "python"):
+        for line in re.findall(r"^from specklenn\..*", block, flags=re.M):
+            exec(line, {})
+
+
 def test_every_decision_is_short_and_in_the_index():
     folder = ROOT / "docs/decisions"
     records = {path.name: path.read_text() for path in folder.glob("0*.md")}
