@@ -34,7 +34,7 @@ FORBIDDEN = {
         "PySide6",
     ),
 }
-ALLOWED = {"gui": ("specklenn.core.messages",)}
+ALLOWED = {"gui": ("specklenn.core.messages", "specklenn.core.labelling.session_view")}
 OUTSIDE_ONLY = ("core", "plugin", "gui", "configs")
 
 

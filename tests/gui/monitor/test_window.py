@@ -8,8 +8,8 @@ pytest.importorskip("pyqtgraph")
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from specklenn.core.messages import RankStatus
-from specklenn.gui.monitor.controller import Monitor
-from specklenn.gui.monitor.session import reported_exceptions
+from specklenn.gui.monitor.controller import MonitorController
+from specklenn.gui.monitor.event_loop import reported_exceptions
 from specklenn.gui.monitor.simulated import SimulatedStream
 from specklenn.gui.monitor.state import MonitorState
 from specklenn.gui.monitor.window import MonitorWindow
@@ -24,13 +24,13 @@ def watch(qtbot, clock):
     """Show a window of a given size on a stream, without a timer of its own."""
     opened = []
 
-    def open_window(stream, size=(1366, 768)) -> Monitor:
+    def open_window(stream, size=(1366, 768)) -> MonitorController:
         window = MonitorWindow(stream.endpoint, clock)
         qtbot.addWidget(window)
         window.resize(*size)
         window.show()
         qtbot.waitExposed(window)
-        monitor = Monitor(stream, MonitorState(clock), window)
+        monitor = MonitorController(stream, MonitorState(clock), window)
         opened.append(monitor)
         monitor.refresh()
         QtWidgets.QApplication.processEvents()
@@ -45,7 +45,7 @@ def simulated(clock):
     return SimulatedStream(clock=clock)
 
 
-def _grab(widget) -> np.ndarray:
+def _screenshot(widget) -> np.ndarray:
     """Pixels of a widget, (h, w, 3)."""
     image = widget.grab().toImage().convertToFormat(QtGui.QImage.Format.Format_RGB888)
     rows = np.frombuffer(image.constBits(), np.uint8).reshape(
@@ -105,14 +105,14 @@ def test_tiles_show_rate_interval_and_denominator(watch, make_stream, make_snaps
     )
     window = watch(make_stream(snapshot)).window
 
-    first, second = window.tiles.tiles[:2]
+    first, second = window.rate_tiles.tiles[:2]
     assert first.rate.full_text == "4.0 %"
     assert first.interval.full_text == "2.0 \N{EN DASH} 7.7 %"
     assert first.counts.full_text == "8 / 200"
     assert second.interval.full_text == "0.0 \N{EN DASH} 1.9 %"
 
 
-def test_strip_shows_run_shots_ranks_and_losses(watch, make_stream, make_snapshot):
+def test_status_bar_shows_run_shots_ranks_and_losses(watch, make_stream, make_snapshot):
     snapshot = make_snapshot(
         expected_shots=5000,
         missed_shots=30,
@@ -122,17 +122,17 @@ def test_strip_shows_run_shots_ranks_and_losses(watch, make_stream, make_snapsho
             RankStatus(rank=2, host="n2", shots=1, silent_s=0.1, failure="OSError: x"),
         ),
     )
-    strip = watch(make_stream(snapshot)).window.strip
+    status_bar = watch(make_stream(snapshot)).window.status_bar
 
-    assert strip.pill.full_text.startswith("● LIVE")
-    assert strip.chip("title").full_text == "amo06516 run 94"
-    assert strip.chip("shots").full_text == "1\u2009012 of 5\u2009000 shots"
-    assert "12  not finite" in strip.chip("lost").toolTip()
-    assert strip.chip("ranks").full_text == "ranks 1/2"
-    assert "OSError: x" in strip.chip("ranks").toolTip()
-    assert strip.chip("support").full_text == "support v7"
-    assert strip.chip("model").full_text == "model v1"
-    assert "default" in strip.chip("model").toolTip()
+    assert status_bar.pill.full_text.startswith("● LIVE")
+    assert status_bar.chip("title").full_text == "amo06516 run 94"
+    assert status_bar.chip("shots").full_text == "1\u2009012 of 5\u2009000 shots"
+    assert "12  not finite" in status_bar.chip("lost").toolTip()
+    assert status_bar.chip("ranks").full_text == "ranks 1/2"
+    assert "OSError: x" in status_bar.chip("ranks").toolTip()
+    assert status_bar.chip("support").full_text == "support v7"
+    assert status_bar.chip("model").full_text == "model v1"
+    assert "default" in status_bar.chip("model").toolTip()
 
 
 def test_the_letter_f_stands_upright_in_the_gallery(
@@ -144,8 +144,8 @@ def test_the_letter_f_stands_upright_in_the_gallery(
     window = watch(make_stream(snapshot)).window
     thumbnail = _row(window, "single-hit").thumbnails[0]
 
-    place = thumbnail.picture_rect()
-    pixels = _grab(thumbnail).sum(axis=2)
+    place = thumbnail.image_rect()
+    pixels = _screenshot(thumbnail).sum(axis=2)
     for row in range(12):
         for column in range(12):
             y = place.top() + round((row + 0.5) * place.height() / 12)
@@ -173,7 +173,7 @@ def test_strange_patterns_are_drawn(
     example = make_example(pattern=pattern.astype(np.float32))
     window = watch(make_stream(make_snapshot(examples=(example,)))).window
 
-    assert _grab(_row(window, "single-hit").thumbnails[0]).size
+    assert _screenshot(_row(window, "single-hit").thumbnails[0]).size
     assert _row(window, "single-hit").expanded
 
 
@@ -207,7 +207,7 @@ def test_low_scores_have_a_dashed_border(
     window = watch(make_stream(make_snapshot(examples=(unsure, sure)))).window
 
     broken, full = (
-        len(np.unique(_grab(t)[0:2, 10:-10].reshape(-1, 3), axis=0))
+        len(np.unique(_screenshot(t)[0:2, 10:-10].reshape(-1, 3), axis=0))
         for t in _row(window, "single-hit").thumbnails[:2]
     )
     assert full == 1
@@ -252,13 +252,13 @@ def test_any_class_names_get_tiles_curves_and_rows_once(
         make_stream(make_snapshot(**other), make_snapshot(sequence=2, **other))
     )
     window = monitor.window
-    before = list(window.tiles.tiles)
+    before = list(window.rate_tiles.tiles)
     monitor.refresh()
 
-    assert window.tiles.tiles == before
-    assert tuple(window.plot.curves) == names
+    assert window.rate_tiles.tiles == before
+    assert tuple(window.rate_plot.curves) == names
     assert [row.name for row in window.gallery.rows] == list(names)
-    assert window.tiles.tiles[0].title.text() == "<b>drop</b>"
+    assert window.rate_tiles.tiles[0].title.text() == "<b>drop</b>"
 
 
 def test_other_classes_replace_all_parts(watch, make_stream, make_snapshot):
@@ -268,11 +268,11 @@ def test_other_classes_replace_all_parts(watch, make_stream, make_snapshot):
             make_snapshot(sequence=2, classes=("a", "b"), counts=np.array([1, 1])),
         )
     )
-    items = len(monitor.window.plot.plot.getPlotItem().items)
+    items = len(monitor.window.rate_plot.plot.getPlotItem().items)
     monitor.refresh()
 
-    assert [tile.name for tile in monitor.window.tiles.tiles] == ["a", "b"]
-    assert len(monitor.window.plot.plot.getPlotItem().items) == items - 6
+    assert [tile.name for tile in monitor.window.rate_tiles.tiles] == ["a", "b"]
+    assert len(monitor.window.rate_plot.plot.getPlotItem().items) == items - 6
 
 
 def test_curves_hold_per_cent_and_gaps(watch, make_stream, make_snapshot):
@@ -284,7 +284,7 @@ def test_curves_hold_per_cent_and_gaps(watch, make_stream, make_snapshot):
         history_s=START_S + seconds.astype(float),
         history_counts=counts,
     )
-    plot = watch(make_stream(snapshot)).window.plot
+    plot = watch(make_stream(snapshot)).window.rate_plot
 
     times, rates = plot.curves["single-hit"].getData()
     gap = (times >= START_S + 60) & (times < START_S + 62)
@@ -294,23 +294,23 @@ def test_curves_hold_per_cent_and_gaps(watch, make_stream, make_snapshot):
 
 
 def test_no_hit_is_hidden_until_its_name_is_clicked(watch, simulated):
-    plot = watch(simulated).window.plot
+    plot = watch(simulated).window.rate_plot
     assert not plot.curves["no-hit"].isVisible()
 
     plot.entries["no-hit"].click()
 
     assert plot.curves["no-hit"].isVisible()
-    assert plot.bands["no-hit"].isVisible()
+    assert plot.confidence_bands["no-hit"].isVisible()
 
 
 def test_another_window_changes_the_tiles_at_once(watch, simulated):
     window = watch(simulated).window
-    before = window.tiles.tiles[0].counts.full_text
+    before = window.rate_tiles.tiles[0].counts.full_text
 
-    window.plot.windows.setCurrentIndex(0)
+    window.rate_plot.windows.setCurrentIndex(0)
 
     assert window.choices().window_s == 60.0
-    assert window.tiles.tiles[0].counts.full_text != before
+    assert window.rate_tiles.tiles[0].counts.full_text != before
 
 
 def test_marks_are_drawn_once(watch, make_stream, make_snapshot):
@@ -318,27 +318,27 @@ def test_marks_are_drawn_once(watch, make_stream, make_snapshot):
         make_stream(make_snapshot(), make_snapshot(session="b", now_s=START_S + 1))
     )
     monitor.refresh()
-    lines = list(monitor.window.plot._lines)
+    lines = list(monitor.window.rate_plot._lines)
     monitor.refresh()
 
     assert [line.label.format for line in lines] == ["restart"]
-    assert monitor.window.plot._lines == lines
+    assert monitor.window.rate_plot._lines == lines
 
 
 def test_old_data_are_dimmed_and_dated(watch, make_stream, make_snapshot, clock):
     monitor = watch(make_stream(make_snapshot()))
-    live = _grab(monitor.window._body).mean()
+    live = _screenshot(monitor.window._middle).mean()
     clock.now += 4
     monitor.refresh()
-    stale = _grab(monitor.window._body).mean()
-    pill = monitor.window.strip.pill.full_text
+    stale = _screenshot(monitor.window._middle).mean()
+    pill = monitor.window.status_bar.pill.full_text
     clock.now += 8
     monitor.refresh()
 
     assert stale < 0.85 * live
     assert pill == "▲ STALE  4 s"
-    assert monitor.window.strip.pill.full_text == "▲ DISCONNECTED  12 s"
-    assert "14:13:20 PST" in monitor.window.source.full_text
+    assert monitor.window.status_bar.pill.full_text == "▲ DISCONNECTED  12 s"
+    assert "14:13:20 PST" in monitor.window.footer.source.full_text
 
 
 def test_data_that_come_again_undim_the_window(
@@ -351,8 +351,8 @@ def test_data_that_come_again_undim_the_window(
     stream.snapshots.append(make_snapshot(sequence=2))
     monitor.refresh()
 
-    assert monitor.window.strip.pill.full_text.startswith("● LIVE")
-    assert not monitor.window.veil.isVisible()
+    assert monitor.window.status_bar.pill.full_text.startswith("● LIVE")
+    assert not monitor.window.overlay.isVisible()
 
 
 def test_a_finished_run_is_not_dimmed(watch, make_stream, make_snapshot, clock):
@@ -360,17 +360,17 @@ def test_a_finished_run_is_not_dimmed(watch, make_stream, make_snapshot, clock):
     clock.now += 600
     monitor.refresh()
 
-    assert monitor.window.strip.pill.full_text == "■ FINISHED"
-    assert not monitor.window.veil.isVisible()
+    assert monitor.window.status_bar.pill.full_text == "■ FINISHED"
+    assert not monitor.window.overlay.isVisible()
 
 
 def test_waiting_names_the_address_in_a_sentence(watch, make_stream):
     window = watch(make_stream()).window
 
-    assert window.veil.isVisible()
-    assert window.veil.title == "Waiting for data on a list"
-    assert "specklenn run" in window.veil.words
-    assert _grab(window._body).max() > 200
+    assert window.overlay.isVisible()
+    assert window.overlay.title == "Waiting for data on a list"
+    assert "specklenn run" in window.overlay.words
+    assert _screenshot(window._middle).max() > 200
 
 
 def test_unreadable_messages_are_explained_while_waiting(watch, make_stream):
@@ -380,8 +380,8 @@ def test_unreadable_messages_are_explained_while_waiting(watch, make_stream):
     monitor.refresh()
     monitor.refresh()
 
-    assert "schema 9, this window 1" in monitor.window.veil.words
-    assert monitor.window.strip.chip("bad").full_text == "3 bad messages"
+    assert "schema 9, this window 1" in monitor.window.overlay.words
+    assert monitor.window.status_bar.chip("bad").full_text == "3 bad messages"
 
 
 def test_failures_stand_in_the_banner(watch, make_stream, make_snapshot):
@@ -404,16 +404,16 @@ def test_space_holds_the_picture_and_counting_goes_on(
     monitor = watch(stream)
     window = monitor.window
     qtbot.keyClick(window, QtCore.Qt.Key.Key_Space)
-    before = _grab(window)
+    before = _screenshot(window)
     stream.snapshots.append(make_snapshot(sequence=2, counts=np.full(5, 900)))
     clock.now += 5
     monitor.refresh()
 
-    assert window.strip.pill.full_text == "PAUSED since 14:13:20 PST"
-    assert (_grab(window) == before).all()
+    assert window.status_bar.pill.full_text == "PAUSED since 14:13:20 PST"
+    assert (_screenshot(window) == before).all()
     assert monitor.state.newest.sequence == 2
     qtbot.keyClick(window, QtCore.Qt.Key.Key_Space)
-    assert window.strip.chip("shots").full_text == "4\u2009500 shots"
+    assert window.status_bar.chip("shots").full_text == "4\u2009500 shots"
 
 
 def test_a_row_under_the_mouse_does_not_move(
@@ -460,7 +460,7 @@ def test_saved_picture_has_a_footer_and_a_telling_name(
     assert saved.name == "simulated_94_20231114-141320_window.png"
     assert picture.width() == 1366
     assert picture.height() > 768
-    assert str(saved) in window.status.full_text
+    assert str(saved) in window.footer.message.full_text
 
 
 def test_a_picture_that_cannot_be_saved_is_said(
@@ -471,9 +471,9 @@ def test_a_picture_that_cannot_be_saved_is_said(
     monkeypatch.chdir(gone)
     gone.rmdir()
     window = watch(simulated).window
-    window.save_picture()
+    window.save_screenshot()
 
-    assert window.status.full_text.startswith("picture not saved")
+    assert window.footer.message.full_text.startswith("picture not saved")
 
 
 def test_an_exception_in_a_slot_is_told_and_the_window_lives(
@@ -488,13 +488,16 @@ def test_an_exception_in_a_slot_is_told_and_the_window_lives(
                 sys.excepthook(*sys.exc_info())
     monitor.refresh()
 
-    assert monitor.window.status.full_text == "internal error: RuntimeError: slot broke"
+    assert (
+        monitor.window.footer.message.full_text
+        == "internal error: RuntimeError: slot broke"
+    )
     assert capsys.readouterr().err.count("RuntimeError: slot broke") == 1
 
 
 def test_no_dialog_opens_and_no_item_is_added_while_running(watch, simulated, clock):
     monitor = watch(simulated)
-    scene = monitor.window.plot.plot.scene()
+    scene = monitor.window.rate_plot.plot.scene()
     clock.now += 2
     monitor.refresh()
     items = len(scene.items())
@@ -511,7 +514,7 @@ def test_no_dialog_opens_and_no_item_is_added_while_running(watch, simulated, cl
 
 def test_dragging_the_plot_holds_its_range_until_home(watch, simulated, qtbot, clock):
     monitor = watch(simulated)
-    plot = monitor.window.plot
+    plot = monitor.window.rate_plot
     box = plot.plot.getViewBox()
     box.setRange(yRange=(0, 50), padding=0)
     box.sigRangeChangedManually.emit([True, True])
