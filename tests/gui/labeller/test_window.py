@@ -275,6 +275,6 @@ def test_signals_end_the_window_as_interrupted(number, tmp_path):
     )
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
-    _, problems = process.communicate(timeout=10)
+    _, problems = process.communicate(timeout=120)
 
     assert (process.returncode, problems) == (130, "")

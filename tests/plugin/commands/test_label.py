@@ -21,6 +21,8 @@ from specklenn.plugin.commands import label as label_command
 DOCS = Path(__file__).parents[3] / "docs/labelling.md"
 CLASSES = ("single-hit", "multi-hit", "non-sample-hit")
 DEMO = "configs/demo.yaml"
+PATIENCE_S = 120
+"""After which a program that draws nothing more fails its test."""
 
 
 @pytest.fixture
@@ -173,14 +175,14 @@ def test_in_a_real_terminal_keys_and_signals_work(
     process.send_signal(number)
     _drain(ours)
 
-    assert process.wait(10) == 130
+    assert process.wait(PATIENCE_S) == 130
     assert "\N{UPPER HALF BLOCK}".encode() in shown
     assert saved(path) == {"0": "single-hit", "2": "multi-hit"}
 
 
-def _until(terminal, words, patience_s=60):
+def _until(terminal, words):
     """Read what a program draws until the words have come."""
-    found, end = b"", time.monotonic() + patience_s
+    found, end = b"", time.monotonic() + PATIENCE_S
     while words not in re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]", b"", found):
         assert select.select([terminal], [], [], end - time.monotonic())[0], found
         found += os.read(terminal, 65536)
