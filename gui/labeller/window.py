@@ -16,6 +16,7 @@ from specklenn.gui.common.image import LARGEST_SIDE, Values
 from specklenn.gui.common.pattern_image import colour_table, pattern_image
 from specklenn.gui.common.theme import STYLE_SHEET, class_styles
 from specklenn.gui.labeller.class_rows import SIDE, LabelRow
+from specklenn.gui.labeller.pattern_view import PatternView
 from specklenn.gui.labeller.session_protocol import LabelSessionProtocol
 
 SCALES: dict[str, Callable[[Values], Values]] = {
@@ -31,34 +32,6 @@ EXPLANATION = (
     "stand for many others,\nor the labels so far leave them uncertain. The small "
     "pictures are the latest of each label."
 )
-
-
-class PatternView(QtWidgets.QWidget):
-    """A pattern as large as there is room."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.image = QtGui.QImage()
-        self.setMinimumSize(200, 200)
-
-    def set_image(self, image: QtGui.QImage) -> None:
-        """Show another one."""
-        self.image = image
-        self.update()
-
-    def image_rect(self) -> QtCore.QRect:
-        """Where the pattern is drawn: centred, in its proportions."""
-        keep = QtCore.Qt.AspectRatioMode.KeepAspectRatio
-        place = QtCore.QRect(
-            QtCore.QPoint(0, 0), self.image.size().scaled(self.size(), keep)
-        )
-        place.moveCenter(self.rect().center())
-        return place
-
-    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
-        """Draw the pattern with sharp pixels."""
-        painter = QtGui.QPainter(self)
-        painter.drawImage(self.image_rect(), self.image)
 
 
 class LabelWindow(QtWidgets.QWidget):
@@ -106,7 +79,7 @@ class LabelWindow(QtWidgets.QWidget):
         self.refresh()
 
     def refresh(self) -> None:
-        """Draw what the session says."""
+        """Draw what the session shows."""
         view = self._session.view()
         pattern = self._session.picture(LARGEST_SIDE)
         self.pattern.set_image(
