@@ -116,6 +116,10 @@ def test_no_pickle_crosses_a_boundary():
             ("torch", "PySide6", "pyqtgraph", "h5py"),
         ),
         (
+            "import specklenn.gui.labeller.app",
+            ("torch", "PySide6", "pyqtgraph", "h5py", "pydantic"),
+        ),
+        (
             "import specklenn.core.config.loading",
             ("torch", "finufft", "scipy", "mpi4py"),
         ),

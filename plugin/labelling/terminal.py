@@ -125,13 +125,13 @@ class LabelTerminal:
 
     def drawn(self, console: Console) -> Group:
         """Return the whole screen."""
-        words = [*self._words(self._session.view()), Text(HINT, "dim")]
+        words = Group(*self._words(self._session.view()), Text(HINT, "dim"))
         if self._help:
-            return Group(Text(HELP), Text(), *words)
-        lines = console.height - len(words)
+            return Group(Text(HELP), Text(), words)
+        lines = console.height - len(console.render_lines(words))
         side = max(SMALLEST_SIDE, min(console.width, 2 * lines))
         draw = in_colours if console.color_system else in_letters
-        return Group(draw(self._session.picture(side), self._scale), *words)
+        return Group(draw(self._session.picture(side), self._scale), words)
 
     def _words(self, view: SessionView) -> list[Text]:
         label = Text(view.label or "no label", "bold reverse" if view.label else "dim")

@@ -13,12 +13,22 @@ CLASSES = ("single-hit", "multi-hit", "non-sample-hit")
 
 
 @pytest.fixture
-def session(tmp_path):
-    def draw(shot, whole):
-        return np.arange(16, dtype=np.float32).reshape(4, 4)
+def make_session(tmp_path):
+    """Begin a session on square pictures of so many pixels a side."""
 
-    store = LabelStore(tmp_path / "a.json", 9)
-    return LabelSession(np.arange(9), store, CLASSES, draw)
+    def make(side):
+        def draw(shot, whole):
+            return np.arange(side**2, dtype=np.float32).reshape(side, side)
+
+        store = LabelStore(tmp_path / "a.json", 9)
+        return LabelSession(np.arange(9), store, CLASSES, draw)
+
+    return make
+
+
+@pytest.fixture
+def session(make_session):
+    return make_session(4)
 
 
 def test_arrows_are_keys_and_a_lone_escape_is_none(tmp_path):
@@ -41,6 +51,20 @@ def test_the_screen_holds_picture_counts_and_keys(session):
     assert screen.getvalue().count("\N{UPPER HALF BLOCK}") == 8
     for words in ("run.cxi  shot 1", "2 multi-hit (1)", "1 of 9 labelled", "q leave"):
         assert words in re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue())
+
+
+def test_pictures_leave_room_for_all_words_also_where_these_take_two_lines(
+    make_session,
+):
+    console = Console(file=io.StringIO(), width=80, height=24)
+    terminal = LabelTerminal(make_session(34), "run.cxi")
+
+    with console.capture() as shown:
+        console.print(terminal.drawn(console))
+
+    lines = shown.get().rstrip("\n").split("\n")
+    assert lines[-1].strip().endswith("q leave")
+    assert len(lines) <= 24
 
 
 def test_every_key_of_the_help_does_something(session):
