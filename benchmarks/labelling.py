@@ -82,10 +82,10 @@ def suggested(
     vectors: Vectors, truth: Texts, number: int, random: np.random.Generator
 ) -> Order:
     """Return the shots that are suggested, in turn."""
-    adviser, order = ActiveLearner(vectors, CLASSES), []
+    learner, order = ActiveLearner(vectors, CLASSES), []
     labels = np.full(len(truth), "", truth.dtype)
     for _ in range(number):
-        order.append(adviser.suggest(labels, np.zeros(len(truth), bool)).position)
+        order.append(learner.suggest(labels, np.zeros(len(truth), bool)).position)
         labels[order[-1]] = truth[order[-1]]
     return np.array(order)
 

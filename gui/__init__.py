@@ -1,1 +1,1 @@
-"""The monitor window: draws what the collector publishes."""
+"""The windows: the monitor of a run, and the labeller; both draw and decide nothing."""

@@ -34,7 +34,7 @@ FORBIDDEN = {
         "PySide6",
     ),
 }
-ALLOWED = {"gui": ("specklenn.core.messages",)}
+ALLOWED = {"gui": ("specklenn.core.messages", "specklenn.core.labelling.session_view")}
 OUTSIDE_ONLY = ("core", "plugin", "gui", "configs")
 
 
@@ -114,6 +114,10 @@ def test_no_pickle_crosses_a_boundary():
         (
             "import specklenn.gui.monitor.app",
             ("torch", "PySide6", "pyqtgraph", "h5py"),
+        ),
+        (
+            "import specklenn.gui.labeller.app",
+            ("torch", "PySide6", "pyqtgraph", "h5py", "pydantic"),
         ),
         (
             "import specklenn.core.config.loading",

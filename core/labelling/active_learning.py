@@ -58,7 +58,7 @@ class ActiveLearner:
         That the shots belong to.
     rule : {"mean", "nearest", "soft", "prototype", "learned"}
         How labelled shots give the distance to their class. Labelled shots are no
-        random sample, so that their mean lies aside; the soft rule does not mind.
+        random sample, so their mean is off; the soft rule does not use it.
     """
 
     def __init__(

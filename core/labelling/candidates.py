@@ -63,7 +63,7 @@ class Viewer:
     hit_finding: HitFinding
     model: Checkpoint | None
 
-    def offer(
+    def find_candidates(
         self, at_most: int, labelled: Iterable[int], watch: Watch = lambda r: r
     ) -> Candidates:
         """Return the hits of the run, or so many of them, and all labelled shots.
@@ -86,21 +86,24 @@ class Viewer:
         """
         found: dict[int, npt.NDArray[np.float32]] = {}
         for start, stop in watch(self._blocks()):
-            found.update(self._judged(self.source.read(start, stop), self.hit_finding))
+            shots = self.source.read(start, stop)
+            found.update(self._embedded_hits(shots, self.hit_finding))
             if len(found) >= at_most:
                 break
         found = dict(list(found.items())[:at_most])
         for shot in sorted(set(labelled).difference(found)):
-            found.update(self._judged(self.source.read(shot, shot + 1), ANY_SHOT))
+            shots = self.source.read(shot, shot + 1)
+            found.update(self._embedded_hits(shots, ANY_SHOT))
         if not found:
             raise DataError(
                 "no shot of the run is a hit that can be shown; see hit_finder in "
                 "the configuration, or offer no-hits too"
             )
-        shots = np.array(sorted(found), np.int64)
-        if self.model is None:
-            return Candidates(shots=shots, vectors=None)
-        return Candidates(shots=shots, vectors=np.stack([found[int(s)] for s in shots]))
+        numbers = sorted(found)
+        vectors = None
+        if self.model is not None:
+            vectors = np.stack([found[number] for number in numbers])
+        return Candidates(shots=np.array(numbers, np.int64), vectors=vectors)
 
     def _blocks(self) -> Ranges:
         first, last = self.source.first, self.source.first + len(self.source)
@@ -109,10 +112,10 @@ class Viewer:
             starts = np.random.default_rng(0).permutation(starts)
         return [(int(start), min(int(start) + BLOCK, last)) for start in starts]
 
-    def _judged(
+    def _embedded_hits(
         self, shots: Shots, hit_finding: HitFinding
     ) -> dict[int, npt.NDArray[np.float32]]:
-        """Return the hits that can be judged, by number, with their vectors (D,)."""
+        """Return the hits that are not skipped, by number, with their vectors (D,)."""
         cropped = self.preprocessor.crop(shots.frames)
         lit = count_lit(cropped.photons, hit_finding.lit_above_photons)
         chosen = is_hit(lit, hit_finding) & ~is_skipped(shots.flags | cropped.flags)

@@ -6,6 +6,9 @@ Both are read by the same function::
     {"12": "1", "31": "3"}                            amo06516_0094.label.json
 
 Events are positions in the run, from 0. The order is that of labelling.
+
+psocake has four codes and none for non-sample-hits or classes of the user's own.
+Those are written as ``"3"``, unknown; our file beside it keeps what they are.
 """
 
 from __future__ import annotations
@@ -19,10 +22,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from specklenn.core.data.atomic import replacing
 from specklenn.core.errors import DataError
-from specklenn.core.labelling import psocake
+from specklenn.core.labels import MULTI_HIT, NO_HIT, SINGLE_HIT, UNKNOWN
 from specklenn.core.support import ClassName
 
 Labels = dict[int, str]
+
+PSOCAKE_LABELS = {"0": NO_HIT, "1": SINGLE_HIT, "2": MULTI_HIT, "3": UNKNOWN}
+"""What psocake's codes mean."""
+
+_PSOCAKE_CODES = {label: code for code, label in PSOCAKE_LABELS.items()}
 
 MOST_PROBLEMS = 20
 """Problems that are listed one by one; the others are counted."""
@@ -62,7 +70,7 @@ def read_labels(path: Path, shots: int) -> Labels:
         if wrong:
             problems.append(f"{path}: event {event}: {wrong}")
         else:
-            labels[int(event)] = psocake.LABELS.get(value, value)
+            labels[int(event)] = PSOCAKE_LABELS.get(value, value)
     if problems:
         raise DataError("\n".join(_shortened(problems)))
     return labels
@@ -85,11 +93,29 @@ def write_labels(
         If a file cannot be written; older files stay as they are.
     """
     named = {str(event): label for event, label in labels.items()}
-    coded = {event: psocake.code(label) for event, label in named.items()}
+    coded = {event: psocake_code(label) for event, label in named.items()}
     targets = [path] if psocake_path is None else [path, psocake_path]
     with replacing(*targets) as parts:
         for part, content in zip(parts, (named, coded), strict=False):
             part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def psocake_file_name(experiment: str, run: int) -> str:
+    """Return how psocake calls the labels of a run.
+
+    >>> psocake_file_name("amo06516", 94)
+    'amo06516_0094.label.json'
+    """
+    return f"{experiment}_{run:04d}.label.json"
+
+
+def psocake_code(label: str) -> str:
+    """Return psocake's code of a label; ``"3"`` for what psocake does not know.
+
+    >>> [psocake_code(label) for label in ("single-hit", "non-sample-hit")]
+    ['1', '3']
+    """
+    return _PSOCAKE_CODES.get(label, _PSOCAKE_CODES[UNKNOWN])
 
 
 def is_class_name(text: Any) -> bool:
@@ -123,9 +149,9 @@ def _event_problem(event: str, shots: int) -> str:
 
 
 def _value_problem(value: Any) -> str:
-    if is_class_name(value) or (isinstance(value, str) and value in psocake.LABELS):
+    if is_class_name(value) or (isinstance(value, str) and value in PSOCAKE_LABELS):
         return ""
-    codes = ", ".join(f'"{code}" {label}' for code, label in psocake.LABELS.items())
+    codes = ", ".join(f'"{code}" {label}' for code, label in PSOCAKE_LABELS.items())
     return f"{value!r} found, a class or one of {codes} expected"
 
 

@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from specklenn.core.labelling import psocake
-from specklenn.core.labelling.label_file import Labels, read_labels, write_labels
+from specklenn.core.labelling.label_file import (
+    Labels,
+    psocake_code,
+    read_labels,
+    write_labels,
+)
 
 
 @dataclass(frozen=True)
@@ -29,9 +33,9 @@ class Change:
 class LabelStore:
     """Labels by shot, in the order in which they were given.
 
-    Files that exist are gone on with. Where psocake's file disagrees with ours, the
-    one that was written last is right; what only one of them knows is kept. If
-    somebody else changed our file meanwhile, both sets of changes are kept; for a
+    Labels in files that exist are read first. Where psocake's file disagrees with
+    ours, the one that was written last is right; what only one of them knows is kept.
+    If somebody else changed our file meanwhile, both sets of changes are kept; for a
     shot that both labelled, the label given here is.
 
     Parameters
@@ -148,7 +152,7 @@ def merged(ours: Labels, theirs: Labels, theirs_newer: bool) -> Labels:
     joined = dict(ours)
     for shot, label in theirs.items():
         known = shot in ours
-        differs = known and psocake.code(ours[shot]) != psocake.code(label)
+        differs = known and psocake_code(ours[shot]) != psocake_code(label)
         if not known or (differs and theirs_newer):
             joined[shot] = label
     return joined

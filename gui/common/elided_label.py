@@ -90,7 +90,7 @@ class ElidedLabel(QtWidgets.QLabel):
 
 
 class Chip(ElidedLabel):
-    """A label on a raised plate."""
+    """A label with a background of its own."""
 
     def __init__(self, *, bold: bool = False) -> None:
         super().__init__(bold=bold)

@@ -6,7 +6,6 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 from pyqtgraph.Qt import QtCore
 
@@ -17,19 +16,21 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def on_interrupt(leave: Callable[[], None]) -> Iterator[None]:
     """Call `leave` soon after a signal, however long the loop would sleep.
 
-    Python runs its handlers between two of its own instructions only; a byte on a
-    socket wakes the event loop so that there is one.
+    Python runs its handlers between any two of its instructions, also in the middle
+    of a drawing, when no window may be closed. So the handler does nothing; the byte
+    that Python writes to a socket for each signal wakes the event loop, which leaves.
     """
 
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        leave()
+    def received() -> None:
+        if set(SIGNALS).intersection(inner.recv(64)):
+            leave()
 
     inner, outer = socket.socketpair()
     inner.setblocking(False)
     outer.setblocking(False)
     notifier = QtCore.QSocketNotifier(inner.fileno(), QtCore.QSocketNotifier.Type.Read)
-    notifier.activated.connect(lambda *_: inner.recv(64))
-    before = {number: signal.signal(number, handle) for number in SIGNALS}
+    notifier.activated.connect(lambda *_: received())
+    before = {number: signal.signal(number, lambda *_: None) for number in SIGNALS}
     woken = signal.set_wakeup_fd(outer.fileno(), warn_on_full_buffer=False)
     try:
         yield

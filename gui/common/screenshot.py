@@ -1,4 +1,4 @@
-"""Pictures of the window as PNG files."""
+"""Screenshots of the window as PNG files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from specklenn.gui.common import formats, theme
 PACKAGES = ("specklenn", "PySide6-Essentials", "pyqtgraph")
 
 
-def write_picture(picture: QtGui.QPixmap | QtGui.QImage, target: Path) -> None:
+def write_screenshot(picture: QtGui.QPixmap | QtGui.QImage, target: Path) -> None:
     """Write a PNG file; whoever reads `target` sees the old or the new one whole.
 
     Raises
@@ -57,7 +57,7 @@ def save_for_logbook(
     target = Path(f"{formats.file_stem(*words, stamp, 'window')}.png")
     title = " run ".join(filter(None, words))
     footer = " · ".join(filter(None, (title, formats.date_time(now), versions())))
-    write_picture(_with_footer(window.grab(), footer, window.font()), target)
+    write_screenshot(_with_footer(window.grab(), footer, window.font()), target)
     return target.resolve()
 
 

@@ -11,14 +11,14 @@ USUAL_SIZE = (1280, 860)
 WRONG_USAGE, INTERRUPTED = 2, 130
 
 
-def run(desk: LabelSessionProtocol, title: str) -> int:
+def run(session: LabelSessionProtocol, title: str) -> int:
     """Open the window; returns the exit code when it is closed.
 
     0: closed; 2: Qt is missing or does not start; 130: interrupted.
 
     Parameters
     ----------
-    desk : LabelSessionProtocol
+    session : LabelSessionProtocol
         Keeps the labels.
     title : str
         Name of the run.
@@ -28,19 +28,19 @@ def run(desk: LabelSessionProtocol, title: str) -> int:
         return _refuse(refusal)
     qt_check.prefer_pyside()
     try:
-        return _open(desk, title)
+        return _open(session, title)
     except ImportError as error:
         return _refuse(f"Qt does not start here ({error}): {qt_check.INSTALL}")
 
 
-def _open(desk: LabelSessionProtocol, title: str) -> int:
+def _open(session: LabelSessionProtocol, title: str) -> int:
     from pyqtgraph.Qt import QtWidgets
 
     from specklenn.gui.common.interrupts import on_interrupt
     from specklenn.gui.labeller.window import LabelWindow
 
     app = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["specklenn"])
-    window = LabelWindow(desk, title)
+    window = LabelWindow(session, title)
     room = app.primaryScreen().availableGeometry()
     window.resize(min(USUAL_SIZE[0], room.width()), min(USUAL_SIZE[1], room.height()))
     with on_interrupt(lambda: app.exit(INTERRUPTED)):

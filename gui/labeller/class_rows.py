@@ -39,20 +39,20 @@ class LabelRow(QtWidgets.QFrame):
         words.addWidget(self.key)
         words.addWidget(self.title, 1)
         words.addWidget(self.count)
-        self.strip = QtWidgets.QWidget()
-        self.strip.hide()
-        pictures = QtWidgets.QHBoxLayout(self.strip)
-        pictures.setContentsMargins(0, 0, 0, 0)
-        pictures.setSpacing(4)
-        self.pictures = [_place(style) for _ in range(EXAMPLES)]
-        for picture in self.pictures:
-            pictures.addWidget(picture)
-        pictures.addStretch(1)
+        self.thumbnail_row = QtWidgets.QWidget()
+        self.thumbnail_row.hide()
+        beside = QtWidgets.QHBoxLayout(self.thumbnail_row)
+        beside.setContentsMargins(0, 0, 0, 0)
+        beside.setSpacing(4)
+        self.thumbnails = [_empty_thumbnail(style) for _ in range(EXAMPLES)]
+        for thumbnail in self.thumbnails:
+            beside.addWidget(thumbnail)
+        beside.addStretch(1)
         column = QtWidgets.QVBoxLayout(self)
         column.setContentsMargins(8, 5, 8, 5)
         column.setSpacing(4)
         column.addLayout(words)
-        column.addWidget(self.strip)
+        column.addWidget(self.thumbnail_row)
 
     def set_count(self, number: int) -> None:
         """Show how many shots have the label."""
@@ -64,30 +64,30 @@ class LabelRow(QtWidgets.QFrame):
 
     def set_examples(self, shots: list[int], draw: Draw) -> None:
         """Show these shots, the latest first; without any, the row is low."""
-        self.strip.setVisible(bool(shots))
-        for number, picture in enumerate(self.pictures):
+        self.thumbnail_row.setVisible(bool(shots))
+        for number, thumbnail in enumerate(self.thumbnails):
             if number < len(shots):
-                _fill(picture, draw(shots[number]), shots[number])
+                _fill(thumbnail, draw(shots[number]), shots[number])
             else:
-                picture.setPixmap(QtGui.QPixmap())
-                picture.setToolTip("")
+                thumbnail.setPixmap(QtGui.QPixmap())
+                thumbnail.setToolTip("")
 
 
-def _place(style: ClassStyle) -> QtWidgets.QLabel:
-    place = QtWidgets.QLabel()
-    place.setFixedSize(SIDE + 2 * BORDER, SIDE + 2 * BORDER)
-    place.setAlignment(QtCore.Qt.AlignmentFlag.AlignCenter)
-    place.setStyleSheet(f"border: {BORDER}px solid {style.colour or LINE};")
-    return place
+def _empty_thumbnail(style: ClassStyle) -> QtWidgets.QLabel:
+    thumbnail = QtWidgets.QLabel()
+    thumbnail.setFixedSize(SIDE + 2 * BORDER, SIDE + 2 * BORDER)
+    thumbnail.setAlignment(QtCore.Qt.AlignmentFlag.AlignCenter)
+    thumbnail.setStyleSheet(f"border: {BORDER}px solid {style.colour or LINE};")
+    return thumbnail
 
 
-def _fill(place: QtWidgets.QLabel, picture: QtGui.QImage, shot: int) -> None:
-    ratio = place.devicePixelRatioF()
-    scaled = picture.scaled(
+def _fill(thumbnail: QtWidgets.QLabel, image: QtGui.QImage, shot: int) -> None:
+    ratio = thumbnail.devicePixelRatioF()
+    scaled = image.scaled(
         round(SIDE * ratio),
         round(SIDE * ratio),
         QtCore.Qt.AspectRatioMode.KeepAspectRatio,
     )
     scaled.setDevicePixelRatio(ratio)
-    place.setPixmap(QtGui.QPixmap.fromImage(scaled))
-    place.setToolTip(f"shot {shot}")
+    thumbnail.setPixmap(QtGui.QPixmap.fromImage(scaled))
+    thumbnail.setToolTip(f"shot {shot}")

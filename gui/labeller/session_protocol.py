@@ -1,4 +1,4 @@
-"""What the window needs of whoever keeps the labels; handed in from outside."""
+"""What the window calls of the labelling session that is handed in."""
 
 from __future__ import annotations
 
@@ -7,71 +7,13 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from specklenn.core.labelling.session_view import SessionView
+
 Pattern = npt.NDArray[np.float32]
 
 
-class SessionView(Protocol):
-    """What is shown besides the picture."""
-
-    @property
-    def shot(self) -> int:
-        """Number of the shot."""
-
-    @property
-    def label(self) -> str:
-        """Its label, empty for none."""
-
-    @property
-    def reason(self) -> str:
-        """Why it is shown."""
-
-    @property
-    def message(self) -> str:
-        """What happened last."""
-
-    @property
-    def failed(self) -> bool:
-        """Whether that is a problem."""
-
-    @property
-    def filter_name(self) -> str:
-        """Which shots are walked through."""
-
-    @property
-    def place(self) -> int:
-        """Which of these the shot is, from 1; 0 if none."""
-
-    @property
-    def listed(self) -> int:
-        """How many these are."""
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Shots with each label."""
-
-    @property
-    def labelled(self) -> int:
-        """Shots with a label, of those offered."""
-
-    @property
-    def offered(self) -> int:
-        """Shots that are offered."""
-
-    @property
-    def guessed(self) -> int:
-        """How often the nearest class was right."""
-
-    @property
-    def guesses(self) -> int:
-        """Of how many labels."""
-
-    @property
-    def frame(self) -> str:
-        """Which part of the frame is shown."""
-
-
 class LabelSessionProtocol(Protocol):
-    """One sitting of labelling."""
+    """One sitting of labelling; `specklenn.core.labelling.session` has the real one."""
 
     @property
     def keys(self) -> dict[str, str]:

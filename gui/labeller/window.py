@@ -8,14 +8,16 @@ from functools import partial
 import numpy as np
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
+from specklenn.core.labelling.session_view import SessionView
 from specklenn.gui.common import formats
 from specklenn.gui.common.elided_label import Chip, ElidedLabel
+from specklenn.gui.common.help_panel import HelpPanel
 from specklenn.gui.common.image import LARGEST_SIDE, Values
+from specklenn.gui.common.pattern_image import colour_table, pattern_image
 from specklenn.gui.common.theme import STYLE_SHEET, class_styles
 from specklenn.gui.labeller.class_rows import SIDE, LabelRow
-from specklenn.gui.labeller.session_protocol import LabelSessionProtocol, SessionView
-from specklenn.gui.monitor.help import HelpPanel
-from specklenn.gui.monitor.thumbnail import colour_table, picture_of
+from specklenn.gui.labeller.pattern_view import PatternView
+from specklenn.gui.labeller.session_protocol import LabelSessionProtocol
 
 SCALES: dict[str, Callable[[Values], Values]] = {
     "log": np.log1p,
@@ -32,58 +34,30 @@ EXPLANATION = (
 )
 
 
-class PatternView(QtWidgets.QWidget):
-    """A pattern as large as there is room."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.picture = QtGui.QImage()
-        self.setMinimumSize(200, 200)
-
-    def set_picture(self, picture: QtGui.QImage) -> None:
-        """Show another one."""
-        self.picture = picture
-        self.update()
-
-    def picture_rect(self) -> QtCore.QRect:
-        """Where the pattern is drawn: centred, in its proportions."""
-        keep = QtCore.Qt.AspectRatioMode.KeepAspectRatio
-        place = QtCore.QRect(
-            QtCore.QPoint(0, 0), self.picture.size().scaled(self.size(), keep)
-        )
-        place.moveCenter(self.rect().center())
-        return place
-
-    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
-        """Draw the pattern with sharp pixels."""
-        painter = QtGui.QPainter(self)
-        painter.drawImage(self.picture_rect(), self.picture)
-
-
 class LabelWindow(QtWidgets.QWidget):
     """Pattern on the left, labels and what to know on the right.
 
     Parameters
     ----------
-    desk : LabelSessionProtocol
+    session : LabelSessionProtocol
         Keeps the labels; the window only calls it and draws what it says.
     title : str
         Name of the run.
     """
 
-    def __init__(self, desk: LabelSessionProtocol, title: str) -> None:
+    def __init__(self, session: LabelSessionProtocol, title: str) -> None:
         super().__init__()
         self.setWindowTitle(f"specklenn label: {title}")
         self.setStyleSheet(STYLE_SHEET)
-        self._desk = desk
+        self._session = session
         self._title = title
         self._colours = colour_table()
         self._scale = next(iter(SCALES))
         self._small: dict[int, QtGui.QImage] = {}
         self.pattern = PatternView()
-        styles = class_styles(tuple(desk.keys.values()))
+        styles = class_styles(tuple(session.keys.values()))
         self.rows = [
-            LabelRow(key, name, styles[name]) for key, name in desk.keys.items()
+            LabelRow(key, name, styles[name]) for key, name in session.keys.items()
         ]
         self.shot = ElidedLabel(bold=True, larger=1.3)
         self.label = Chip(bold=True)
@@ -105,11 +79,11 @@ class LabelWindow(QtWidgets.QWidget):
         self.refresh()
 
     def refresh(self) -> None:
-        """Draw what the desk says."""
-        view = self._desk.view()
-        pattern = self._desk.picture(LARGEST_SIDE)
-        self.pattern.set_picture(
-            picture_of(pattern, self._colours, SCALES[self._scale])
+        """Draw what the session shows."""
+        view = self._session.view()
+        pattern = self._session.picture(LARGEST_SIDE)
+        self.pattern.set_image(
+            pattern_image(pattern, self._colours, SCALES[self._scale])
         )
         self.shot.set_text(f"{self._title}   shot {view.shot}")
         self.label.set_text(view.label or "no label")
@@ -126,7 +100,7 @@ class LabelWindow(QtWidgets.QWidget):
             row.set_count(view.counts.get(row.name, 0))
             row.set_current(row.name == view.label)
             row.set_examples(
-                self._desk.examples(row.name, len(row.pictures)), self._example
+                self._session.examples(row.name, len(row.thumbnails)), self._example
             )
 
     def _show_progress(self, view: SessionView) -> None:
@@ -142,39 +116,29 @@ class LabelWindow(QtWidgets.QWidget):
     def _example(self, shot: int) -> QtGui.QImage:
         """Return the small picture of a shot; drawn once."""
         if shot not in self._small:
-            pattern = self._desk.example_picture(shot, SIDE)
-            self._small[shot] = picture_of(pattern, self._colours)
+            pattern = self._session.example_picture(shot, SIDE)
+            self._small[shot] = pattern_image(pattern, self._colours)
         return self._small[shot]
 
     def _add_actions(self) -> None:
-        desk = self._desk
-        for key, name in desk.keys.items():
-            self._action(name, (key, f"Num+{key}"), name, partial(desk.label, name))
-        self._action("Next", ("Space", "Right"), "next, without a label", desk.forward)
-        self._action("Back", ("Left",), "the one before", desk.back)
-        self._action("Suggest", ("S",), "the most informative pattern", desk.suggest)
-        self._action("Undo", ("U", "Ctrl+Z"), "take the last label back", desk.undo)
-        self._action(
-            "Clear", ("X", "Del", "Backspace"), "take this label away", desk.clear
-        )
-        self._action(
-            "Filter", ("F",), "unlabelled, all, or one class", desk.next_filter
-        )
-        self._action(
-            "Frame", ("C",), "whole frame, or what the network sees", desk.toggle_frame
-        )
-        self._action("Coarse", ("B",), "add pixels up", desk.toggle_coarse)
-        self._action("Scale", ("L",), "log, sqrt, linear", self._next_scale)
-        self._action(
-            "Write", ("W", "Ctrl+S"), "write supports and training data", desk.export
-        )
-        self._action("Help", ("F1", "H", "?"), "show or hide this list", self._explain)
-        self._action("Quit", ("Q", "Ctrl+Q"), "leave; all labels are saved", self.close)
+        session = self._session
+        for key, name in session.keys.items():
+            self._action(name, partial(session.label, name), key, f"Num+{key}")
+        self._action("next, without a label", session.forward, "Space", "Right")
+        self._action("the one before", session.back, "Left")
+        self._action("the most informative pattern", session.suggest, "S")
+        self._action("take the last label back", session.undo, "U", "Ctrl+Z")
+        self._action("take this label away", session.clear, "X", "Del", "Backspace")
+        self._action("unlabelled, all, or one class", session.next_filter, "F")
+        self._action("whole frame, or what the network sees", session.toggle_frame, "C")
+        self._action("add pixels up", session.toggle_coarse, "B")
+        self._action("log, sqrt, linear", self._next_scale, "L")
+        self._action("write supports and training data", session.export, "W", "Ctrl+S")
+        self._action("show or hide this list", self._explain, "F1", "H", "?")
+        self._action("leave; all labels are saved", self.close, "Q", "Ctrl+Q")
 
-    def _action(
-        self, text: str, keys: tuple[str, ...], tip: str, do: Callable[[], object]
-    ) -> None:
-        action = QtGui.QAction(text, self)
+    def _action(self, tip: str, do: Callable[[], object], *keys: str) -> None:
+        action = QtGui.QAction(self)
         action.setShortcuts([QtGui.QKeySequence(key) for key in keys])
         action.setToolTip(tip)
         action.triggered.connect(lambda: self._do(do))

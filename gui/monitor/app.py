@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
 def _open(options: argparse.Namespace) -> int:
     """Load Qt, connect and run the window."""
     try:
-        from specklenn.gui.monitor.session import run
+        from specklenn.gui.monitor.event_loop import run
     except ImportError as error:
         return _refuse(f"Qt does not start here ({error}): {qt_check.INSTALL}")
     from specklenn.gui.monitor.simulated import SimulatedStream
@@ -59,7 +59,7 @@ def _open(options: argparse.Namespace) -> int:
         stream,
         refresh_hz=options.refresh,
         size=options.size,
-        picture=options.snapshot,
+        screenshot=options.snapshot,
         after_s=options.after,
         until_finished=options.until_finished,
     )

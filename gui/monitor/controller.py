@@ -15,7 +15,7 @@ BUSY_SHARE = 0.6
 """Drawing may take this share of the time between two refreshes."""
 
 
-class Monitor:
+class MonitorController:
     """A window that follows a stream.
 
     Parameters

@@ -20,7 +20,7 @@ class _Held:
     seen_s: float
 
 
-class ExampleShelf:
+class NewestExamples:
     """Examples of one session."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class ExampleShelf:
         self._held: dict[str, list[_Held]] = {}
 
     def merge(self, snapshot: Snapshot, now_s: float) -> None:
-        """Take over what is new; another session clears the shelf."""
+        """Take over what is new; another session clears them."""
         if snapshot.session != self._session:
             self._held = {}
         self._session = snapshot.session

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pyqtgraph.Qt import QtGui, QtWidgets
 
 from specklenn.gui.common.elided_label import ElidedLabel
+from specklenn.gui.common.pattern_image import colour_table, pattern_image
 from specklenn.gui.common.theme import ClassStyle
 from specklenn.gui.monitor.examples import EXAMPLES_PER_CLASS
-from specklenn.gui.monitor.thumbnail import Thumbnail, colour_table, picture_of
-from specklenn.gui.monitor.thumbnail_grid import Arrangement, arrange
+from specklenn.gui.monitor.thumbnail import Thumbnail
+from specklenn.gui.monitor.thumbnail_grid import ThumbnailGrid, fitting_grid
 from specklenn.gui.monitor.view import SeenExample
 
 GAP = 6
@@ -16,7 +17,7 @@ EDGE = 8
 BAR = 5
 LARGEST_SPARE = 24
 
-Pictures = dict[tuple[str, int, int], QtGui.QImage]
+Images = dict[tuple[str, int, int], QtGui.QImage]
 
 
 class GalleryRow:
@@ -42,11 +43,11 @@ class GalleryRow:
         """Whether the mouse is over it, so that nothing may move."""
         return any(thumbnail.underMouse() for thumbnail in self.thumbnails)
 
-    def set_examples(self, seen: tuple[SeenExample, ...], pictures: Pictures) -> None:
+    def set_examples(self, seen: tuple[SeenExample, ...], images: Images) -> None:
         """Show examples, newest first."""
         for place, thumbnail in enumerate(self.thumbnails):
             if place < len(seen):
-                thumbnail.set_example(seen[place], pictures[seen[place].key])
+                thumbnail.set_example(seen[place], images[seen[place].key])
             else:
                 thumbnail.clear()
         self.expanded = bool(seen)
@@ -57,7 +58,7 @@ class GalleryRow:
         self.note.set_text("held while the mouse is here")
 
     def place(
-        self, top: int, width: int, title: int, caption: int, layout: Arrangement
+        self, top: int, width: int, title: int, caption: int, grid: ThumbnailGrid
     ) -> int:
         """Lay everything out below `top`; returns where the next row begins."""
         self.bar.setGeometry(EDGE, top + 3, BAR, title - 6)
@@ -67,16 +68,16 @@ class GalleryRow:
         left = words + wide + 2 * EDGE
         self.note.setGeometry(left, top, max(0, width - left - EDGE), title)
         for number, thumbnail in enumerate(self.thumbnails):
-            line, column = divmod(number, layout.columns)
+            line, column = divmod(number, grid.columns)
             thumbnail.setVisible(self.expanded)
             thumbnail.setGeometry(
-                EDGE + column * (layout.side + GAP),
-                top + title + line * (layout.side + caption + GAP),
-                layout.side,
-                layout.side + caption,
+                EDGE + column * (grid.side + GAP),
+                top + title + line * (grid.side + caption + GAP),
+                grid.side,
+                grid.side + caption,
             )
-        lines = layout.lines if self.expanded else 0
-        return top + title + lines * (layout.side + caption + GAP)
+        lines = grid.lines if self.expanded else 0
+        return top + title + lines * (grid.side + caption + GAP)
 
     def delete(self) -> None:
         """Remove all widgets."""
@@ -92,7 +93,7 @@ class Gallery(QtWidgets.QFrame):
         self.setProperty("panel", True)
         self.rows: list[GalleryRow] = []
         self._colours = colour_table()
-        self._pictures: Pictures = {}
+        self._images: Images = {}
         self._expanded: list[bool] = []
 
     def set_classes(self, styles: dict[str, ClassStyle]) -> None:
@@ -100,7 +101,7 @@ class Gallery(QtWidgets.QFrame):
         for row in self.rows:
             row.delete()
         self.rows = [GalleryRow(self, name, style) for name, style in styles.items()]
-        self._pictures = {}
+        self._images = {}
         self._place()
 
     def set_examples(self, examples: dict[str, tuple[SeenExample, ...]]) -> bool:
@@ -113,7 +114,7 @@ class Gallery(QtWidgets.QFrame):
                 moving.append(row)
         self._draw_new([item for row in moving for item in examples[row.name]])
         for row in moving:
-            row.set_examples(examples[row.name], self._pictures)
+            row.set_examples(examples[row.name], self._images)
         expanded = [row.expanded for row in self.rows]
         changed = expanded != self._expanded
         self._expanded = expanded
@@ -123,25 +124,25 @@ class Gallery(QtWidgets.QFrame):
 
     def fitting_width(self, most: int, height: int) -> int:
         """Width that the largest pictures for an area of `most` x `height` take."""
-        layout = self._arrangement(most, height)
-        return layout.columns * (layout.side + GAP) - GAP + 2 * EDGE
+        grid = self._grid(most, height)
+        return grid.columns * (grid.side + GAP) - GAP + 2 * EDGE
 
     def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
-        """Arrange for the new shape."""
+        """Fit the thumbnails into the new shape."""
         super().resizeEvent(event)
         self._place()
 
     def _draw_new(self, seen: list[SeenExample]) -> None:
         """Keep a picture of each of these examples and of no other."""
-        self._pictures = {
-            item.key: self._pictures.get(item.key)
-            or picture_of(item.example.pattern, self._colours)
+        self._images = {
+            item.key: self._images.get(item.key)
+            or pattern_image(item.example.pattern, self._colours)
             for item in seen
         }
 
-    def _arrangement(self, width: int, height: int) -> Arrangement:
+    def _grid(self, width: int, height: int) -> ThumbnailGrid:
         titles = len(self.rows) * self._title_height()
-        return arrange(
+        return fitting_grid(
             width - 2 * EDGE,
             height - EDGE - titles,
             sum(row.expanded for row in self.rows),
@@ -151,14 +152,14 @@ class Gallery(QtWidgets.QFrame):
         )
 
     def _place(self) -> None:
-        layout = self._arrangement(self.width(), self.height())
+        grid = self._grid(self.width(), self.height())
         title, caption = self._title_height(), self._caption_height()
-        lines = layout.lines * sum(row.expanded for row in self.rows)
-        used = EDGE + len(self.rows) * title + lines * (layout.side + caption + GAP)
+        lines = grid.lines * sum(row.expanded for row in self.rows)
+        used = EDGE + len(self.rows) * title + lines * (grid.side + caption + GAP)
         spare = max(0, self.height() - used) // max(1, len(self.rows))
         top = EDGE // 2
         for row in self.rows:
-            top = row.place(top, self.width(), title, caption, layout)
+            top = row.place(top, self.width(), title, caption, grid)
             top += min(spare, LARGEST_SPARE) if row.expanded else 0
 
     def _title_height(self) -> int:

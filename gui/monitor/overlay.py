@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
-from specklenn.gui.common import theme
+from specklenn.gui.common import formats, theme
+from specklenn.gui.monitor.view import View
 
 DIMMED = 150
-"""Opacity of the veil over old data, of 255."""
+"""Opacity over old data, of 255."""
+
+WAITING_WORDS = (
+    "Nothing has come for {age}. Start the analysis with “specklenn run”, and check "
+    "that its publish.endpoint is this address. This window goes on trying by itself."
+)
 
 
 class Overlay(QtWidgets.QWidget):
@@ -16,26 +22,40 @@ class Overlay(QtWidgets.QWidget):
     Parameters
     ----------
     covered : QWidget
-        Parent; the veil follows its size and lets the mouse through.
+        Parent; the overlay follows its size and lets the mouse through.
+    endpoint : str
+        Where the data should come from.
     """
 
-    def __init__(self, covered: QtWidgets.QWidget) -> None:
+    def __init__(self, covered: QtWidgets.QWidget, endpoint: str) -> None:
         super().__init__(covered)
         self.setAttribute(QtCore.Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setAttribute(QtCore.Qt.WidgetAttribute.WA_NoSystemBackground)
+        self._endpoint = endpoint
         self._fill = QtGui.QColor(theme.BACKGROUND)
         self.title = ""
         self.words = ""
         covered.installEventFilter(self)
         self.hide()
 
-    def set_dimmed(self, dimmed: bool) -> None:
-        """Darken what lies below, or leave it alone."""
-        self._cover("", "", DIMMED if dimmed else 0)
+    def set_view(self, view: View, problem: str) -> None:
+        """Hide the panels until data come, and darken them while data are old.
 
-    def set_words(self, title: str, words: str) -> None:
-        """Hide what lies below behind a title and an explanation."""
-        self._cover(title, words, 255)
+        Parameters
+        ----------
+        view : View
+        problem : str
+            What was wrong with the last message, empty while none was.
+        """
+        if view.header is not None:
+            self._cover("", "", DIMMED if view.outdated else 0)
+            return
+        words = (
+            f"Messages come, but this window cannot read them: {problem}"
+            if problem
+            else WAITING_WORDS.format(age=formats.age(view.age_s))
+        )
+        self._cover(f"Waiting for data on {self._endpoint}", words, 255)
 
     def eventFilter(self, watched: QtCore.QObject, event: QtCore.QEvent) -> bool:
         """Follow the size of the parent."""
@@ -44,7 +64,7 @@ class Overlay(QtWidgets.QWidget):
         return False
 
     def paintEvent(self, event: QtGui.QPaintEvent) -> None:
-        """Draw the veil and its words."""
+        """Draw the overlay and its words."""
         painter = QtGui.QPainter(self)
         painter.fillRect(self.rect(), self._fill)
         if self.title:

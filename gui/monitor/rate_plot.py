@@ -51,7 +51,7 @@ class RatePlot(QtWidgets.QFrame):
         self.plot = _plot()
         self.plot.getViewBox().sigRangeChangedManually.connect(self._hold_range)
         self.curves: dict[str, pyqtgraph.PlotDataItem] = {}
-        self.bands: dict[str, ConfidenceBand] = {}
+        self.confidence_bands: dict[str, ConfidenceBand] = {}
         self.entries: dict[str, QtWidgets.QToolButton] = {}
         self._lines: list[pyqtgraph.InfiniteLine] = []
         self._marks: tuple[tuple[float, str], ...] = ()
@@ -69,12 +69,12 @@ class RatePlot(QtWidgets.QFrame):
 
     def set_classes(self, styles: dict[str, ClassStyle]) -> None:
         """Build one curve, band and legend entry per class."""
-        for item in (*self.curves.values(), *self.bands.values()):
+        for item in (*self.curves.values(), *self.confidence_bands.values()):
             self.plot.removeItem(item)
         for entry in self.entries.values():
             self._legend.removeWidget(entry)
             entry.deleteLater()
-        self.curves, self.bands, self.entries = {}, {}, {}
+        self.curves, self.confidence_bands, self.entries = {}, {}, {}
         for name, style in styles.items():
             self._add_class(name, style)
         self._series = None
@@ -134,18 +134,20 @@ class RatePlot(QtWidgets.QFrame):
         entry.setToolTip(f"Click to show or hide the curve of {name}")
         entry.toggled.connect(lambda _shown: self._show_chosen())
         self._legend.addWidget(entry)
-        self.curves[name], self.bands[name], self.entries[name] = curve, band, entry
+        self.curves[name] = curve
+        self.confidence_bands[name] = band
+        self.entries[name] = entry
         curve.setVisible(entry.isChecked())
         band.setVisible(entry.isChecked())
 
     def _show_chosen(self) -> None:
         for name, entry in self.entries.items():
             self.curves[name].setVisible(entry.isChecked())
-            self.bands[name].setVisible(entry.isChecked())
+            self.confidence_bands[name].setVisible(entry.isChecked())
         self.follow()
 
     def _draw(self, series: RateSeries) -> None:
-        columns = zip(self.curves.values(), self.bands.values(), strict=True)
+        columns = zip(self.curves.values(), self.confidence_bands.values(), strict=True)
         for i, (curve, band) in enumerate(columns):
             curve.setData(series.times, 100 * series.rates[:, i])
             band.set_data(series.times, 100 * series.low[:, i], 100 * series.high[:, i])

@@ -1,4 +1,4 @@
-"""Writes pictures of the window without anybody pressing a key."""
+"""Saves screenshots of the window at set times."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pyqtgraph.Qt import QtWidgets
 
-from specklenn.gui.common.screenshot import write_picture
+from specklenn.gui.common.screenshot import write_screenshot
 from specklenn.gui.monitor.state import MonitorState
 from specklenn.gui.monitor.view import Freshness
 
@@ -17,7 +17,7 @@ ENDED = (Freshness.FINISHED, Freshness.FAILED)
 
 
 class ScreenshotTimer:
-    """Keeps a picture file of the window.
+    """Keeps a screenshot of the window in a file.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class ScreenshotTimer:
         self._ended_before = False
         self.problem = ""
 
-    def look(self) -> None:
+    def take_if_due(self) -> None:
         """Take a picture if one is due; to be called after every refresh.
 
         The last one waits for a second refresh after the end: what the first one
@@ -71,7 +71,7 @@ class ScreenshotTimer:
             return
         self._due_s = self._clock() + AGAIN_AFTER_S
         try:
-            write_picture(self._window.grab(), self._target)
+            write_screenshot(self._window.grab(), self._target)
         except OSError as error:
             self.problem = f"no picture written: {error}"
         if ended or not self._until_finished or self.problem:

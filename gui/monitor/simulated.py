@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.messages import Example, RankStatus, Snapshot
-from specklenn.gui.simulated_patterns import draw_pattern
+from specklenn.gui.monitor.simulated_patterns import draw_pattern
 
 CLASSES = ("single-hit", "multi-hit", "non-sample-hit", "no-hit", "unknown")
 SHARES = (0.060, 0.016, 0.006, 0.913, 0.005)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from specklenn.core.messages import RankStatus, Snapshot
-from specklenn.gui.monitor.examples import ExampleShelf
+from specklenn.gui.monitor.examples import NewestExamples
 from specklenn.gui.monitor.history import History, RateSeries
 from specklenn.gui.monitor.intervals import Counts, histogram_quantiles, wilson
 from specklenn.gui.monitor.view import (
@@ -47,7 +47,7 @@ class MonitorState:
         self._newest: Snapshot | None = None
         self._history = History(0)
         self._marks: list[tuple[float, str]] = []
-        self._shelf = ExampleShelf()
+        self._examples = NewestExamples()
         self._latency: deque[tuple[float, Counts]] = deque()
         self._drawn: tuple[object, RateSeries] | None = None
 
@@ -70,7 +70,7 @@ class MonitorState:
         if before is not None:
             self._mark_changes(before, snapshot)
         self._merge_counts(snapshot)
-        self._shelf.merge(snapshot, self._received_s)
+        self._examples.merge(snapshot, self._received_s)
         return True
 
     def freshness(self) -> Freshness:
@@ -117,7 +117,7 @@ class MonitorState:
             over_s=over_s,
             series=self._series(choices),
             examples={
-                name: self._shelf.seen(name, self._clock(), self.age_s())
+                name: self._examples.seen(name, self._clock(), self.age_s())
                 for name in newest.classes
             },
             marks=tuple(self._marks),

@@ -1,4 +1,4 @@
-"""The status strip: how fresh, which run, how many shots, how well it runs."""
+"""The status bar: how fresh, which run, how many shots, how well it runs."""
 
 from __future__ import annotations
 

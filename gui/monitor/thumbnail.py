@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
-import numpy.typing as npt
-import pyqtgraph
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from specklenn.gui.common import formats, theme
 from specklenn.gui.common.elided_label import as_tip
-from specklenn.gui.common.image import MASKED, Values, palette_indices
 from specklenn.gui.monitor.view import SeenExample
 
 LOW_SCORE = 0.7
 BORDER = 2
 CAPTION_LINES = 2
-COLOUR_MAP = "inferno"
-
-
-def colour_table() -> list[int]:
-    """256 colours: photons from dark to bright, the last one for the mask."""
-    table = pyqtgraph.colormap.get(COLOUR_MAP).getLookupTable(nPts=MASKED)
-    colours = [QtGui.qRgb(*(int(part) for part in row[:3])) for row in table]
-    return [*colours, QtGui.QColor(theme.MASK).rgb()]
-
-
-def picture_of(
-    pattern: npt.NDArray[np.float32],
-    colours: list[int],
-    scale: Callable[[Values], Values] = np.log1p,
-) -> QtGui.QImage:
-    """Picture of a pattern, row 0 at the top, one pixel per pixel."""
-    indices = np.ascontiguousarray(palette_indices(pattern, scale))
-    height, width = indices.shape
-    picture = QtGui.QImage(
-        indices.data, width, height, width, QtGui.QImage.Format.Format_Indexed8
-    ).copy()
-    picture.setColorTable(colours)
-    return picture
 
 
 class Thumbnail(QtWidgets.QWidget):
@@ -60,7 +31,7 @@ class Thumbnail(QtWidgets.QWidget):
         self._empty = QtGui.QPen(QtGui.QColor(theme.LINE), 1)
         self._words = QtGui.QPen(QtGui.QColor(theme.TEXT))
         self._muted = QtGui.QPen(QtGui.QColor(theme.MUTED))
-        self._picture: QtGui.QImage | None = None
+        self._image: QtGui.QImage | None = None
         self.example: SeenExample | None = None
         self.captions = ("", "")
 
@@ -74,14 +45,14 @@ class Thumbnail(QtWidgets.QWidget):
         """Whether the border is dashed."""
         return self.example is not None and not self.example.example.score >= LOW_SCORE
 
-    def set_example(self, seen: SeenExample, picture: QtGui.QImage) -> None:
-        """Show an example, drawn as `picture`."""
+    def set_example(self, seen: SeenExample, image: QtGui.QImage) -> None:
+        """Show an example, drawn as `image`."""
         captions = _captions(seen)
         same = self.example is not None and self.example.key == seen.key
         self.example = seen
         if same and captions == self.captions:
             return
-        self._picture, self.captions = picture, captions
+        self._image, self.captions = image, captions
         if not same:
             self.setToolTip(as_tip(_tip(seen)))
         self.update()
@@ -89,17 +60,17 @@ class Thumbnail(QtWidgets.QWidget):
     def clear(self) -> None:
         """Show an empty place."""
         if self.example is not None:
-            self.example, self._picture, self.captions = None, None, ("", "")
+            self.example, self._image, self.captions = None, None, ("", "")
             self.setToolTip("")
             self.update()
 
-    def picture_rect(self) -> QtCore.QRect:
+    def image_rect(self) -> QtCore.QRect:
         """Area inside the border: the pattern, centred, in its proportions."""
         side = self.width() - 2 * BORDER
         frame = QtCore.QRect(BORDER, BORDER, side, side)
-        if self._picture is None:
+        if self._image is None:
             return frame
-        size = self._picture.size().scaled(
+        size = self._image.size().scaled(
             frame.size(), QtCore.Qt.AspectRatioMode.KeepAspectRatio
         )
         place = QtCore.QRect(QtCore.QPoint(0, 0), size)
@@ -107,18 +78,18 @@ class Thumbnail(QtWidgets.QWidget):
         return place
 
     def paintEvent(self, event: QtGui.QPaintEvent) -> None:
-        """Draw picture, border and caption."""
+        """Draw image, border and caption."""
         painter = QtGui.QPainter(self)
         border = QtCore.QRect(1, 1, self.width() - BORDER, self.width() - BORDER)
-        if self._picture is None:
+        if self._image is None:
             painter.setPen(self._empty)
             painter.drawRect(border)
             return
-        place = self.picture_rect()
-        shrinks = self._picture.width() > place.width()
+        place = self.image_rect()
+        shrinks = self._image.width() > place.width()
         hint = QtGui.QPainter.RenderHint.SmoothPixmapTransform
         painter.setRenderHint(hint, shrinks)
-        painter.drawImage(place, self._picture)
+        painter.drawImage(place, self._image)
         painter.setPen(self._dashed if self.low_score else self._pen)
         painter.drawRect(border)
         self._draw_captions(painter)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Arrangement:
+class ThumbnailGrid:
     """Columns and lines of one class, and the side of a picture in pixels."""
 
     columns: int
@@ -14,9 +14,9 @@ class Arrangement:
     side: int
 
 
-def arrange(
+def fitting_grid(
     width: int, height: int, rows: int, most: int, gap: int, caption: int
-) -> Arrangement:
+) -> ThumbnailGrid:
     """Largest pictures of which `most` per row fit into an area.
 
     Parameters
@@ -30,12 +30,12 @@ def arrange(
     gap, caption : int
         Pixels between pictures, and for the words below each.
     """
-    best = Arrangement(most, 1, 1)
+    best = ThumbnailGrid(most, 1, 1)
     for lines in range(1, most + 1):
         columns = -(-most // lines)
         wide = (width - gap * (columns - 1)) // columns
         high = height // max(rows * lines, 1) - caption - gap
         side = max(1, min(wide, high))
         if side > best.side:
-            best = Arrangement(columns, lines, side)
+            best = ThumbnailGrid(columns, lines, side)
     return best

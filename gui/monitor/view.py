@@ -63,7 +63,7 @@ class ClassRate:
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """Everything on the status strip.
+    """Everything on the status bar.
 
     Parameters
     ----------
@@ -149,3 +149,8 @@ class View:
     examples: dict[str, tuple[SeenExample, ...]]
     marks: tuple[tuple[float, str], ...]
     failures: tuple[str, ...]
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the run goes on, but its data do not arrive."""
+        return self.freshness in (Freshness.STALE, Freshness.DISCONNECTED)

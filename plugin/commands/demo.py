@@ -44,13 +44,13 @@ def main(arguments: list[str]) -> int:
     picture.unlink(missing_ok=True)
     run = run_command(options, endpoint)
     print("$", " ".join(run), flush=True)
-    photographer = subprocess.Popen(monitor_command(endpoint, picture))
-    windows = [photographer]
+    screenshots = subprocess.Popen(monitor_command(endpoint, picture))
+    windows = [screenshots]
     if has_display(os.environ):
         windows.append(subprocess.Popen(monitor_command(endpoint)))
     try:
         code = subprocess.run(run, env=mpi_environment(os.environ)).returncode
-        photographer.wait(MONITOR_PATIENCE_S)
+        screenshots.wait(MONITOR_PATIENCE_S)
     except subprocess.TimeoutExpired:
         print("specklenn: the monitor did not end by itself", file=sys.stderr)
     finally:

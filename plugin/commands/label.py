@@ -1,4 +1,4 @@
-"""``specklenn label``: label patterns from the keyboard, the most telling ones first.
+"""``specklenn label``: label patterns from the keyboard, the most informative first.
 
 The window is known by name only, as `specklenn.plugin.cli` knows the commands: this
 package never draws, and the window gets all that it needs handed in.
@@ -18,10 +18,10 @@ from specklenn.plugin.commands.arguments import count, seed
 
 if TYPE_CHECKING:
     from specklenn.core.labelling.session import LabelSession
-    from specklenn.plugin.labelling.open_run import Labelling
+    from specklenn.plugin.labelling.labelling_run import LabellingRun
 
 WINDOW = "specklenn.gui.labeller.app"
-"""Module whose ``run(desk, title)`` opens the window and returns the exit code."""
+"""Module whose ``run(session, title)`` opens the window and returns the exit code."""
 
 INTERRUPTED = 130
 
@@ -50,22 +50,22 @@ A configuration brings calibration, mask and crop of raw data. docs/labelling.md
 def main(arguments: list[str]) -> int:
     """Run the command; returns its exit code."""
     options = parser().parse_args(arguments)
-    from specklenn.core.labelling.session import label_keys
-    from specklenn.plugin.labelling.open_run import Labelling
+    from specklenn.core.labelling.label_keys import label_keys
+    from specklenn.plugin.labelling.labelling_run import LabellingRun
 
     label_keys(options.classes)  # refuses bad names before any work
-    labelling = Labelling(options)
-    for note in labelling.notes:
+    run = LabellingRun(options)
+    for note in run.notes:
         print(note)
     code = 0
     if not options.only_write:
-        code = _label(labelling, options)
+        code = _label(run, options)
     if code == INTERRUPTED:
         return code
-    labelling.book.save()
-    print(f"{len(labelling.book.labels)} labels in {labelling.labels_path()}")
+    run.store.save()
+    print(f"{len(run.store.labels)} labels in {run.labels_path()}")
     if options.supports is not None or options.training is not None:
-        print(labelling.export().replace("; ", "\n"))
+        print(run.export().replace("; ", "\n"))
     return code
 
 
@@ -158,18 +158,18 @@ def _add_choice(made: argparse.ArgumentParser) -> None:
     group.add_argument("--no-hits", action="store_true", help="offer no-hits as well")
 
 
-def _label(labelling: Labelling, options: argparse.Namespace) -> int:
+def _label(run: LabellingRun, options: argparse.Namespace) -> int:
     """Label in the window, or in the terminal where that is wanted or all there is."""
-    desk = labelling.desk()
+    session = run.session()
     if options.terminal or not _window_would_be_seen():
-        from specklenn.plugin.labelling.terminal import run
+        from specklenn.plugin.labelling import terminal
 
-        return run(desk, labelling.title, sys.stdin, sys.stdout)
-    return _window(desk, labelling.title)
+        return terminal.run(session, run.title, sys.stdin, sys.stdout)
+    return _window(session, run.title)
 
 
-def _window(desk: LabelSession, title: str) -> int:
-    code: int = importlib.import_module(WINDOW).run(desk, title)
+def _window(session: LabelSession, title: str) -> int:
+    code: int = importlib.import_module(WINDOW).run(session, title)
     return code
 
 

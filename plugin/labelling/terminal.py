@@ -17,8 +17,9 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from specklenn.core.labelling.pictures import SCALES
-from specklenn.core.labelling.session import LabelSession, SessionView
-from specklenn.plugin.terminal_picture import in_colours, in_letters
+from specklenn.core.labelling.session import LabelSession
+from specklenn.core.labelling.session_view import SessionView
+from specklenn.plugin.labelling.terminal_picture import in_colours, in_letters
 
 SMALLEST_SIDE = 16
 ESCAPE = "\x1b"
@@ -34,18 +35,18 @@ c  whole frame, or what the network sees        b  coarser pixels
 l  log, sqrt, linear         q  leave           h  this list, or the picture"""
 
 
-def run(desk: LabelSession, title: str, keys: TextIO, screen: TextIO) -> int:
+def run(session: LabelSession, title: str, keys: TextIO, screen: TextIO) -> int:
     """Label until somebody leaves, or the keys end; returns the exit code.
 
     Parameters
     ----------
-    desk : LabelSession
+    session : LabelSession
     title : str
         Name of the run.
     keys, screen : text streams
     """
     console = Console(file=screen, highlight=False)
-    terminal = LabelTerminal(desk, title)
+    terminal = LabelTerminal(session, title)
     with _single_keys(keys), _interruptible():
         if console.is_terminal:
             _on_screen(terminal, console, read_keys(keys))
@@ -72,31 +73,31 @@ def _in_lines(terminal: LabelTerminal, console: Console, keys: Iterator[str]) ->
 
 
 class LabelTerminal:
-    """A desk as text.
+    """A labelling session as text.
 
     Parameters
     ----------
-    desk : LabelSession
+    session : LabelSession
     title : str
         Name of the run.
     """
 
-    def __init__(self, desk: LabelSession, title: str) -> None:
-        self._desk = desk
+    def __init__(self, session: LabelSession, title: str) -> None:
+        self._session = session
         self._title = title
         self._scale = next(iter(SCALES))
         self._help = False
         self._commands: dict[str, Callable[[], None]] = {
-            **dict.fromkeys((" ", "n", "right"), desk.forward),
-            **dict.fromkeys(("p", "left"), desk.back),
+            **dict.fromkeys((" ", "n", "right"), session.forward),
+            **dict.fromkeys(("p", "left"), session.back),
             **dict.fromkeys(("h", "?"), self._toggle_help),
-            "s": desk.suggest,
-            "u": desk.undo,
-            "x": desk.clear,
-            "f": desk.next_filter,
-            "c": desk.toggle_frame,
-            "b": desk.toggle_coarse,
-            "w": desk.export,
+            "s": session.suggest,
+            "u": session.undo,
+            "x": session.clear,
+            "f": session.next_filter,
+            "c": session.toggle_frame,
+            "b": session.toggle_coarse,
+            "w": session.export,
             "l": self._next_scale,
         }
 
@@ -105,15 +106,15 @@ class LabelTerminal:
         key = key.lower()
         if key == LEAVE:
             return False
-        if key in self._desk.keys:
-            self._desk.label(self._desk.keys[key])
+        if key in self._session.keys:
+            self._session.label(self._session.keys[key])
         elif key in self._commands:
             self._commands[key]()
         return True
 
     def line(self) -> Text:
         """Return where we are in one line."""
-        view = self._desk.view()
+        view = self._session.view()
         parts = [
             view.message,
             f"shot {view.shot}: {view.label or 'no label'}",
@@ -124,13 +125,13 @@ class LabelTerminal:
 
     def drawn(self, console: Console) -> Group:
         """Return the whole screen."""
-        words = [*self._words(self._desk.view()), Text(HINT, "dim")]
+        words = Group(*self._words(self._session.view()), Text(HINT, "dim"))
         if self._help:
-            return Group(Text(HELP), Text(), *words)
-        lines = console.height - len(words)
+            return Group(Text(HELP), Text(), words)
+        lines = console.height - len(console.render_lines(words))
         side = max(SMALLEST_SIDE, min(console.width, 2 * lines))
         draw = in_colours if console.color_system else in_letters
-        return Group(draw(self._desk.picture(side), self._scale), *words)
+        return Group(draw(self._session.picture(side), self._scale), words)
 
     def _words(self, view: SessionView) -> list[Text]:
         label = Text(view.label or "no label", "bold reverse" if view.label else "dim")
@@ -139,7 +140,7 @@ class LabelTerminal:
         seen = f"{view.frame}, {self._scale}"
         keys = "   ".join(
             f"{key} {name} ({view.counts[name]})"
-            for key, name in self._desk.keys.items()
+            for key, name in self._session.keys.items()
         )
         progress = f"{view.labelled} of {view.offered} labelled"
         if view.guesses:

@@ -77,16 +77,16 @@ def test_the_uncertain_shot_is_the_one_that_a_loop_finds():
 def test_what_was_labelled_or_passed_by_is_never_suggested_again():
     vectors, truth = embedded(40, seed=4)
     labels, passed = no_labels(40)
-    adviser = ActiveLearner(vectors, CLASSES)
+    learner = ActiveLearner(vectors, CLASSES)
     met = []
     for turn in range(40):
-        position = adviser.suggest(labels, passed).position
+        position = learner.suggest(labels, passed).position
         met.append(position)
         labels[position] = truth[position] if turn % 3 else ""
         passed[position] = turn % 3 == 0
 
     assert sorted(met) == list(range(40))
-    assert adviser.suggest(labels, passed) is None
+    assert learner.suggest(labels, passed) is None
 
 
 def test_a_class_that_never_occurs_does_not_stop_the_search_for_doubtful_shots():
@@ -94,10 +94,10 @@ def test_a_class_that_never_occurs_does_not_stop_the_search_for_doubtful_shots()
     kept = truth != "non-sample-hit"
     vectors, truth = vectors[kept], truth[kept]
     labels, passed = no_labels(len(truth))
-    adviser = ActiveLearner(vectors, CLASSES)
+    learner = ActiveLearner(vectors, CLASSES)
     reasons = []
     for _ in range(14):
-        found = adviser.suggest(labels, passed)
+        found = learner.suggest(labels, passed)
         reasons.append(found.reason)
         labels[found.position] = truth[found.position]
 
@@ -112,10 +112,10 @@ def test_shots_that_nobody_could_judge_count_as_seen_but_make_no_class():
     labels, passed = no_labels(100)
     labels[:20] = "unknown"
     labels[20:30] = "no-hit"
-    adviser = ActiveLearner(vectors, CLASSES)
+    learner = ActiveLearner(vectors, CLASSES)
 
-    assert adviser.suggest(labels, passed).position >= 30
-    assert adviser.guess(50, labels) == ""
+    assert learner.suggest(labels, passed).position >= 30
+    assert learner.guess(50, labels) == ""
 
 
 def test_the_guess_is_the_class_of_the_nearest_mean_of_the_other_labels():
@@ -123,7 +123,7 @@ def test_the_guess_is_the_class_of_the_nearest_mean_of_the_other_labels():
     labels, _ = no_labels(100)
     labels[:30] = truth[:30]
     labels[0] = "multi-hit" if truth[0] != "multi-hit" else "single-hit"
-    adviser = ActiveLearner(vectors, CLASSES, "prototype")
+    learner = ActiveLearner(vectors, CLASSES, "prototype")
 
     others = range(1, 30)
     means = {
@@ -131,7 +131,7 @@ def test_the_guess_is_the_class_of_the_nearest_mean_of_the_other_labels():
         for name in set(truth[1:30])
     }
     nearest = min(means, key=lambda name: np.linalg.norm(vectors[0] - means[name]))
-    assert adviser.guess(0, labels) == nearest
+    assert learner.guess(0, labels) == nearest
 
 
 def test_classes_of_older_labels_take_part_even_if_they_are_not_named_now():
@@ -165,10 +165,10 @@ def accuracy(vectors, truth, labelled):
 
 def suggested_shots(vectors, truth, number):
     labels, passed = no_labels(len(truth))
-    adviser = ActiveLearner(vectors, CLASSES)
+    learner = ActiveLearner(vectors, CLASSES)
     found = []
     for _ in range(number):
-        found.append(adviser.suggest(labels, passed).position)
+        found.append(learner.suggest(labels, passed).position)
         labels[found[-1]] = truth[found[-1]]
     return np.array(found)
 

@@ -25,19 +25,19 @@ def view(draw_shots, mask):
 
 
 def test_hits_are_offered_in_order_without_a_network(view):
-    offer = view().offer(1000, labelled=())
+    found = view().find_candidates(1000, labelled=())
 
-    assert offer.shots.tolist() == [i for i in range(200) if i % 4 != 3]
-    assert offer.vectors is None
+    assert found.shots.tolist() == [i for i in range(200) if i % 4 != 3]
+    assert found.vectors is None
 
 
 def test_the_first_hits_are_offered_where_fewer_are_wanted(view):
-    assert view().offer(5, labelled=()).shots.tolist() == [0, 1, 2, 4, 5]
+    assert view().find_candidates(5, labelled=()).shots.tolist() == [0, 1, 2, 4, 5]
 
 
 def test_no_hits_are_offered_on_demand_and_where_they_are_labelled(view):
-    everything = view(enabled=False).offer(1000, labelled=())
-    labelled = view().offer(2, labelled=(3, 100))
+    everything = view(enabled=False).find_candidates(1000, labelled=())
+    labelled = view().find_candidates(2, labelled=(3, 100))
 
     # Dark frames without a single photon cannot be judged.
     assert set(range(200)) - set(everything.shots.tolist()) <= set(range(3, 200, 4))
@@ -48,23 +48,23 @@ def test_no_hits_are_offered_on_demand_and_where_they_are_labelled(view):
 def test_vectors_are_those_of_the_classifier(view, model, classifier):
     viewer = view(model)
 
-    offer = viewer.offer(1000, labelled=())
+    found = viewer.find_candidates(1000, labelled=())
 
-    frames = viewer.source.read(0, 200).frames[offer.shots]
-    np.testing.assert_allclose(offer.vectors, classifier.embed(frames), atol=1e-5)
+    frames = viewer.source.read(0, 200).frames[found.shots]
+    np.testing.assert_allclose(found.vectors, classifier.embed(frames), atol=1e-5)
 
 
 def test_suggested_shots_are_from_all_over_the_run_and_the_same_every_time(view, model):
-    offers = [view(model).offer(60, labelled=()) for _ in range(2)]
+    found = [view(model).find_candidates(60, labelled=()) for _ in range(2)]
 
-    assert np.array_equal(offers[0].shots, offers[1].shots)
-    assert len(offers[0].shots) == 60
-    assert offers[0].shots.max() >= 64
+    assert np.array_equal(found[0].shots, found[1].shots)
+    assert len(found[0].shots) == 60
+    assert found[0].shots.max() >= 64
 
 
 def test_a_run_without_hits_is_an_error_that_says_so(view):
     with pytest.raises(DataError, match="no shot of the run is a hit"):
-        view(minimum_lit_pixels=10**6).offer(10, labelled=())
+        view(minimum_lit_pixels=10**6).find_candidates(10, labelled=())
 
 
 def test_pictures_are_photons_with_holes_at_bad_pixels(view, mask, draw_shots):

@@ -3,9 +3,9 @@ import json
 import pytest
 
 from specklenn.core.errors import DataError
-from specklenn.core.labelling import psocake
 from specklenn.core.labelling.label_file import (
     is_class_name,
+    psocake_file_name,
     read_labels,
     write_labels,
 )
@@ -14,7 +14,7 @@ NAMED = {31: "single-hit", 4: "non-sample-hit", 12: "no-hit", 7: "unknown", 8: "
 
 
 def test_psocakes_codes_are_the_four_of_the_papers_files(tmp_path):
-    path = tmp_path / psocake.file_name("amo06516", 94)
+    path = tmp_path / psocake_file_name("amo06516", 94)
     path.write_text('{"5": "0", "9": "1", "2": "2", "0": "3"}')
 
     assert path.name == "amo06516_0094.label.json"

@@ -19,59 +19,59 @@ def psocake_path(tmp_path):
 
 
 def test_every_change_is_on_disk_before_the_next(path):
-    book = LabelStore(path, 100)
+    store = LabelStore(path, 100)
 
-    book.set(3, "single-hit")
+    store.set(3, "single-hit")
     assert read_labels(path, 100) == {3: "single-hit"}
-    book.set(3, "multi-hit")
+    store.set(3, "multi-hit")
     assert read_labels(path, 100) == {3: "multi-hit"}
-    book.set(3, "")
+    store.set(3, "")
     assert read_labels(path, 100) == {}
 
 
 def test_undo_takes_changes_back_in_turn(path):
-    book = LabelStore(path, 100)
-    book.set(1, "single-hit")
-    book.set(1, "multi-hit")
-    book.set(2, "no-hit")
+    store = LabelStore(path, 100)
+    store.set(1, "single-hit")
+    store.set(1, "multi-hit")
+    store.set(2, "no-hit")
 
-    assert [book.undo(), book.undo()] == [2, 1]
+    assert [store.undo(), store.undo()] == [2, 1]
     assert read_labels(path, 100) == {1: "single-hit"}
-    assert [book.undo(), book.undo()] == [1, None]
+    assert [store.undo(), store.undo()] == [1, None]
     assert read_labels(path, 100) == {}
 
 
 def test_a_later_sitting_goes_on_and_undoes_nothing_of_the_first(path):
     LabelStore(path, 100).set(1, "single-hit")
 
-    book = LabelStore(path, 100)
+    store = LabelStore(path, 100)
 
-    assert book.label_of(1) == "single-hit"
-    assert book.undo() is None
+    assert store.label_of(1) == "single-hit"
+    assert store.undo() is None
 
 
 def test_a_changed_label_counts_as_given_last(path):
-    book = LabelStore(path, 100)
-    book.set(1, "single-hit")
-    book.set(2, "single-hit")
-    book.set(1, "multi-hit")
+    store = LabelStore(path, 100)
+    store.set(1, "single-hit")
+    store.set(2, "single-hit")
+    store.set(1, "multi-hit")
 
-    assert list(book.labels) == [2, 1]
+    assert list(store.labels) == [2, 1]
 
 
 def test_counts_name_every_class_even_without_labels(path):
-    book = LabelStore(path, 100)
-    book.set(1, "drop")
-    book.set(2, "drop")
+    store = LabelStore(path, 100)
+    store.set(1, "drop")
+    store.set(2, "drop")
 
-    assert book.counts(("single-hit",)) == {"single-hit": 0, "drop": 2}
+    assert store.counts(("single-hit",)) == {"single-hit": 0, "drop": 2}
 
 
 def test_labels_of_psocake_are_taken_over_and_kept_up(path, psocake_path):
     psocake_path.write_text('{"5": "1", "6": "3"}')
 
-    book = LabelStore(path, 100, psocake_path)
-    book.set(7, "non-sample-hit")
+    store = LabelStore(path, 100, psocake_path)
+    store.set(7, "non-sample-hit")
 
     assert read_labels(path, 100) == {
         5: "single-hit",
@@ -90,9 +90,9 @@ def test_where_psocake_disagrees_the_file_written_last_is_right(
     os.utime(path, ns=(10**9, 10**9))
     os.utime(psocake_path, ns=(10**9 + 1 if newer else 1, 10**9 + 1 if newer else 1))
 
-    book = LabelStore(path, 100, psocake_path)
+    store = LabelStore(path, 100, psocake_path)
 
-    assert book.labels == {1: right, 2: "non-sample-hit"}
+    assert store.labels == {1: right, 2: "non-sample-hit"}
 
 
 def test_psocake_cannot_take_a_name_away_that_it_does_not_know():
@@ -117,14 +117,14 @@ def test_two_people_at_once_lose_nothing(path):
 
 
 def test_what_could_not_be_saved_is_saved_with_the_next_label(path):
-    book = LabelStore(path, 100)
+    store = LabelStore(path, 100)
     path.parent.chmod(0o755)
     blocked = path.with_name(f"{path.name}.part")
     blocked.mkdir()
     with pytest.raises(DataError, match="cannot be written"):
-        book.set(1, "single-hit")
+        store.set(1, "single-hit")
     blocked.rmdir()
 
-    book.set(2, "single-hit")
+    store.set(2, "single-hit")
 
     assert read_labels(path, 100) == {1: "single-hit", 2: "single-hit"}

@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
 
-from specklenn.core.errors import ConfigError
 from specklenn.core.labelling.active_learning import ActiveLearner
 from specklenn.core.labelling.label_store import LabelStore
-from specklenn.core.labelling.session import LabelSession, label_keys
+from specklenn.core.labelling.session import LabelSession
 
 CLASSES = ("single-hit", "multi-hit", "non-sample-hit")
 SHOTS = np.arange(10, 30, 2)
@@ -15,27 +14,27 @@ def draw(shot, whole):
 
 
 @pytest.fixture
-def book(tmp_path):
+def store(tmp_path):
     return LabelStore(tmp_path / "a.json", 100)
 
 
 @pytest.fixture
-def in_order(book):
-    return LabelSession(SHOTS, book, CLASSES, draw)
+def in_order(store):
+    return LabelSession(SHOTS, store, CLASSES, draw)
 
 
 @pytest.fixture
-def suggested(book):
+def suggested(store):
     random = np.random.default_rng(0)
     vectors = random.standard_normal((len(SHOTS), 8)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return LabelSession(SHOTS, book, CLASSES, draw, ActiveLearner(vectors, CLASSES))
+    return LabelSession(SHOTS, store, CLASSES, draw, ActiveLearner(vectors, CLASSES))
 
 
-def test_a_label_is_saved_and_the_next_shot_shown(in_order, book):
+def test_a_label_is_saved_and_the_next_shot_shown(in_order, store):
     in_order.label("multi-hit")
 
-    assert book.labels == {10: "multi-hit"}
+    assert store.labels == {10: "multi-hit"}
     assert in_order.shot == 12
     assert in_order.view().message == "shot 10: multi-hit"
     assert in_order.view().labelled == 1
@@ -56,24 +55,24 @@ def test_back_and_forward_walk_over_what_was_seen(in_order):
     assert in_order.shot == 14
 
 
-def test_undo_goes_back_to_the_shot(in_order, book):
+def test_undo_goes_back_to_the_shot(in_order, store):
     in_order.label("multi-hit")
     in_order.label("single-hit")
 
     in_order.undo()
-    assert (in_order.shot, dict(book.labels)) == (12, {10: "multi-hit"})
+    assert (in_order.shot, dict(store.labels)) == (12, {10: "multi-hit"})
     in_order.undo()
-    assert (in_order.shot, dict(book.labels)) == (10, {})
+    assert (in_order.shot, dict(store.labels)) == (10, {})
     in_order.undo()
     assert in_order.view().message == "nothing to undo"
 
 
-def test_a_label_can_be_taken_away(in_order, book):
+def test_a_label_can_be_taken_away(in_order, store):
     in_order.label("multi-hit")
     in_order.back()
     in_order.clear()
 
-    assert book.labels == {}
+    assert store.labels == {}
     assert in_order.shot == 10
     in_order.clear()
     assert in_order.view().message == "shot 10 has no label"
@@ -96,11 +95,11 @@ def test_the_filter_walks_through_one_class_after_another(in_order):
     assert in_order.view().message == "shot 14: unknown; this was the last shot"
 
 
-def test_a_filter_that_no_shot_passes_shows_all_and_says_so(book):
-    desk = LabelSession(SHOTS, book, CLASSES, draw, start="drop")
+def test_a_filter_that_no_shot_passes_shows_all_and_says_so(store):
+    session = LabelSession(SHOTS, store, CLASSES, draw, start="drop")
 
-    assert desk.view().filter_name == "all"
-    assert desk.view().message == "no shot is drop; all are shown"
+    assert session.view().filter_name == "all"
+    assert session.view().message == "no shot is drop; all are shown"
 
 
 def test_suggestions_come_one_after_another_until_none_is_left(suggested):
@@ -151,15 +150,15 @@ def test_pictures_are_of_the_frame_or_the_crop_and_as_coarse_as_wanted(in_order)
     assert in_order.view().frame == "what the network sees, 2 x 2"
 
 
-def test_a_label_that_cannot_be_saved_is_told_and_kept(in_order, book):
-    blocked = book.path.with_name(f"{book.path.name}.part")
+def test_a_label_that_cannot_be_saved_is_told_and_kept(in_order, store):
+    blocked = store.path.with_name(f"{store.path.name}.part")
     blocked.mkdir()
 
     in_order.label("single-hit")
 
     assert in_order.view().failed
     assert "cannot be written" in in_order.view().message
-    assert book.labels == {10: "single-hit"}
+    assert store.labels == {10: "single-hit"}
 
 
 def test_examples_are_the_latest_of_a_label(in_order):
@@ -168,25 +167,3 @@ def test_examples_are_the_latest_of_a_label(in_order):
 
     assert in_order.examples("multi-hit", 3) == [18, 16, 14]
     assert in_order.example_picture(14, 3).shape == (3, 3)
-
-
-def test_digits_are_no_hit_the_classes_and_unknown():
-    keys = label_keys(CLASSES)
-
-    assert keys == {
-        "1": "single-hit",
-        "2": "multi-hit",
-        "3": "non-sample-hit",
-        "0": "no-hit",
-        "9": "unknown",
-    }
-
-
-@pytest.mark.parametrize(
-    "classes",
-    [(), ("a",) * 2, tuple("abcdefghi"), ("1", "a"), ("no-hit", "a"), ("<", "a")],
-    ids=str,
-)
-def test_classes_that_cannot_be_told_apart_are_refused(classes):
-    with pytest.raises(ConfigError, match="--classes"):
-        label_keys(classes)

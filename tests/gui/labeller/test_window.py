@@ -46,24 +46,24 @@ def draw(shot, whole):
 
 
 @pytest.fixture
-def book(tmp_path):
+def store(tmp_path):
     return LabelStore(tmp_path / "run.labels.json", 100)
 
 
 @pytest.fixture
-def adviser():
+def learner():
     vectors = np.random.default_rng(0).standard_normal((len(SHOTS), 8))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return ActiveLearner(vectors.astype(np.float32), CLASSES)
 
 
 @pytest.fixture
-def show(qtbot, book):
-    """Show a window on a desk."""
+def show(qtbot, store):
+    """Show a window on a labelling session."""
 
-    def make(adviser=None, size=(1280, 860), classes=CLASSES):
+    def make(learner=None, size=(1280, 860), classes=CLASSES):
         window = LabelWindow(
-            LabelSession(SHOTS, book, classes, draw, adviser), "run 94"
+            LabelSession(SHOTS, store, classes, draw, learner), "run 94"
         )
         qtbot.addWidget(window)
         window.resize(*size)
@@ -86,12 +86,12 @@ def press(qtbot):
 
 @pytest.mark.parametrize("modifier", [NOTHING, KEYPAD], ids=["digits", "number pad"])
 @pytest.mark.parametrize(("key", "label"), NUMBER_PAD.items(), ids=str)
-def test_a_digit_labels_saves_and_goes_on(show, press, book, key, label, modifier):
+def test_a_digit_labels_saves_and_goes_on(show, press, store, key, label, modifier):
     window = show()
 
     press(window, key, modifier=modifier)
 
-    assert json.loads(book.path.read_text()) == {"0": label}
+    assert json.loads(store.path.read_text()) == {"0": label}
     assert window.shot.full_text == "run 94   shot 1"
     assert window.progress_words.full_text == "1 of 20 labelled"
 
@@ -99,18 +99,18 @@ def test_a_digit_labels_saves_and_goes_on(show, press, book, key, label, modifie
 @pytest.mark.parametrize(
     ("key", "modifier"), [(KEY.Key_U, NOTHING), (KEY.Key_Z, CONTROL)]
 )
-def test_the_last_label_can_be_undone(show, press, book, key, modifier):
+def test_the_last_label_can_be_undone(show, press, store, key, modifier):
     window = show()
     press(window, KEY.Key_1, KEY.Key_2)
 
     press(window, key, modifier=modifier)
 
-    assert book.labels == {0: "single-hit"}
+    assert store.labels == {0: "single-hit"}
     assert window.shot.full_text == "run 94   shot 1"
     assert window.message.full_text == "undone: shot 1 has no label again"
 
 
-def test_arrows_and_space_walk_and_x_takes_a_label_away(show, press, book):
+def test_arrows_and_space_walk_and_x_takes_a_label_away(show, press, store):
     window = show()
     press(window, KEY.Key_1, KEY.Key_Space, KEY.Key_Right)
     assert window.shot.full_text == "run 94   shot 3"
@@ -120,11 +120,11 @@ def test_arrows_and_space_walk_and_x_takes_a_label_away(show, press, book):
     press(window, KEY.Key_X)
 
     assert window.label.full_text == "no label"
-    assert book.labels == {}
+    assert store.labels == {}
 
 
-def test_the_reason_of_a_suggestion_is_told_and_s_brings_one(show, press, adviser):
-    window = show(adviser)
+def test_the_reason_of_a_suggestion_is_told_and_s_brings_one(show, press, learner):
+    window = show(learner)
     assert window.reason.text() == "the most typical shot, to begin with"
     press(window, KEY.Key_1, KEY.Key_Left)
     assert window.reason.text() == "seen before"
@@ -145,25 +145,25 @@ def test_f_walks_through_the_classes(show, press):
 def test_rows_show_counts_and_the_latest_examples(show, press):
     window = show()
     single, multi = window.rows[:2]
-    assert not single.strip.isVisible()
+    assert not single.thumbnail_row.isVisible()
 
     press(window, KEY.Key_1, KEY.Key_1, KEY.Key_2)
 
     assert (single.count.full_text, multi.count.full_text) == ("2", "1")
-    assert [place.toolTip() for place in single.pictures] == [
+    assert [thumbnail.toolTip() for thumbnail in single.thumbnails] == [
         "shot 1",
         "shot 0",
         "",
         "",
     ]
-    assert single.strip.isVisible()
-    assert not single.pictures[0].pixmap().isNull()
+    assert single.thumbnail_row.isVisible()
+    assert not single.thumbnails[0].pixmap().isNull()
 
 
 def test_the_letter_f_stands_upright_and_bad_pixels_are_grey(show):
     view = show().pattern
 
-    picture = view.picture
+    picture = view.image
     bright = [
         (row, column)
         for row in range(12)
@@ -173,23 +173,23 @@ def test_the_letter_f_stands_upright_and_bad_pixels_are_grey(show):
     expected = np.argwhere(draw(0, True) > 0).tolist()
     assert [list(pixel) for pixel in bright] == expected
     assert QtGui.QColor(picture.pixel(0, 0)).name() == "#4b5763"
-    assert view.picture_rect().height() == view.height()
+    assert view.image_rect().height() == view.height()
 
 
 def test_frame_coarseness_and_scale_are_changed_by_keys(show, press):
     window = show()
     press(window, KEY.Key_C)
-    assert window.pattern.picture.width() == 10
+    assert window.pattern.image.width() == 10
     press(window, KEY.Key_C, KEY.Key_B)
-    assert window.pattern.picture.width() == 6
+    assert window.pattern.image.width() == 6
     press(window, KEY.Key_L)
 
     assert window.frame.full_text == "whole frame, 2 x 2, sqrt"
 
 
-def test_a_label_that_cannot_be_saved_is_told_in_red(show, press, book):
+def test_a_label_that_cannot_be_saved_is_told_in_red(show, press, store):
     window = show()
-    book.path.with_name(f"{book.path.name}.part").mkdir()
+    store.path.with_name(f"{store.path.name}.part").mkdir()
 
     press(window, KEY.Key_1)
 
@@ -255,11 +255,11 @@ from specklenn.core.labelling.label_store import LabelStore
 from specklenn.gui.labeller.app import run
 
 app = QtWidgets.QApplication([])
-desk = LabelSession(np.arange(4), LabelStore(Path("a.json"), 4), ("x", "y"),
+session = LabelSession(np.arange(4), LabelStore(Path("a.json"), 4), ("x", "y"),
             lambda shot, whole: np.eye(8, dtype=np.float32))
 # Said by the window's own loop, which takes the signals from then on.
 QtCore.QTimer.singleShot(0, lambda: print("ready", flush=True))
-sys.exit(run(desk, "run 94"))
+sys.exit(run(session, "run 94"))
 """
 
 
@@ -275,6 +275,6 @@ def test_signals_end_the_window_as_interrupted(number, tmp_path):
     )
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
-    _, problems = process.communicate(timeout=10)
+    _, problems = process.communicate(timeout=120)
 
     assert (process.returncode, problems) == (130, "")

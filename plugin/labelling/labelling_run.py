@@ -16,12 +16,13 @@ from specklenn.core.config.loading import (
     overridden,
 )
 from specklenn.core.errors import ConfigError
-from specklenn.core.labelling import psocake
 from specklenn.core.labelling.active_learning import ActiveLearner
 from specklenn.core.labelling.candidates import Candidates, Ranges, Viewer
 from specklenn.core.labelling.export import by_class, write_supports, write_training
+from specklenn.core.labelling.label_file import psocake_file_name
 from specklenn.core.labelling.label_store import LabelStore
-from specklenn.core.labelling.session import UNLABELLED, LabelSession
+from specklenn.core.labelling.navigation import UNLABELLED
+from specklenn.core.labelling.session import LabelSession
 from specklenn.core.preprocess import Preprocessor
 from specklenn.core.settings_file import Document
 from specklenn.plugin.console.progress_bar import WorkProgress
@@ -32,11 +33,10 @@ from specklenn.plugin.startup_area import use_area
 NO_SUPPORT = "support.yaml"
 """A configuration names its supports; here they need not exist yet."""
 
-
 RULE_HINT = " (suggested shots go best with classify.rule: soft)"
 
 
-class Labelling:
+class LabellingRun:
     """One run, its labels, and what is written of them.
 
     Parameters
@@ -77,7 +77,7 @@ class Labelling:
             adu_per_photon=settings.calibration.adu_per_photon,
             offset_adu=settings.calibration.offset_adu,
         )
-        self.book = LabelStore(
+        self.store = LabelStore(
             self.labels_path(), source.first + len(source), self.psocake_path()
         )
 
@@ -101,21 +101,23 @@ class Labelling:
         run = self._loaded.settings.run
         if "experiment" not in run.model_fields_set:
             return None
-        name = psocake.file_name(run.experiment, run.number)
+        name = psocake_file_name(run.experiment, run.number)
         return self.labels_path().with_name(name)
 
-    def desk(self) -> LabelSession:
-        """Find the shots to offer, with progress, and return the desk to label at."""
+    def session(self) -> LabelSession:
+        """Find the shots to offer, with progress, and return a session on them."""
         options = self._options
         suggested = options.order == "suggested"
         viewer = self._viewer(suggested)
-        offer = viewer.offer(options.at_most, self.book.labels, self._watched)
+        candidates = viewer.find_candidates(
+            options.at_most, self.store.labels, self._watched
+        )
         return LabelSession(
-            offer.shots,
-            self.book,
+            candidates.shots,
+            self.store,
             options.classes,
             viewer.picture,
-            self._adviser(offer),
+            self._learner(candidates),
             options.filter or UNLABELLED,
             self.export,
         )
@@ -133,7 +135,7 @@ class Labelling:
         return "; ".join(words) or "nothing to write: see --supports and --training"
 
     def _write_supports(self, path: Path) -> str:
-        shots = by_class(self.book.labels, self._options.shots)
+        shots = by_class(self.store.labels, self._options.shots)
         dataset = self._file_settings().dataset
         made = write_supports(path, shots, self.source.place, dataset)
         counts = ", ".join(f"{len(own)} {name}" for name, own in shots.items())
@@ -141,7 +143,7 @@ class Labelling:
 
     def _write_training(self, path: Path) -> str:
         counted = self.source.dtype == np.uint16 and self.preprocessor.calibrated
-        shots = by_class(self.book.labels)
+        shots = by_class(self.store.labels)
         number = write_training(path, shots, self.source, self.preprocessor, counted)
         return f"wrote {path}: {number} shots"
 
@@ -156,10 +158,10 @@ class Labelling:
             model=self.model if suggested else None,
         )
 
-    def _adviser(self, offer: Candidates) -> ActiveLearner | None:
-        if offer.vectors is None:
+    def _learner(self, candidates: Candidates) -> ActiveLearner | None:
+        if candidates.vectors is None:
             return None
-        return ActiveLearner(offer.vectors, self._options.classes)
+        return ActiveLearner(candidates.vectors, self._options.classes)
 
     def _watched(self, ranges: Ranges) -> Iterator[tuple[int, int]]:
         with WorkProgress("looking for hits", len(self.source)) as progress:

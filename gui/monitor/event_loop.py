@@ -1,4 +1,4 @@
-"""One run of the window, from its first picture to its end."""
+"""Opens the window and runs its event loop to the end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pyqtgraph
 from pyqtgraph.Qt import QtWidgets
 
 from specklenn.gui.common.interrupts import on_interrupt
-from specklenn.gui.monitor.controller import Monitor
+from specklenn.gui.monitor.controller import MonitorController
 from specklenn.gui.monitor.screenshot_timer import ScreenshotTimer
 from specklenn.gui.monitor.state import MonitorState
 from specklenn.gui.monitor.stream import SnapshotStream
@@ -31,7 +31,7 @@ def run(
     *,
     refresh_hz: float,
     size: tuple[int, int] | None,
-    picture: Path | None,
+    screenshot: Path | None,
     after_s: float,
     until_finished: bool,
 ) -> int:
@@ -45,7 +45,7 @@ def run(
         Refreshes per second.
     size : tuple of int or None
         Width and height in pixels.
-    picture : Path or None
+    screenshot : Path or None
         File for a picture of the window, which then ends by itself.
     after_s : float
         Seconds until the first picture.
@@ -60,18 +60,18 @@ def run(
         window.resize(*(size or _usual_size(app)))
         if app.platformName() != OFF_SCREEN:
             window.setMinimumSize(*SMALLEST_SIZE)
-        photographer = None
-        if picture is not None:
-            photographer = ScreenshotTimer(
+        screenshot_timer = None
+        if screenshot is not None:
+            screenshot_timer = ScreenshotTimer(
                 window,
                 state,
-                picture,
+                screenshot,
                 after_s=after_s,
                 until_finished=until_finished,
                 done=app.quit,
             )
-        _follow(app, stream, state, window, refresh_hz, photographer)
-        return _verdict(stream, state, photographer)
+        _follow(app, stream, state, window, refresh_hz, screenshot_timer)
+        return _exit_code(stream, state, screenshot_timer)
     finally:
         stream.close()
 
@@ -82,11 +82,13 @@ def _follow(
     state: MonitorState,
     window: MonitorWindow,
     refresh_hz: float,
-    photographer: ScreenshotTimer | None,
+    screenshot_timer: ScreenshotTimer | None,
 ) -> None:
     """Run the event loop until somebody leaves."""
-    look = photographer.look if photographer else lambda: None
-    monitor = Monitor(stream, state, window, refresh_hz=refresh_hz, after_refresh=look)
+    take = screenshot_timer.take_if_due if screenshot_timer else lambda: None
+    monitor = MonitorController(
+        stream, state, window, refresh_hz=refresh_hz, after_refresh=take
+    )
     with reported_exceptions(window), on_interrupt(app.quit):
         window.show()
         monitor.start()
@@ -95,12 +97,14 @@ def _follow(
     window.close()
 
 
-def _verdict(
-    stream: SnapshotStream, state: MonitorState, photographer: ScreenshotTimer | None
+def _exit_code(
+    stream: SnapshotStream,
+    state: MonitorState,
+    screenshot_timer: ScreenshotTimer | None,
 ) -> int:
-    if photographer is None:
+    if screenshot_timer is None:
         return 0
-    problem = photographer.problem
+    problem = screenshot_timer.problem
     if not problem and state.newest is None:
         problem = f"no data came from {stream.endpoint}"
         if stream.last_problem:
@@ -127,7 +131,7 @@ def reported_exceptions(window: MonitorWindow) -> Iterator[None]:
         kind: type[BaseException], error: BaseException, trace: TracebackType | None
     ) -> None:
         sentence = f"internal error: {kind.__name__}: {error}"
-        window.set_status(sentence)
+        window.set_message(sentence)
         now = time.monotonic()
         if now - told.get(sentence, -REPEAT_AFTER_S) >= REPEAT_AFTER_S:
             told[sentence] = now

@@ -4,13 +4,6 @@ from __future__ import annotations
 
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
-EXPLANATION = (
-    "Rates are shares of all classified shots in the chosen window, with their 95 % "
-    "interval.\nPictures: log(1 + photons), each on its own scale; grey is masked; a "
-    "dashed border marks a score below 0.7.\nThe mouse over a row of pictures holds "
-    "it. A click on a name below “Rate per class” hides or shows its curve."
-)
-
 
 class HelpPanel(QtWidgets.QFrame):
     """Shortcuts and what they do.
@@ -29,7 +22,7 @@ class HelpPanel(QtWidgets.QFrame):
         self,
         parent: QtWidgets.QWidget,
         actions: list[QtGui.QAction],
-        explanation: str = EXPLANATION,
+        explanation: str,
     ) -> None:
         super().__init__(parent)
         self.setProperty("help", True)

@@ -1,0 +1,30 @@
+import pytest
+
+pytest.importorskip("pyqtgraph")
+
+from specklenn.core.messages import RankStatus
+
+pytestmark = pytest.mark.gui
+
+
+def test_status_bar_shows_run_shots_ranks_and_losses(watch, make_stream, make_snapshot):
+    snapshot = make_snapshot(
+        expected_shots=5000,
+        missed_shots=30,
+        skipped={"not finite": 12},
+        ranks=(
+            RankStatus(rank=1, host="n1", shots=1, silent_s=0.1),
+            RankStatus(rank=2, host="n2", shots=1, silent_s=0.1, failure="OSError: x"),
+        ),
+    )
+    status_bar = watch(make_stream(snapshot)).window.status_bar
+
+    assert status_bar.pill.full_text.startswith("● LIVE")
+    assert status_bar.chip("title").full_text == "amo06516 run 94"
+    assert status_bar.chip("shots").full_text == "1\u2009012 of 5\u2009000 shots"
+    assert "12  not finite" in status_bar.chip("lost").toolTip()
+    assert status_bar.chip("ranks").full_text == "ranks 1/2"
+    assert "OSError: x" in status_bar.chip("ranks").toolTip()
+    assert status_bar.chip("support").full_text == "support v7"
+    assert status_bar.chip("model").full_text == "model v1"
+    assert "default" in status_bar.chip("model").toolTip()
