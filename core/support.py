@@ -28,6 +28,7 @@ import numpy.typing as npt
 from pydantic import Field, StringConstraints
 
 from specklenn.core.data import labelled_dataset
+from specklenn.core.data.labelled_dataset import LabelledDataset
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.settings import Settings
 from specklenn.core.settings_file import Document, read_yaml
@@ -181,24 +182,9 @@ def from_settings(
 
 
 def _read_shots(group: SupportShots, folder: Path) -> list[npt.NDArray[Any]]:
-    path = folder / group.file
-    with labelled_dataset.open_file(path) as file:
-        data, _ = labelled_dataset.get_frames(file, group.dataset)
-        outside = [event for event in group.events if event >= len(data)]
-        if outside:
-            raise DataError(
-                f"{path}: events {outside} do not exist, the dataset has shots 0 to "
-                f"{len(data) - 1}"
-            )
-        doubled = len(group.events) - len(set(group.events))
-        if doubled:
-            raise DataError(f"{path}: {doubled} of the events {group.events} repeated")
-        try:
-            return [
-                labelled_dataset.as_pictures(data[e : e + 1])[0] for e in group.events
-            ]
-        except OSError as error:
-            raise DataError(f"{path}: a support cannot be read: {error}") from error
+    names = labelled_dataset.frames_alone(group.dataset)
+    with LabelledDataset(folder / group.file, names) as file:
+        return list(file.frames(group.events))
 
 
 def _shape_problems(
@@ -214,18 +200,14 @@ def _shape_problems(
 
 def _from_dataset(path: Path) -> SupportSet:
     try:
-        data = labelled_dataset.read_dataset(path)
+        with LabelledDataset(path) as file:
+            labels = file.need_labels("a support file")
+            return SupportSet(
+                frames=file.frames(),
+                labels=labels,
+                classes=tuple(dict.fromkeys(labels.tolist())),
+                origins=tuple(f"{path.name} event {i}" for i in range(len(file))),
+                mask=file.mask,
+            )
     except DataError as error:
         raise ConfigError(f"support.file: {error}") from error
-    if data.labels is None or len(data.patterns) == 0:
-        raise ConfigError(
-            f"support.file: {path} has no labels at {labelled_dataset.LABEL}"
-        )
-    labels = np.asarray(data.labels)
-    return SupportSet(
-        frames=data.patterns,
-        labels=labels,
-        classes=tuple(dict.fromkeys(labels.tolist())),
-        origins=tuple(f"{path.name} event {i}" for i in range(len(labels))),
-        mask=data.mask,
-    )

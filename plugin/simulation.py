@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.data.assembly import Assembly
-from specklenn.core.data.labelled_dataset import DATA, LABEL, MASK, open_file
+from specklenn.core.data.hdf5_file import get_dataset, open_file, read_values
+from specklenn.core.data.labelled_dataset import LabelledDataset
 from specklenn.core.data.shots import Shots
 from specklenn.core.errors import EndOfRun
 from specklenn.core.labels import SIMULATED
@@ -144,16 +145,17 @@ def draw_preview(path: Path, sheet: Path) -> None:
     from specklenn.core.simulation.contact_sheet import draw_contact_sheet
 
     with open_file(path) as file:
-        assembly = Assembly(file[PIXELS][()])
-        labels = file[LABEL].asstr()[()]
+        assembly = Assembly(read_values(get_dataset(file, PIXELS)))
+    with LabelledDataset(path) as run:
+        labels = run.need_labels("a preview")
         rows = {}
         for label in SIMULATED:
             found = np.flatnonzero(labels == label)
             if len(found):
                 spread = np.linspace(0, len(found) - 1, min(EXAMPLES, len(found)))
-                frames = file[DATA][found[spread.astype(int)]]
+                frames = run.frames(found[spread.astype(int)])
                 rows[label] = assembly.pictures(frames).astype(np.float32)
-        (bad,) = assembly.pictures(file[MASK][()][None]).astype(bool)
+        (bad,) = assembly.pictures(run.bad[None]).astype(bool)
     draw_contact_sheet(sheet, rows, bad | assembly.empty, path.name)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,18 +13,17 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from specklenn.core.data.hdf5_file import BEING_WRITTEN, reason
 from specklenn.core.data.labelled_dataset import (
-    BEING_WRITTEN,
     DATA,
     LABEL,
     MASK,
     NAME,
     TEXT,
     TIMESTAMP,
-    Mask,
     Texts,
-    reason,
 )
+from specklenn.core.data.masks import Mask
 from specklenn.core.errors import DataError
 
 ROWS_PER_COPY = 64
@@ -157,17 +156,25 @@ class DatasetWriter:
         Raises
         ------
         ValueError
-            If a column lacks values or has the wrong number.
+            If a column lacks values or has the wrong number; nothing is written then.
+        OSError, RuntimeError
+            If HDF5 cannot write; the shots before stay whole where it can.
         """
         usual = {LABEL: labels, NAME: names, TIMESTAMP: timestamps_ns}
         values: dict[str, Any] = {DATA: patterns, **usual, **(others or {})}
         first, last = len(self), len(self) + len(patterns)
-        for name, column in self._columns.items():
+        for name in self._columns:
             given = values.get(name)
             if given is None or len(given) != len(patterns):
                 raise ValueError(f"{name}: {len(patterns)} values expected")
-            column.resize(last, axis=0)
-            column[first:last] = storable(given)
+        try:
+            for name, column in self._columns.items():
+                column.resize(last, axis=0)
+                column[first:last] = storable(values[name])
+        except (OSError, RuntimeError):
+            with suppress(OSError, RuntimeError):  # a full disk may refuse this too
+                self.truncate(first)
+            raise
 
     def flush(self) -> None:
         """Hand everything to the operating system."""

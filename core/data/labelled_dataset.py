@@ -10,25 +10,38 @@ The layout is CXI's (see docs/architecture.md)::
 
 Modules are stacked from top to bottom into one picture: (N, modules, H, W)
 is read as (N, modules * H, W).
+
+`LabelledDataset` is the only reader: what it refuses, every command refuses.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
+from specklenn.core.data import masks
+from specklenn.core.data.hdf5_file import (
+    get_dataset,
+    open_file,
+    read_values,
+    reading,
+    title,
+)
+from specklenn.core.data.masks import Mask, check_mask, read_mask
 from specklenn.core.errors import DataError
 
 DATA = "/entry_1/data_1/data"
-MASK = "/entry_1/data_1/mask"
+MASK = masks.MASK
 LABEL = "/entry_1/result_1/label"
 NAME = "/entry_1/sample_1/name"
 TIMESTAMP = "/entry_1/event_1/timestamp_ns"
@@ -36,14 +49,283 @@ TIMESTAMP = "/entry_1/event_1/timestamp_ns"
 LONGEST_TEXT = 64
 """Bytes of a label or name in the files that we write."""
 
-BEING_WRITTEN = "already open for write"
-"""What HDF5 says of a file whose writer lives, or died without closing it."""
-
 TEXT = h5py.string_dtype("utf-8", LONGEST_TEXT)
 """Fixed length, since strings of any length cannot be read while written."""
 
+Frames = npt.NDArray[Any]
 Texts = npt.NDArray[np.str_]
-Mask = npt.NDArray[np.bool_]
+Timestamps = npt.NDArray[np.uint64]
+Rows = slice | Sequence[int] | npt.NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetNames:
+    """Where things are in a file.
+
+    Parameters
+    ----------
+    data : str
+    mask, labels, names, timestamps : str or None
+        Used where they exist; None where they must not be.
+    """
+
+    data: str = DATA
+    mask: str | None = MASK
+    labels: str | None = LABEL
+    names: str | None = NAME
+    timestamps: str | None = TIMESTAMP
+
+
+def frames_alone(data: str = DATA) -> DatasetNames:
+    """Return names by which nothing but frames is read."""
+    return DatasetNames(data=data, mask=None, labels=None, names=None, timestamps=None)
+
+
+class LabelledDataset:
+    """An open labelled dataset whose parts fit together; frames are read when needed.
+
+    A file that is being written, or whose writer was killed, ends with the last shot
+    that all of its datasets have.
+
+    Parameters
+    ----------
+    path : path
+        HDF5 or CXI file.
+    where : DatasetNames
+
+    Attributes
+    ----------
+    path : Path
+    shape : (H, W)
+        Of a frame, its modules stacked.
+    modules : int
+        That lie on top of each other in a frame.
+    dtype : data type
+        Of the frames.
+    labels, names : (N,) str or None
+        Of the shots and of their samples; None where there are none.
+    timestamps_ns : (N,) uint64 or None
+        Unix epoch; None where there are none.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be opened, has no stack of frames, has labels, names or
+        timestamps that cannot be read, or one of these or a mask that does not fit
+        the frames.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], where: DatasetNames | None = None
+    ) -> None:
+        self.path = Path(path)
+        self._where = where or DatasetNames()
+        self._file = open_file(path)
+        try:
+            self._open()
+        except DataError:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        where = self._where
+        self._data = get_dataset(self._file, where.data)
+        _check_numbers(self._data)
+        self.shape = picture_shape(self._data.shape, title(self._data))
+        self.modules = module_count(self._data.shape)
+        self.dtype: np.dtype[Any] = self._data.dtype
+        self._mask = self._find(where.mask)
+        if self._mask is not None:
+            check_mask(self._mask, self.shape)
+        labels, names, timestamps = (
+            self._find(name) for name in (where.labels, where.names, where.timestamps)
+        )
+        self._length = self._shots(
+            [each for each in (labels, names, timestamps) if each is not None]
+        )
+        self.labels = None if labels is None else self._texts(labels)
+        self.names = None if names is None else self._texts(names)
+        self.timestamps_ns = None if timestamps is None else self._times(timestamps)
+
+    def _find(self, name: str | None) -> h5py.Dataset | None:
+        if not name or name not in self._file:
+            return None
+        return get_dataset(self._file, name)
+
+    def _shots(self, columns: Sequence[h5py.Dataset]) -> int:
+        """Return the number of shots that every dataset has."""
+        for column in columns:
+            if column.ndim != 1:
+                raise DataError(
+                    f"{title(column)}: shape {column.shape}, "
+                    f"({len(self._data)},) expected"
+                )
+            if not self.growing:
+                self._check_length(column)
+        return min(map(len, (self._data, *columns)))
+
+    def _check_length(self, column: h5py.Dataset) -> None:
+        entries = len(column) if column.ndim else 1
+        if entries != len(self._data):
+            raise DataError(
+                f"{title(column)}: {entries} entries found, {len(self._data)} "
+                "expected, one for each frame"
+            )
+
+    def _texts(self, column: h5py.Dataset) -> Texts:
+        if h5py.check_string_dtype(column.dtype) is None:
+            raise DataError(
+                f"{title(column)}: data type {column.dtype}, strings expected"
+            )
+        try:
+            with reading(column):
+                texts = column.asstr()[: len(self)]
+        except UnicodeDecodeError as error:
+            raise DataError(f"{title(column)}: UTF-8 expected, {error}") from error
+        return np.asarray(texts, dtype=np.str_)
+
+    def _times(self, column: h5py.Dataset) -> Timestamps:
+        _check_numbers(column)
+        return read_values(column, slice(len(self))).astype(np.uint64)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __str__(self) -> str:
+        return title(self._data)
+
+    @property
+    def growing(self) -> bool:
+        """Whether the file is being written, so that others may see more shots."""
+        return bool(self._file.swmr_mode)
+
+    @cached_property
+    def mask(self) -> Mask | None:
+        """The mask, (H, W) bool, True where bad; None where there is none."""
+        return None if self._mask is None else read_mask(self._mask, self.shape)
+
+    @property
+    def bad(self) -> Mask:
+        """The mask, (H, W) bool; all False where there is none."""
+        return np.zeros(self.shape, bool) if self.mask is None else self.mask
+
+    def need_labels(self, purpose: str) -> Texts:
+        """Return the labels, (N,) str.
+
+        Raises
+        ------
+        DataError
+            If there are none; says where they are expected, and what for.
+        """
+        return self._need(self.labels, "labels", self._where.labels, purpose)
+
+    def need_names(self, purpose: str) -> Texts:
+        """Return the names of the samples, (N,) str.
+
+        Raises
+        ------
+        DataError
+            If there are none; says where they are expected, and what for.
+        """
+        return self._need(self.names, "sample names", self._where.names, purpose)
+
+    def _need(
+        self, texts: Texts | None, what: str, name: str | None, purpose: str
+    ) -> Texts:
+        if texts is None or not len(texts):
+            raise DataError(f"{self.path}: no {what} at {name}; {purpose} needs them")
+        return texts
+
+    def column(self, name: str) -> npt.NDArray[Any] | None:
+        """Return another dataset with one entry for each shot, (N, ...), if there.
+
+        Raises
+        ------
+        DataError
+            If it has another length, or cannot be read.
+        """
+        found = self._find(name)
+        if found is None:
+            return None
+        self._check_length(found)
+        return read_values(found)
+
+    def frames(
+        self, rows: Rows = slice(None), modules: Sequence[tuple[int, int]] | None = None
+    ) -> Frames:
+        """Read some frames.
+
+        Parameters
+        ----------
+        rows : slice or sequence of int
+            Which shots; numbers may come in any order.
+        modules : sequence of (int, int), optional
+            Ranges of modules to read, each the first and the one behind the last;
+            frames are 0 in the others. Frames without modules are read whole.
+
+        Returns
+        -------
+        (B, H, W) array
+
+        Raises
+        ------
+        DataError
+            If a shot does not exist, is listed twice or cannot be read.
+        """
+        events = self._events(rows)
+        frames = np.zeros((len(events), *self._data.shape[1:]), self.dtype)
+        parts: list[tuple[slice, ...]] = [()]
+        if modules is not None and self._data.ndim == 4:
+            parts = [(slice(*part),) for part in modules]
+        for target, source in _stretches(events):
+            for part in parts:
+                self._read(frames, (target, *part), (source, *part))
+        return frames.reshape(len(frames), *self.shape)
+
+    def _events(self, rows: Rows) -> npt.NDArray[np.int64]:
+        if isinstance(rows, slice):
+            return np.arange(len(self))[rows]
+        events = np.asarray(rows, np.int64)
+        outside = events[(events < 0) | (events >= len(self))].tolist()
+        if outside:
+            raise DataError(
+                f"{self}: events {outside} do not exist, the dataset has "
+                + (f"shots 0 to {len(self) - 1}" if len(self) else "no shots")
+            )
+        found, times = np.unique(events, return_counts=True)
+        if len(found) < len(events):
+            raise DataError(
+                f"{self}: events {found[times > 1].tolist()} repeated, "
+                "each once expected"
+            )
+        return events
+
+    def _read(
+        self, frames: Frames, target: tuple[slice, ...], source: tuple[slice, ...]
+    ) -> None:
+        with reading(self._data):
+            try:
+                self._data.read_direct(frames, source, target)
+            except (OSError, RuntimeError):
+                for event in range(source[0].start, source[0].stop):
+                    with reading(self._data, f"shot {event}"):
+                        self._data[(event, *source[1:])]
+                raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> LabelledDataset:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,74 +341,41 @@ class Dataset:
     timestamps_ns : (N,) uint64 or None
     """
 
-    patterns: npt.NDArray[Any]
+    patterns: Frames
     mask: Mask | None = None
     labels: Texts | None = None
     names: Texts | None = None
-    timestamps_ns: npt.NDArray[np.uint64] | None = None
+    timestamps_ns: Timestamps | None = None
 
 
-def open_file(path: str | os.PathLike[str]) -> h5py.File:
-    """Open an HDF5 file for reading, whatever filters it was written with.
+def read_dataset(
+    path: str | os.PathLike[str], rows: slice | Sequence[int] = slice(None)
+) -> Dataset:
+    """Read a labelled dataset into memory, for notebooks and small data.
 
-    A file that is still being written, or whose writer was killed, is read as far
-    as it goes.
-
-    Raises
-    ------
-    DataError
-        If it is missing, not HDF5, truncated or may not be read.
-    """
-    importlib.import_module("hdf5plugin")  # registers the filters
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        refused = error
-    if BEING_WRITTEN in str(refused):
-        try:
-            return h5py.File(path, "r", swmr=True)
-        except OSError as error:
-            refused = error
-    raise DataError(f"{path}: {reason(refused)}") from refused
-
-
-def get_dataset(file: h5py.File, name: str) -> h5py.Dataset:
-    """Return one dataset of an open file.
+    Parameters
+    ----------
+    path : path
+    rows : slice or sequence of int
+        Which shots.
 
     Raises
     ------
     DataError
-        If nothing or no dataset has this name; says which datasets there are.
+        As `LabelledDataset`.
     """
-    found = file.get(name)
-    if isinstance(found, h5py.Dataset):
-        return found
-    names: list[str] = []
-    file.visititems(
-        lambda key, item: (
-            names.append(f"/{key}") if isinstance(item, h5py.Dataset) else None
+    with LabelledDataset(path) as opened:
+        labels, names, times = opened.labels, opened.names, opened.timestamps_ns
+        return Dataset(
+            patterns=opened.frames(rows),
+            mask=opened.mask,
+            labels=None if labels is None else labels[rows],
+            names=None if names is None else names[rows],
+            timestamps_ns=None if times is None else times[rows],
         )
-    )
-    known = ", ".join(sorted(names)[:12]) or "none"
-    raise DataError(f"{file.filename}: no dataset {name}; datasets found: {known}")
 
 
-def get_frames(file: h5py.File, name: str) -> tuple[h5py.Dataset, tuple[int, int]]:
-    """Return a dataset of frames and the shape (H, W) of one picture.
-
-    Raises
-    ------
-    DataError
-        If there is no such dataset, or it is no stack of pictures of numbers.
-    """
-    data = get_dataset(file, name)
-    where = f"{file.filename}:{name}"
-    if data.dtype.kind not in "uif":
-        raise DataError(f"{where}: data type {data.dtype}, numbers expected")
-    return data, picture_shape(data.shape, where)
-
-
-def as_pictures(patterns: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def as_pictures(patterns: Frames) -> Frames:
     """Stack modules: (N, modules, H, W) to (N, modules * H, W)."""
     if patterns.ndim == 4:
         number, modules, height, width = patterns.shape
@@ -134,7 +383,7 @@ def as_pictures(patterns: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return patterns
 
 
-def as_picture(frame: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def as_picture(frame: Frames) -> Frames:
     """Stack the modules of one frame: (modules, H, W) to (modules * H, W)."""
     return frame.reshape(-1, frame.shape[-1])
 
@@ -161,86 +410,20 @@ def module_count(shape: Sequence[int]) -> int:
     return int(shape[1]) if len(shape) == 4 else 1
 
 
-def read_mask(dataset: h5py.Dataset, shape: tuple[int, int]) -> Mask:
-    """Read a mask of pictures of this shape; True where bad.
+def _stretches(events: npt.NDArray[np.int64]) -> Iterator[tuple[slice, slice]]:
+    """Split events into those that follow each other: a slice is much faster to read.
 
-    A mask per shot (N, H, W) is reduced to the pixels that are bad in any shot.
+    Gives where each stretch lies among the events, and which shots it is.
     """
-    values = np.asarray(dataset[()]) != 0
-    if values.size == shape[0] * shape[1]:
-        single: Mask = values.reshape(shape)
-        return single
-    if values.ndim == 3 and values.shape[1:] == shape:
-        reduced: Mask = values.any(axis=0)
-        return reduced
-    raise DataError(
-        f"{dataset.file.filename}:{dataset.name}: mask of shape {values.shape}, "
-        f"expected {shape}"
-    )
+    breaks = (np.flatnonzero(np.diff(events) != 1) + 1).tolist()
+    for first, last in pairwise([0, *breaks, len(events)]):
+        if first < last:
+            start = int(events[first])
+            yield slice(first, last), slice(start, start + last - first)
 
 
-def read_texts(dataset: h5py.Dataset) -> Texts:
-    """Read a dataset of UTF-8 strings.
-
-    Raises
-    ------
-    DataError
-        If it does not hold strings.
-    """
-    if h5py.check_string_dtype(dataset.dtype) is None:
+def _check_numbers(dataset: h5py.Dataset) -> None:
+    if dataset.dtype.kind not in "uif":
         raise DataError(
-            f"{dataset.file.filename}:{dataset.name}: strings expected, "
-            f"{dataset.dtype} found"
+            f"{title(dataset)}: data type {dataset.dtype}, numbers expected"
         )
-    return np.asarray(dataset.asstr()[()], dtype=np.str_)
-
-
-def read_dataset(
-    path: str | os.PathLike[str], rows: slice | Sequence[int] | None = None
-) -> Dataset:
-    """Read a labelled dataset, or some of its rows, into memory.
-
-    Parameters
-    ----------
-    path : path
-        HDF5 or CXI file in the layout above.
-    rows : slice or increasing indices, optional
-        Which shots; all by default.
-
-    Raises
-    ------
-    DataError
-        If the file or its patterns cannot be read.
-    """
-    chosen: Any = slice(None) if rows is None else rows
-    with open_file(path) as file:
-        data, shape = get_frames(file, DATA)
-        try:
-            patterns = as_pictures(np.asarray(data[chosen]))
-        except OSError as error:
-            raise DataError(f"{path}:{DATA}: {reason(error)}") from error
-        return Dataset(
-            patterns=patterns,
-            mask=read_mask(file[MASK], shape) if MASK in file else None,
-            labels=read_texts(file[LABEL])[chosen] if LABEL in file else None,
-            names=read_texts(file[NAME])[chosen] if NAME in file else None,
-            timestamps_ns=file[TIMESTAMP][chosen] if TIMESTAMP in file else None,
-        )
-
-
-def reason(error: Exception) -> str:
-    """Say in a few words why HDF5 refused a file."""
-    text = str(error)
-    for sign, words in (
-        ("truncated file", "truncated HDF5 file, it ends before its data do"),
-        ("file signature not found", "not an HDF5 file"),
-        ("Permission denied", "permission denied"),
-        ("No such file", "no such file or folder"),
-        ("No space left", "no space left on the device"),
-        (BEING_WRITTEN, "another process writes it, or was killed"),
-    ):
-        if sign in text:
-            return words
-    # HDF5 adds buffers and offsets in several lines to what the system said.
-    said = re.search(r"error message = '([^']+)'|^\[Errno \d+\] ([\w ]+)$", text)
-    return (said[1] or said[2]).lower() if said else text

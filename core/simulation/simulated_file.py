@@ -29,7 +29,8 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.data.dataset_writer import DatasetWriter, writing
-from specklenn.core.data.labelled_dataset import TEXT, open_file
+from specklenn.core.data.hdf5_file import open_file
+from specklenn.core.data.labelled_dataset import TEXT
 from specklenn.core.errors import DataError
 from specklenn.core.simulation.simulation_job import Task
 from specklenn.core.simulation.simulator import ShotSimulator, SimulatedShots

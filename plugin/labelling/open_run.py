@@ -26,7 +26,7 @@ from specklenn.core.preprocess import Preprocessor
 from specklenn.core.settings_file import Document
 from specklenn.plugin.console.progress_bar import WorkProgress
 from specklenn.plugin.sources.hdf5 import Hdf5Settings, Hdf5Source
-from specklenn.plugin.startup import load_model, open_run, read_mask_file
+from specklenn.plugin.startup import load_mask, load_model, open_run
 from specklenn.plugin.startup_area import use_area
 
 NO_SUPPORT = "support.yaml"
@@ -63,7 +63,7 @@ class Labelling:
         self.model = load_model(self._loaded)
         masks = [
             mask
-            for mask in (source.mask(), read_mask_file(self._loaded))
+            for mask in (source.mask(), load_mask(self._loaded, source.shape))
             if mask is not None
         ]
         bad = np.logical_or.reduce(masks) if masks else None

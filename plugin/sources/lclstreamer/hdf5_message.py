@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.data import labelled_dataset
+from specklenn.core.data.hdf5_file import reason
 from specklenn.core.data.shots import Shots
 from specklenn.core.flags import Flag
 from specklenn.plugin.sources.event_times import TimestampFormat, unix_ns
@@ -98,7 +99,7 @@ class Message:
         except UnusableError as error:
             self._refuse(str(error), error.flag)
         except Exception as error:  # damaged HDF5 is refused in very many ways
-            self._refuse(labelled_dataset.reason(error), Flag.UNREADABLE)
+            self._refuse(reason(error), Flag.UNREADABLE)
 
     def read(self, start: int, stop: int) -> Shots:
         """Return shots start to stop - 1, counted within the message."""
