@@ -72,6 +72,25 @@ def title(dataset: h5py.Dataset) -> str:
     return f"{dataset.file.filename}:{dataset.name}"
 
 
+def check_numbers(dataset: h5py.Dataset, kinds: str = "uif") -> None:
+    """Refuse a dataset that holds no numbers.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+    kinds : str
+        NumPy's letters of what is allowed: unsigned, signed, floating point.
+
+    Raises
+    ------
+    DataError
+    """
+    if dataset.dtype.kind not in kinds:
+        raise DataError(
+            f"{title(dataset)}: data type {dataset.dtype}, numbers expected"
+        )
+
+
 def read_values(dataset: h5py.Dataset, rows: slice | None = None) -> npt.NDArray[Any]:
     """Read a dataset, or some of its rows.
 

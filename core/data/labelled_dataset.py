@@ -17,10 +17,9 @@ is read as (N, modules * H, W).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -30,7 +29,9 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.data import masks
+from specklenn.core.data.frames import Frames, FrameStack, Modules, Rows, numbered
 from specklenn.core.data.hdf5_file import (
+    check_numbers,
     get_dataset,
     open_file,
     read_values,
@@ -52,10 +53,8 @@ LONGEST_TEXT = 64
 TEXT = h5py.string_dtype("utf-8", LONGEST_TEXT)
 """Fixed length, since strings of any length cannot be read while written."""
 
-Frames = npt.NDArray[Any]
 Texts = npt.NDArray[np.str_]
 Timestamps = npt.NDArray[np.uint64]
-Rows = slice | Sequence[int] | npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,11 +128,10 @@ class LabelledDataset:
 
     def _open(self) -> None:
         where = self._where
-        self._data = get_dataset(self._file, where.data)
-        _check_numbers(self._data)
-        self.shape = picture_shape(self._data.shape, title(self._data))
-        self.modules = module_count(self._data.shape)
-        self.dtype: np.dtype[Any] = self._data.dtype
+        self._stack = FrameStack(get_dataset(self._file, where.data))
+        self.shape = self._stack.shape
+        self.modules = self._stack.modules
+        self.dtype = self._stack.dtype
         self._mask = self._find(where.mask)
         if self._mask is not None:
             check_mask(self._mask, self.shape)
@@ -158,17 +156,17 @@ class LabelledDataset:
             if column.ndim != 1:
                 raise DataError(
                     f"{title(column)}: shape {column.shape}, "
-                    f"({len(self._data)},) expected"
+                    f"({len(self._stack)},) expected"
                 )
             if not self.growing:
                 self._check_length(column)
-        return min(map(len, (self._data, *columns)))
+        return min(map(len, (self._stack, *columns)))
 
     def _check_length(self, column: h5py.Dataset) -> None:
         entries = len(column) if column.ndim else 1
-        if entries != len(self._data):
+        if entries != len(self._stack):
             raise DataError(
-                f"{title(column)}: {entries} entries found, {len(self._data)} "
+                f"{title(column)}: {entries} entries found, {len(self._stack)} "
                 "expected, one for each frame"
             )
 
@@ -185,14 +183,14 @@ class LabelledDataset:
         return np.asarray(texts, dtype=np.str_)
 
     def _times(self, column: h5py.Dataset) -> Timestamps:
-        _check_numbers(column)
+        check_numbers(column)
         return read_values(column, slice(len(self))).astype(np.uint64)
 
     def __len__(self) -> int:
         return self._length
 
     def __str__(self) -> str:
-        return title(self._data)
+        return str(self._stack)
 
     @property
     def growing(self) -> bool:
@@ -251,7 +249,7 @@ class LabelledDataset:
         return read_values(found)
 
     def frames(
-        self, rows: Rows = slice(None), modules: Sequence[tuple[int, int]] | None = None
+        self, rows: Rows = slice(None), modules: Modules | None = None
     ) -> Frames:
         """Read some frames.
 
@@ -272,45 +270,7 @@ class LabelledDataset:
         DataError
             If a shot does not exist, is listed twice or cannot be read.
         """
-        events = self._events(rows)
-        frames = np.zeros((len(events), *self._data.shape[1:]), self.dtype)
-        parts: list[tuple[slice, ...]] = [()]
-        if modules is not None and self._data.ndim == 4:
-            parts = [(slice(*part),) for part in modules]
-        for target, source in _stretches(events):
-            for part in parts:
-                self._read(frames, (target, *part), (source, *part))
-        return frames.reshape(len(frames), *self.shape)
-
-    def _events(self, rows: Rows) -> npt.NDArray[np.int64]:
-        if isinstance(rows, slice):
-            return np.arange(len(self))[rows]
-        events = np.asarray(rows, np.int64)
-        outside = events[(events < 0) | (events >= len(self))].tolist()
-        if outside:
-            raise DataError(
-                f"{self}: events {outside} do not exist, the dataset has "
-                + (f"shots 0 to {len(self) - 1}" if len(self) else "no shots")
-            )
-        found, times = np.unique(events, return_counts=True)
-        if len(found) < len(events):
-            raise DataError(
-                f"{self}: events {found[times > 1].tolist()} repeated, "
-                "each once expected"
-            )
-        return events
-
-    def _read(
-        self, frames: Frames, target: tuple[slice, ...], source: tuple[slice, ...]
-    ) -> None:
-        with reading(self._data):
-            try:
-                self._data.read_direct(frames, source, target)
-            except (OSError, RuntimeError):
-                for event in range(source[0].start, source[0].stop):
-                    with reading(self._data, f"shot {event}"):
-                        self._data[(event, *source[1:])]
-                raise
+        return self._stack.read(numbered(rows, len(self), self), modules)
 
     def close(self) -> None:
         """Close the file."""
@@ -372,58 +332,4 @@ def read_dataset(
             labels=None if labels is None else labels[rows],
             names=None if names is None else names[rows],
             timestamps_ns=None if times is None else times[rows],
-        )
-
-
-def as_pictures(patterns: Frames) -> Frames:
-    """Stack modules: (N, modules, H, W) to (N, modules * H, W)."""
-    if patterns.ndim == 4:
-        number, modules, height, width = patterns.shape
-        return patterns.reshape(number, modules * height, width)
-    return patterns
-
-
-def as_picture(frame: Frames) -> Frames:
-    """Stack the modules of one frame: (modules, H, W) to (modules * H, W)."""
-    return frame.reshape(-1, frame.shape[-1])
-
-
-def picture_shape(shape: Sequence[int], where: str) -> tuple[int, int]:
-    """Return (H, W) of the pictures in a dataset of this shape.
-
-    Raises
-    ------
-    DataError
-        If the dataset is not a stack of pictures.
-    """
-    if len(shape) == 3:
-        return int(shape[1]), int(shape[2])
-    if len(shape) == 4:
-        return int(shape[1] * shape[2]), int(shape[3])
-    raise DataError(
-        f"{where}: shape {tuple(shape)}, expected (N, H, W) or (N, modules, H, W)"
-    )
-
-
-def module_count(shape: Sequence[int]) -> int:
-    """Return how many modules lie on top of each other in the pictures."""
-    return int(shape[1]) if len(shape) == 4 else 1
-
-
-def _stretches(events: npt.NDArray[np.int64]) -> Iterator[tuple[slice, slice]]:
-    """Split events into those that follow each other: a slice is much faster to read.
-
-    Gives where each stretch lies among the events, and which shots it is.
-    """
-    breaks = (np.flatnonzero(np.diff(events) != 1) + 1).tolist()
-    for first, last in pairwise([0, *breaks, len(events)]):
-        if first < last:
-            start = int(events[first])
-            yield slice(first, last), slice(start, start + last - first)
-
-
-def _check_numbers(dataset: h5py.Dataset) -> None:
-    if dataset.dtype.kind not in "uif":
-        raise DataError(
-            f"{title(dataset)}: data type {dataset.dtype}, numbers expected"
         )

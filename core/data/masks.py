@@ -13,7 +13,13 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.data.hdf5_file import get_dataset, open_file, read_values, title
+from specklenn.core.data.hdf5_file import (
+    check_numbers,
+    get_dataset,
+    open_file,
+    read_values,
+    title,
+)
 from specklenn.core.errors import DataError
 
 Mask = npt.NDArray[np.bool_]
@@ -87,10 +93,7 @@ def check_mask(dataset: h5py.Dataset, shape: tuple[int, int] | None = None) -> N
     DataError
         If it holds no numbers or has another shape.
     """
-    if dataset.dtype.kind not in "buif":
-        raise DataError(
-            f"{title(dataset)}: data type {dataset.dtype}, numbers expected"
-        )
+    check_numbers(dataset, "buif")
     possible = [_stacked(dataset.shape[first:]) for first in range(dataset.ndim - 1)]
     if not possible or (shape is not None and shape not in possible[:2]):
         raise DataError(

@@ -92,9 +92,8 @@ class LabelledFile:
             self.modules = opened.modules
             self.labels = opened.need_labels("evaluation")
             self.named = opened.names is not None
-            self.names = np.full(len(opened), self.path.stem)
-            if opened.names is not None:
-                self.names = opened.names
+            whole = np.full(len(opened), self.path.stem)
+            self.names = whole if opened.names is None else opened.names
             self.mask = opened.mask
             self._shot_bytes = opened.dtype.itemsize * self.shape[0] * self.shape[1]
 

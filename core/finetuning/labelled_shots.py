@@ -13,9 +13,9 @@ import numpy.typing as npt
 from specklenn.core.config.run_config import Calibration
 from specklenn.core.data import labelled_dataset
 from specklenn.core.data.detector_area import area_mask
+from specklenn.core.data.frames import Frames
 from specklenn.core.data.labelled_dataset import (
     DatasetNames,
-    Frames,
     LabelledDataset,
     frames_alone,
 )
@@ -99,12 +99,10 @@ def load_labelled_shots(adaptation: Adaptation) -> LabelledShots:
     bad = area_mask(area, found[0].shape, found[0].modules, centre)
     masks = [mask for mask in (extra, *(run.mask for run in found)) if mask is not None]
     return LabelledShots(
-        frames=_read([place for place, _ in chosen]),
+        frames=_read([shot for shot, _ in chosen]),
         codes=np.array([classes.index(label) for _, label in chosen]),
         classes=classes,
-        origins=tuple(
-            f"{place.run.path.name} event {place.event}" for place, _ in chosen
-        ),
+        origins=tuple(f"{shot.run.path.name} event {shot.event}" for shot, _ in chosen),
         mask=np.logical_or.reduce([bad, *masks]),
     )
 
@@ -150,14 +148,14 @@ class _Run:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Place:
+class _Shot:
     """A shot of a run."""
 
     run: _Run
     event: int
 
 
-_Labels = list[tuple[_Place, str]]
+_Labels = list[tuple[_Shot, str]]
 
 
 def _attempt(problems: list[str], run: LabelledRun) -> _Run | None:
@@ -206,7 +204,7 @@ def _labels(runs: Sequence[_Run], problems: list[str]) -> _Labels:
                     f"{before[0]} in {before[1]}"
                 )
             elif before[1] is run.source:
-                listed.append((_Place(run=run, event=event), label))
+                listed.append((_Shot(run=run, event=event), label))
     return listed
 
 
@@ -268,13 +266,13 @@ def _choose(
     return chosen
 
 
-def _read(places: Sequence[_Place]) -> Frames:
+def _read(shots: Sequence[_Shot]) -> Frames:
     """Read frames (N, H, W), each file opened once."""
-    runs = list(dict.fromkeys(place.run for place in places))
+    runs = list(dict.fromkeys(shot.run for shot in shots))
     dtype = np.result_type(*(run.dtype for run in runs))
-    frames = np.empty((len(places), *places[0].run.shape), dtype)
+    frames = np.empty((len(shots), *shots[0].run.shape), dtype)
     for run in runs:
-        rows = [row for row, place in enumerate(places) if place.run is run]
+        rows = [row for row, shot in enumerate(shots) if shot.run is run]
         with LabelledDataset(run.path, frames_alone(run.dataset)) as file:
-            frames[rows] = file.frames([places[row].event for row in rows])
+            frames[rows] = file.frames([shots[row].event for row in rows])
     return frames

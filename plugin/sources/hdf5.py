@@ -13,7 +13,8 @@ import numpy.typing as npt
 from pydantic import Field
 
 from specklenn.core.data import labelled_dataset
-from specklenn.core.data.labelled_dataset import DatasetNames, Frames, LabelledDataset
+from specklenn.core.data.frames import Frames, Modules
+from specklenn.core.data.labelled_dataset import DatasetNames, LabelledDataset
 from specklenn.core.data.shots import Shots, blank_shots
 from specklenn.core.data.sources import Place, SourceSettings
 from specklenn.core.errors import DataError
@@ -101,7 +102,7 @@ class Hdf5Source:
         self.shape = self._parts[0].shape
         self.modules = self._parts[0].modules
         self.dtype: np.dtype[Any] = self._parts[0].dtype
-        self._needed: Sequence[tuple[int, int]] | None = None
+        self._needed: Modules | None = None
         self.first = first
         total = int(self._ends[-1])
         self._last = total if last is None else min(last, total)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.data import labelled_dataset
+from specklenn.core.data.frames import as_pictures, picture_shape
 from specklenn.core.data.hdf5_file import reason
 from specklenn.core.data.shots import Shots
 from specklenn.core.flags import Flag
@@ -149,7 +150,7 @@ class Message:
         self._labels = self._read_labels(content, layout)
         self._data = data
         self.dtype = data.dtype
-        self.shape = labelled_dataset.picture_shape(data.shape, data.name)
+        self.shape = picture_shape(data.shape, data.name)
 
     def _read_times(self, content: bytes, layout: Layout) -> npt.NDArray[np.uint64]:
         if layout.timestamps is None:
@@ -206,7 +207,7 @@ class Message:
                 shots.flags[position] = Flag.UNREADABLE.bits
 
     def _frames(self, start: int, stop: int) -> npt.NDArray[Any]:
-        return labelled_dataset.as_pictures(np.asarray(self._data[start:stop]))
+        return as_pictures(np.asarray(self._data[start:stop]))
 
 
 def _find(file: h5py.File, name: str) -> h5py.Dataset:

@@ -84,22 +84,6 @@ def test_compressed_data_are_read_whatever_the_filter(tmp_path, options):
     )
 
 
-def test_a_dataset_that_is_no_stack_of_pictures_is_refused(tmp_path):
-    with h5py.File(tmp_path / "d.h5", "w") as file:
-        file[labelled_dataset.DATA] = np.zeros((5, 5))
-
-    with pytest.raises(DataError, match=r"shape \(5, 5\), expected \(N, H, W\)"):
-        labelled_dataset.read_dataset(tmp_path / "d.h5")
-
-
-def test_a_dataset_that_holds_no_numbers_is_refused(tmp_path):
-    with h5py.File(tmp_path / "d.h5", "w") as file:
-        file[labelled_dataset.DATA] = np.full((2, 2, 2), b"x")
-
-    with pytest.raises(DataError, match="numbers expected"):
-        labelled_dataset.read_dataset(tmp_path / "d.h5")
-
-
 @pytest.fixture
 def whole(tmp_path):
     write_whole(tmp_path / "d.h5")
@@ -123,20 +107,6 @@ def zero_chunk(path, name, number):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize(
-    "rows",
-    [[4], [0, 1, 2], [5, 0, 3, 4], [2, 1, 0], [], np.array([1, 5]), slice(2, 4)],
-)
-def test_frames_come_in_the_order_asked_for(whole, rows):
-    with LabelledDataset(whole) as opened:
-        found = opened.frames(rows)
-
-    picked = range(6)[rows] if isinstance(rows, slice) else rows
-    assert found.shape == (len(picked), 20, 30)
-    for frame, row in zip(found, picked, strict=True):
-        np.testing.assert_array_equal(frame, frames()[row])
-
-
 def test_an_open_dataset_says_what_its_frames_are(tmp_path):
     with h5py.File(tmp_path / "d.h5", "w") as file:
         file[DATA] = frames().reshape(6, 2, 10, 30)
@@ -148,23 +118,6 @@ def test_an_open_dataset_says_what_its_frames_are(tmp_path):
         assert opened.mask is None
         assert opened.bad.shape == (20, 30)
         assert not opened.bad.any()
-
-
-def test_modules_that_nobody_asks_for_are_left_empty(tmp_path):
-    with h5py.File(tmp_path / "d.h5", "w") as file:
-        file[DATA] = frames().reshape(6, 4, 5, 30)
-
-    with LabelledDataset(tmp_path / "d.h5") as opened:
-        found = opened.frames(slice(1, 4), [(0, 1), (2, 4)]).reshape(3, 4, 5, 30)
-
-    expected = frames()[1:4].reshape(3, 4, 5, 30).copy()
-    expected[:, 1] = 0
-    np.testing.assert_array_equal(found, expected)
-
-
-def test_frames_without_modules_are_read_whole(whole):
-    with LabelledDataset(whole) as opened:
-        np.testing.assert_array_equal(opened.frames([3], [(0, 1)]), frames()[[3]])
 
 
 def test_parts_are_read_wherever_they_are_said_to_be(tmp_path):
@@ -236,33 +189,13 @@ def test_parts_that_are_not_wanted_may_be_wrong(whole):
         np.testing.assert_array_equal(opened.frames(), frames())
 
 
-@pytest.mark.parametrize(
-    ("rows", "words"),
-    [
-        ([0, 6, 99], r"events \[6, 99\] do not exist, the dataset has shots 0 to 5"),
-        ([-1], r"events \[-1\] do not exist"),
-        ([3, 1, 3], r"events \[3\] repeated"),
-    ],
-)
-def test_events_that_cannot_be_are_refused(whole, rows, words):
-    with (
-        LabelledDataset(whole) as opened,
-        pytest.raises(DataError, match=rf"d\.h5:{DATA}: {words}"),
-    ):
-        opened.frames(rows)
-
-
-@pytest.mark.parametrize("rows", [slice(None), [5, 4, 3, 2], [3]])
-def test_a_damaged_shot_is_named(whole, rows):
-    zero_chunk(whole, DATA, 3)
-
-    with (
-        LabelledDataset(whole) as opened,
-        pytest.raises(
-            DataError, match=rf"d\.h5:{DATA}: shot 3 cannot be read: damaged"
-        ),
-    ):
-        opened.frames(rows)
+def test_events_are_counted_in_the_file(whole):
+    with LabelledDataset(whole) as opened:
+        np.testing.assert_array_equal(opened.frames([4, 1]), frames()[[4, 1]])
+        with pytest.raises(
+            DataError, match=rf"d\.h5:{DATA}: events \[6\] do not exist"
+        ):
+            opened.frames([0, 6])
 
 
 def test_damaged_labels_are_refused(whole):
