@@ -87,6 +87,8 @@ class SupportSet:
     version : int
     mask : (H, W) bool or None
         Of a saved support file.
+    in_photons : bool
+        Whether a file says that its frames are calibrated.
     """
 
     frames: npt.NDArray[Any]
@@ -95,6 +97,7 @@ class SupportSet:
     origins: tuple[str, ...]
     version: int = 1
     mask: npt.NDArray[np.bool_] | None = None
+    in_photons: bool = False
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -150,6 +153,7 @@ def from_settings(
     """
     problems: list[str] = []
     frames: list[npt.NDArray[Any]] = []
+    in_photons = False
     labels: list[str] = []
     origins: list[str] = []
     for name, groups in settings.classes.items():
@@ -162,11 +166,12 @@ def from_settings(
         for number, group in enumerate(groups):
             place = (*location, name, number)
             try:
-                found = _read_shots(group, folder)
+                found, calibrated = _read_shots(group, folder)
             except DataError as error:
                 problems.append(f"{document.where(place)}: {error}")
                 continue
             frames.extend(found)
+            in_photons |= calibrated
             labels.extend([name] * len(found))
             origins.extend(f"{group.file} event {event}" for event in group.events)
     problems.extend(_shape_problems(frames, origins, document.source))
@@ -178,13 +183,17 @@ def from_settings(
         classes=tuple(settings.classes),
         origins=tuple(origins),
         version=settings.version,
+        in_photons=in_photons,
     )
 
 
-def _read_shots(group: SupportShots, folder: Path) -> list[npt.NDArray[Any]]:
+def _read_shots(
+    group: SupportShots, folder: Path
+) -> tuple[list[npt.NDArray[Any]], bool]:
+    """Return frames (H, W), and whether their file says that they are calibrated."""
     names = labelled_dataset.frames_alone(group.dataset)
     with LabelledDataset(folder / group.file, names) as file:
-        return list(file.frames(group.events))
+        return list(file.frames(group.events)), file.in_photons
 
 
 def _shape_problems(
@@ -208,6 +217,7 @@ def _from_dataset(path: Path) -> SupportSet:
                 classes=tuple(dict.fromkeys(labels.tolist())),
                 origins=tuple(f"{path.name} event {i}" for i in range(len(file))),
                 mask=file.mask,
+                in_photons=file.in_photons,
             )
     except DataError as error:
         raise ConfigError(f"support.file: {error}") from error

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from specklenn.core.config.loading import LoadedConfig
 from specklenn.core.config.run_config import Config
+from specklenn.core.data.labelled_dataset import check_calibration
 from specklenn.core.data.masks import Mask, read_mask_file
 from specklenn.core.data.shots import DetectorRun, IndexedSource, ShotSource
 from specklenn.core.data.sources import Share
@@ -20,6 +21,7 @@ from specklenn.core.pipeline import Pipeline
 from specklenn.core.support import SupportSet, from_settings, load_supports
 from specklenn.plugin.live.run_state import RunFacts
 from specklenn.plugin.live.versions import Version
+from specklenn.plugin.sources.hdf5 import Hdf5Source
 from specklenn.plugin.startup_area import use_area
 
 Thing = TypeVar("Thing")
@@ -119,6 +121,7 @@ def prepare(loaded: LoadedConfig, rank: int = 0) -> PreparedRun:
         supports,
         [supports.mask, _source_mask(loaded, source), extra_mask],
     )
+    _check_calibration(config, supports, source)
     used = use_area(loaded, model.preprocessing, supports.shape, mask, source)
     pipeline = _bind(config, model, supports, used.mask, rank)
     return PreparedRun(
@@ -216,6 +219,18 @@ def _combined(supports: SupportSet, found: Sequence[Mask | None]) -> Mask | None
                 f"has shape {mask.shape}"
             )
     return np.logical_or.reduce(masks) if masks else None
+
+
+def _check_calibration(
+    config: Config, supports: SupportSet, source: IndexedSource | None
+) -> None:
+    """Refuse to calibrate frames that were saved in photons."""
+    calibrated = config.calibration.adu_per_photon == 1 and (
+        config.calibration.offset_adu == 0
+    )
+    check_calibration("supports", supports.in_photons, calibrated)
+    if isinstance(source, Hdf5Source):
+        source.check_calibration(calibrated)
 
 
 def _bind(

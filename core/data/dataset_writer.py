@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from specklenn.core.data.frames import PHOTONS, UNITS
 from specklenn.core.data.hdf5_file import BEING_WRITTEN, reason
 from specklenn.core.data.labelled_dataset import (
     DATA,
@@ -45,6 +46,8 @@ class DatasetWriter:
         True where bad.
     labels, names, timestamps : bool
         Which of the optional datasets to write.
+    in_photons : bool
+        Whether to say that the patterns are calibrated, so that nobody does it again.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class DatasetWriter:
         labels: bool = True,
         names: bool = True,
         timestamps: bool = True,
+        in_photons: bool = False,
     ) -> None:
         with writing(path):
             self._open(h5py.File(path, "w", libver="latest"))
@@ -69,6 +73,8 @@ class DatasetWriter:
             chunks=(1, *shape),
             **_compression(np.dtype(dtype)),
         )
+        if in_photons:
+            self._columns[DATA].attrs[UNITS] = PHOTONS
         if mask is not None:
             self.file.create_dataset(MASK, data=mask.astype(np.uint8))
         wanted = ((LABEL, TEXT, labels), (NAME, TEXT, names))
@@ -157,8 +163,6 @@ class DatasetWriter:
         ------
         ValueError
             If a column lacks values or has the wrong number; nothing is written then.
-        OSError, RuntimeError
-            If HDF5 cannot write; the shots before stay whole where it can.
         """
         usual = {LABEL: labels, NAME: names, TIMESTAMP: timestamps_ns}
         values: dict[str, Any] = {DATA: patterns, **usual, **(others or {})}
@@ -167,14 +171,9 @@ class DatasetWriter:
             given = values.get(name)
             if given is None or len(given) != len(patterns):
                 raise ValueError(f"{name}: {len(patterns)} values expected")
-        try:
-            for name, column in self._columns.items():
-                column.resize(last, axis=0)
-                column[first:last] = storable(values[name])
-        except (OSError, RuntimeError):
-            with suppress(OSError, RuntimeError):  # a full disk may refuse this too
-                self.truncate(first)
-            raise
+        for name, column in self._columns.items():
+            column.resize(last, axis=0)
+            column[first:last] = storable(values[name])
 
     def flush(self) -> None:
         """Hand everything to the operating system."""

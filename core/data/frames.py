@@ -17,6 +17,9 @@ import numpy.typing as npt
 from specklenn.core.data.hdf5_file import check_numbers, reading, title
 from specklenn.core.errors import DataError
 
+UNITS, PHOTONS = "units", "photons"
+"""Attribute of the frames that specklenn saved calibrated, and what it says."""
+
 Frames = npt.NDArray[Any]
 Rows = slice | Sequence[int] | npt.NDArray[np.integer[Any]]
 Modules = Sequence[tuple[int, int]]
@@ -37,6 +40,8 @@ class FrameStack:
     modules : int
         That lie on top of each other in a frame.
     dtype : data type
+    in_photons : bool
+        Whether the file says that they are calibrated.
 
     Raises
     ------
@@ -50,6 +55,7 @@ class FrameStack:
         self.shape = picture_shape(dataset.shape, title(dataset))
         self.modules = module_count(dataset.shape)
         self.dtype: np.dtype[Any] = dataset.dtype
+        self.in_photons = dataset.attrs.get(UNITS) == PHOTONS
 
     def __len__(self) -> int:
         return len(self._dataset)

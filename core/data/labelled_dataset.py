@@ -8,8 +8,8 @@ The layout is CXI's (see docs/architecture.md)::
     /entry_1/sample_1/name        (N,) UTF-8, optional
     /entry_1/event_1/timestamp_ns (N,) uint64, Unix epoch, optional
 
-Modules are stacked from top to bottom into one picture: (N, modules, H, W)
-is read as (N, modules * H, W).
+Modules are stacked (`core.data.frames`). Frames that specklenn calibrated have the
+attribute ``units``: ``photons``; nobody calibrates them again.
 
 `LabelledDataset` is the only reader: what it refuses, every command refuses.
 """
@@ -101,6 +101,8 @@ class LabelledDataset:
         That lie on top of each other in a frame.
     dtype : data type
         Of the frames.
+    in_photons : bool
+        Whether the file says that its frames are calibrated.
     labels, names : (N,) str or None
         Of the shots and of their samples; None where there are none.
     timestamps_ns : (N,) uint64 or None
@@ -132,6 +134,7 @@ class LabelledDataset:
         self.shape = self._stack.shape
         self.modules = self._stack.modules
         self.dtype = self._stack.dtype
+        self.in_photons = self._stack.in_photons
         self._mask = self._find(where.mask)
         if self._mask is not None:
             check_mask(self._mask, self.shape)
@@ -286,6 +289,29 @@ class LabelledDataset:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def check_calibration(where: str, in_photons: bool, calibrated: bool) -> None:
+    """Refuse to calibrate frames a second time.
+
+    Parameters
+    ----------
+    where : str
+        What they are, for the message.
+    in_photons : bool
+        Whether they are calibrated already.
+    calibrated : bool
+        Whether the configuration takes them as they are.
+
+    Raises
+    ------
+    DataError
+    """
+    if in_photons and not calibrated:
+        raise DataError(
+            f"{where}: calibrated already (units: photons), calibration.adu_per_photon "
+            "1 and offset_adu 0 expected, or the file of the detector itself"
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

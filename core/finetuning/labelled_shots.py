@@ -17,6 +17,7 @@ from specklenn.core.data.frames import Frames
 from specklenn.core.data.labelled_dataset import (
     DatasetNames,
     LabelledDataset,
+    check_calibration,
     frames_alone,
 )
 from specklenn.core.data.masks import Mask, read_mask_file
@@ -82,7 +83,9 @@ def load_labelled_shots(adaptation: Adaptation) -> LabelledShots:
         If there is no such area.
     """
     problems: list[str] = []
-    runs = [_attempt(problems, run) for run in adaptation.data]
+    calibration = adaptation.calibration
+    calibrated = calibration.adu_per_photon == 1 and calibration.offset_adu == 0
+    runs = [_attempt(problems, run, calibrated) for run in adaptation.data]
     found = [run for run in runs if run is not None]
     labels = _labels(found, problems)
     classes = _classes(adaptation.classes, labels)
@@ -90,7 +93,7 @@ def load_labelled_shots(adaptation: Adaptation) -> LabelledShots:
         problems.extend(_class_problems(classes, labels))
     problems.extend(_shape_problems(found))
     shape = found[0].shape if found else None
-    extra = _extra_mask(problems, adaptation.calibration, shape)
+    extra = _extra_mask(problems, calibration, shape)
     if problems:
         raise DataError("\n".join(problems))
     random = np.random.default_rng(adaptation.seed)
@@ -158,7 +161,7 @@ class _Shot:
 _Labels = list[tuple[_Shot, str]]
 
 
-def _attempt(problems: list[str], run: LabelledRun) -> _Run | None:
+def _attempt(problems: list[str], run: LabelledRun, calibrated: bool) -> _Run | None:
     """Open a run; remember what is wrong with it."""
     names = DatasetNames(
         data=run.dataset,
@@ -168,6 +171,7 @@ def _attempt(problems: list[str], run: LabelledRun) -> _Run | None:
     )
     try:
         with LabelledDataset(run.file, names) as file:
+            check_calibration(str(file), file.in_photons, calibrated)
             return _Run(
                 path=run.file,
                 dataset=run.dataset,

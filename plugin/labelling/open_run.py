@@ -77,6 +77,7 @@ class Labelling:
             adu_per_photon=settings.calibration.adu_per_photon,
             offset_adu=settings.calibration.offset_adu,
         )
+        source.check_calibration(self.preprocessor.calibrated)
         self.book = LabelStore(
             self.labels_path(), source.first + len(source), self.psocake_path()
         )

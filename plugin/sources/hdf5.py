@@ -14,7 +14,11 @@ from pydantic import Field
 
 from specklenn.core.data import labelled_dataset
 from specklenn.core.data.frames import Frames, Modules
-from specklenn.core.data.labelled_dataset import DatasetNames, LabelledDataset
+from specklenn.core.data.labelled_dataset import (
+    DatasetNames,
+    LabelledDataset,
+    check_calibration,
+)
 from specklenn.core.data.shots import Shots, blank_shots
 from specklenn.core.data.sources import Place, SourceSettings
 from specklenn.core.errors import DataError
@@ -130,6 +134,21 @@ class Hdf5Source:
     def mask(self) -> npt.NDArray[np.bool_] | None:
         """Return the mask (H, W) of the first file, True where bad, if it has one."""
         return self._parts[0].mask
+
+    def check_calibration(self, calibrated: bool) -> None:
+        """Refuse to calibrate a file a second time.
+
+        Parameters
+        ----------
+        calibrated : bool
+            Whether the configuration takes the frames as they are.
+
+        Raises
+        ------
+        DataError
+        """
+        for part in self._parts:
+            check_calibration(str(part), part.in_photons, calibrated)
 
     def place(self, shot: int) -> tuple[Path, int]:
         """Return the file of a shot, and its number in that file."""

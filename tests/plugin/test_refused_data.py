@@ -12,10 +12,10 @@ import pytest
 
 from specklenn.core.config.loading import check_config
 from specklenn.core.config.run_config import Calibration
-from specklenn.core.data.dataset_writer import write_dataset
+from specklenn.core.data.dataset_writer import DatasetWriter, write_dataset
 from specklenn.core.data.emc_hits import hits_to_emc
 from specklenn.core.data.labelled_dataset import DATA, LABEL, MASK
-from specklenn.core.errors import SpecklennError
+from specklenn.core.errors import DataError, SpecklennError
 from specklenn.core.evaluation.labelled_file import LabelledFile
 from specklenn.core.finetuning.labelled_shots import load_labelled_shots
 from specklenn.core.finetuning.settings import Adaptation
@@ -24,9 +24,11 @@ from specklenn.core.settings_file import Document
 from specklenn.core.support import load_supports
 from specklenn.core.training.data import load_training_data
 from specklenn.core.training.validate_model import ValidationFile, load_validation
+from specklenn.plugin.commands import label
 from specklenn.plugin.commands.area_arguments import leave_out
+from specklenn.plugin.labelling.open_run import Labelling
 from specklenn.plugin.sources.hdf5 import Hdf5Source
-from specklenn.plugin.startup import load_mask
+from specklenn.plugin.startup import load_mask, prepare
 
 CLASSES = ("single-hit", "multi-hit")
 SHAPE = (40, 30)
@@ -153,6 +155,61 @@ def test_a_damaged_frame_is_named(path, read):
 
     with pytest.raises(SpecklennError, match=rf"d\.h5:{DATA}: shot 4 cannot be read"):
         read(path)
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory, draw_shots):
+    """The same shots as a detector gives them, and saved in photons: their folder."""
+    folder = tmp_path_factory.mktemp("both")
+    frames, labels = draw_shots(8)
+    for name, saved in (("raw.h5", False), ("hits.cxi", True)):
+        with DatasetWriter(
+            folder / name,
+            frames.shape[1:],
+            names=False,
+            timestamps=False,
+            in_photons=saved,
+        ) as writer:
+            writer.append(frames, labels)
+    return folder
+
+
+def start_a_run(folder, source, support, adu_per_photon):
+    document = {
+        "source": {"kind": "hdf5", "path": source},
+        "support": {"file": support},
+        "calibration": {"adu_per_photon": adu_per_photon},
+    }
+    return prepare(check_config(Document(document, "run.yaml"), folder))
+
+
+@pytest.mark.parametrize(
+    ("source", "support", "words"),
+    [
+        ("hits.cxi", "raw.h5", rf"hits\.cxi:{DATA}: calibrated already"),
+        ("raw.h5", "hits.cxi", r"supports: calibrated already \(units: photons\)"),
+    ],
+)
+def test_a_run_calibrates_no_frames_a_second_time(both, source, support, words):
+    with pytest.raises(SpecklennError, match=words):
+        start_a_run(both, source, support, 130.0)
+
+    assert len(start_a_run(both, source, support, 1.0).source) == 8
+
+
+def test_an_adaptation_calibrates_no_frames_a_second_time(both):
+    settings = {"data": [both / "hits.cxi"], "calibration": {"offset_adu": 5.0}}
+
+    with pytest.raises(DataError, match=rf"hits\.cxi:{DATA}: calibrated already"):
+        load_labelled_shots(Adaptation(**settings))
+
+
+def test_labelling_calibrates_no_frames_a_second_time(both):
+    words = ["--set", "calibration.adu_per_photon=130"]
+    options = label.parser().parse_args([str(both / "hits.cxi"), *words])
+
+    with pytest.raises(DataError, match=rf"hits\.cxi:{DATA}: calibrated already"):
+        Labelling(options)
 
 
 def mask_of_a_run(data, mask):

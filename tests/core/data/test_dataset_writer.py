@@ -144,6 +144,9 @@ def test_a_column_that_lacks_values_is_refused(tmp_path, changes):
         with pytest.raises(ValueError, match=r"/entry_1/.*: 2 values expected"):
             writer.append(**numbered(0, 2) | changes)
 
+    with h5py.File(tmp_path / "d.h5") as file:
+        assert len(file[labelled_dataset.DATA]) == len(file[VECTOR]) == 0
+
 
 @pytest.mark.parametrize("shape", [SHAPE, (2, *SHAPE)])
 def test_a_file_that_was_begun_goes_on_behind_its_last_shot(tmp_path, shape):
