@@ -158,17 +158,17 @@ def from_settings(
     origins: list[str] = []
     for name, groups in settings.classes.items():
         if not groups:
-            place = (*location, name)
+            key = (*location, name)
             problems.append(
-                f"{document.where(place)}: class {name!r} has no support; at least "
+                f"{document.where(key)}: class {name!r} has no support; at least "
                 "one (file, events) expected"
             )
         for number, group in enumerate(groups):
-            place = (*location, name, number)
+            key = (*location, name, number)
             try:
                 found, calibrated = _read_shots(group, folder)
             except DataError as error:
-                problems.append(f"{document.where(place)}: {error}")
+                problems.append(f"{document.where(key)}: {error}")
                 continue
             frames.extend(found)
             in_photons |= calibrated

@@ -105,7 +105,7 @@ def prepare(loaded: LoadedConfig, rank: int = 0) -> PreparedRun:
     source = problems.attempt(loaded.where("source", "path"), lambda: open_run(loaded))
     supports = problems.attempt("", lambda: _load_supports(loaded))
     model = problems.attempt("", lambda: load_model(loaded))
-    shape = next((each.shape for each in (supports, source) if each is not None), None)
+    shape = next((each.shape for each in (source, supports) if each is not None), None)
     extra_mask = problems.attempt(
         loaded.where("calibration", "mask_file"), lambda: load_mask(loaded, shape)
     )
@@ -225,9 +225,7 @@ def _check_calibration(
     config: Config, supports: SupportSet, source: IndexedSource | None
 ) -> None:
     """Refuse to calibrate frames that were saved in photons."""
-    calibrated = config.calibration.adu_per_photon == 1 and (
-        config.calibration.offset_adu == 0
-    )
+    calibrated = config.calibration.changes_nothing
     check_calibration("supports", supports.in_photons, calibrated)
     if isinstance(source, Hdf5Source):
         source.check_calibration(calibrated)

@@ -20,7 +20,7 @@ VALUES_AT_ONCE = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class EmcSummary:
     """What was written.
 
     Parameters
@@ -43,7 +43,7 @@ class Made:
 
 def hits_to_emc(
     source: Path, target: Path, classes: Sequence[str] = (SINGLE_HIT,)
-) -> Made:
+) -> EmcSummary:
     """Write the frames of some classes as sparse photons.
 
     Frames are taken as photons per pixel, as ``hits.cxi`` holds them, and are not
@@ -72,9 +72,9 @@ def hits_to_emc(
             taken = np.isin(labels, classes)
         if taken.any():
             with replacing(target) as [part], EmcWriter(part, pixels) as writer:
-                for events in _portions(taken, pixels):
+                for events in _blocks(taken, pixels):
                     writer.append(_photons(hits, events))
-        return Made(
+        return EmcSummary(
             frames=int(taken.sum()),
             of=len(hits),
             pixels=pixels,
@@ -82,7 +82,7 @@ def hits_to_emc(
         )
 
 
-def _portions(
+def _blocks(
     taken: npt.NDArray[np.bool_], pixels: int
 ) -> Iterator[npt.NDArray[np.intp]]:
     """Return the numbers of the taken frames, so many that memory stays bounded."""

@@ -211,23 +211,11 @@ class LabelledDataset:
         return np.zeros(self.shape, bool) if self.mask is None else self.mask
 
     def need_labels(self, purpose: str) -> Texts:
-        """Return the labels, (N,) str.
-
-        Raises
-        ------
-        DataError
-            If there are none; says where they are expected, and what for.
-        """
+        """Return the labels, (N,) str, or refuse a file without any."""
         return self._need(self.labels, "labels", self._where.labels, purpose)
 
     def need_names(self, purpose: str) -> Texts:
-        """Return the names of the samples, (N,) str.
-
-        Raises
-        ------
-        DataError
-            If there are none; says where they are expected, and what for.
-        """
+        """Return the names of the samples, (N,) str, or refuse a file without any."""
         return self._need(self.names, "sample names", self._where.names, purpose)
 
     def _need(
@@ -292,20 +280,12 @@ class LabelledDataset:
 
 
 def check_calibration(where: str, in_photons: bool, calibrated: bool) -> None:
-    """Refuse to calibrate frames a second time.
-
-    Parameters
-    ----------
-    where : str
-        What they are, for the message.
-    in_photons : bool
-        Whether they are calibrated already.
-    calibrated : bool
-        Whether the configuration takes them as they are.
+    """Refuse to calibrate frames that are in photons a second time.
 
     Raises
     ------
     DataError
+        If they are in photons, and the configuration takes them for ADU.
     """
     if in_photons and not calibrated:
         raise DataError(
@@ -337,19 +317,7 @@ class Dataset:
 def read_dataset(
     path: str | os.PathLike[str], rows: slice | Sequence[int] = slice(None)
 ) -> Dataset:
-    """Read a labelled dataset into memory, for notebooks and small data.
-
-    Parameters
-    ----------
-    path : path
-    rows : slice or sequence of int
-        Which shots.
-
-    Raises
-    ------
-    DataError
-        As `LabelledDataset`.
-    """
+    """Read a labelled dataset, or some of its shots, into memory."""
     with LabelledDataset(path) as opened:
         labels, names, times = opened.labels, opened.names, opened.timestamps_ns
         return Dataset(

@@ -60,19 +60,7 @@ def read_mask_file(
 
 
 def read_mask(dataset: h5py.Dataset, shape: tuple[int, int] | None = None) -> Mask:
-    """Read a mask, (H, W) bool, True where bad.
-
-    Parameters
-    ----------
-    dataset : h5py.Dataset
-    shape : (H, W), optional
-        As in `read_mask_file`.
-
-    Raises
-    ------
-    DataError
-        If it cannot be read, holds no numbers or has another shape.
-    """
+    """Read a mask, (H, W) bool, True where bad; see `read_mask_file`."""
     check_mask(dataset, shape)
     found = _stacked(dataset.shape)
     if found == (shape or found):

@@ -84,7 +84,7 @@ def load_labelled_shots(adaptation: Adaptation) -> LabelledShots:
     """
     problems: list[str] = []
     calibration = adaptation.calibration
-    calibrated = calibration.adu_per_photon == 1 and calibration.offset_adu == 0
+    calibrated = calibration.changes_nothing
     runs = [_attempt(problems, run, calibrated) for run in adaptation.data]
     found = [run for run in runs if run is not None]
     labels = _labels(found, problems)

@@ -136,7 +136,7 @@ class Labelling:
     def _write_supports(self, path: Path) -> str:
         shots = by_class(self.book.labels, self._options.shots)
         dataset = self._file_settings().dataset
-        made = write_supports(path, shots, self.source.place, dataset)
+        made = write_supports(path, shots, self.source.locate, dataset)
         counts = ", ".join(f"{len(own)} {name}" for name, own in shots.items())
         return f"wrote {path}, version {made.version}: {counts}{RULE_HINT}"
 

@@ -136,23 +136,13 @@ class Hdf5Source:
         return self._parts[0].mask
 
     def check_calibration(self, calibrated: bool) -> None:
-        """Refuse to calibrate a file a second time.
-
-        Parameters
-        ----------
-        calibrated : bool
-            Whether the configuration takes the frames as they are.
-
-        Raises
-        ------
-        DataError
-        """
+        """Refuse to calibrate a file that is in photons a second time."""
         for part in self._parts:
             check_calibration(str(part), part.in_photons, calibrated)
 
-    def place(self, shot: int) -> tuple[Path, int]:
+    def locate(self, shot: int) -> tuple[Path, int]:
         """Return the file of a shot, and its number in that file."""
-        part, event = self._locate(shot)
+        part, event = self._part_of(shot)
         return part.path, event
 
     @property
@@ -176,38 +166,38 @@ class Hdf5Source:
         shots = blank_shots(start, stop, self.shape, self.dtype)
         position = 0
         while position < number:
-            part, offset = self._locate(start + position)
+            part, offset = self._part_of(start + position)
             length = min(number - position, len(part) - offset)
             self._fill(shots, slice(position, position + length), part, offset)
             position += length
         return shots
 
-    def _locate(self, shot: int) -> tuple[LabelledDataset, int]:
+    def _part_of(self, shot: int) -> tuple[LabelledDataset, int]:
         number = bisect_right(self._ends, shot)
         return self._parts[number], shot - (self._ends[number - 1] if number else 0)
 
     def _fill(
-        self, shots: Shots, place: slice, part: LabelledDataset, offset: int
+        self, shots: Shots, target: slice, part: LabelledDataset, offset: int
     ) -> None:
-        wanted = slice(offset, offset + place.stop - place.start)
+        wanted = slice(offset, offset + target.stop - target.start)
         if part.labels is not None:
-            shots.truth[place] = part.labels[wanted]
+            shots.truth[target] = part.labels[wanted]
         if part.timestamps_ns is not None:
-            shots.timestamp_ns[place] = part.timestamps_ns[wanted]
+            shots.timestamp_ns[target] = part.timestamps_ns[wanted]
         if part.shape != self.shape:
-            shots.flags[place] |= Flag.WRONG_SHAPE.bits
+            shots.flags[target] |= Flag.WRONG_SHAPE.bits
             return
         try:
-            shots.frames[place] = self._frames(part, wanted)
+            shots.frames[target] = self._frames(part, wanted)
         except DataError:
-            self._fill_one_by_one(shots, place, part, offset)
+            self._fill_one_by_one(shots, target, part, offset)
 
     def _fill_one_by_one(
-        self, shots: Shots, place: slice, part: LabelledDataset, offset: int
+        self, shots: Shots, target: slice, part: LabelledDataset, offset: int
     ) -> None:
         """Read a damaged stretch shot by shot, so that only bad ones are lost."""
-        for position in range(place.start, place.stop):
-            shot = offset + position - place.start
+        for position in range(target.start, target.stop):
+            shot = offset + position - target.start
             try:
                 (frame,) = self._frames(part, slice(shot, shot + 1))
             except DataError as error:
