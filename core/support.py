@@ -28,6 +28,7 @@ import numpy.typing as npt
 from pydantic import Field, StringConstraints
 
 from specklenn.core.data import labelled_dataset
+from specklenn.core.data.labelled_dataset import LabelledDataset
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.settings import Settings
 from specklenn.core.settings_file import Document, read_yaml
@@ -86,6 +87,8 @@ class SupportSet:
     version : int
     mask : (H, W) bool or None
         Of a saved support file.
+    in_photons : bool
+        Whether a file says that its frames are calibrated.
     """
 
     frames: npt.NDArray[Any]
@@ -94,6 +97,7 @@ class SupportSet:
     origins: tuple[str, ...]
     version: int = 1
     mask: npt.NDArray[np.bool_] | None = None
+    in_photons: bool = False
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -149,23 +153,25 @@ def from_settings(
     """
     problems: list[str] = []
     frames: list[npt.NDArray[Any]] = []
+    in_photons = False
     labels: list[str] = []
     origins: list[str] = []
     for name, groups in settings.classes.items():
         if not groups:
-            place = (*location, name)
+            key = (*location, name)
             problems.append(
-                f"{document.where(place)}: class {name!r} has no support; at least "
+                f"{document.where(key)}: class {name!r} has no support; at least "
                 "one (file, events) expected"
             )
         for number, group in enumerate(groups):
-            place = (*location, name, number)
+            key = (*location, name, number)
             try:
-                found = _read_shots(group, folder)
+                found, calibrated = _read_shots(group, folder)
             except DataError as error:
-                problems.append(f"{document.where(place)}: {error}")
+                problems.append(f"{document.where(key)}: {error}")
                 continue
             frames.extend(found)
+            in_photons |= calibrated
             labels.extend([name] * len(found))
             origins.extend(f"{group.file} event {event}" for event in group.events)
     problems.extend(_shape_problems(frames, origins, document.source))
@@ -177,28 +183,17 @@ def from_settings(
         classes=tuple(settings.classes),
         origins=tuple(origins),
         version=settings.version,
+        in_photons=in_photons,
     )
 
 
-def _read_shots(group: SupportShots, folder: Path) -> list[npt.NDArray[Any]]:
-    path = folder / group.file
-    with labelled_dataset.open_file(path) as file:
-        data, _ = labelled_dataset.get_frames(file, group.dataset)
-        outside = [event for event in group.events if event >= len(data)]
-        if outside:
-            raise DataError(
-                f"{path}: events {outside} do not exist, the dataset has shots 0 to "
-                f"{len(data) - 1}"
-            )
-        doubled = len(group.events) - len(set(group.events))
-        if doubled:
-            raise DataError(f"{path}: {doubled} of the events {group.events} repeated")
-        try:
-            return [
-                labelled_dataset.as_pictures(data[e : e + 1])[0] for e in group.events
-            ]
-        except OSError as error:
-            raise DataError(f"{path}: a support cannot be read: {error}") from error
+def _read_shots(
+    group: SupportShots, folder: Path
+) -> tuple[list[npt.NDArray[Any]], bool]:
+    """Return frames (H, W), and whether their file says that they are calibrated."""
+    names = labelled_dataset.frames_alone(group.dataset)
+    with LabelledDataset(folder / group.file, names) as file:
+        return list(file.frames(group.events)), file.in_photons
 
 
 def _shape_problems(
@@ -214,18 +209,15 @@ def _shape_problems(
 
 def _from_dataset(path: Path) -> SupportSet:
     try:
-        data = labelled_dataset.read_dataset(path)
+        with LabelledDataset(path) as file:
+            labels = file.need_labels("a support file")
+            return SupportSet(
+                frames=file.frames(),
+                labels=labels,
+                classes=tuple(dict.fromkeys(labels.tolist())),
+                origins=tuple(f"{path.name} event {i}" for i in range(len(file))),
+                mask=file.mask,
+                in_photons=file.in_photons,
+            )
     except DataError as error:
         raise ConfigError(f"support.file: {error}") from error
-    if data.labels is None or len(data.patterns) == 0:
-        raise ConfigError(
-            f"support.file: {path} has no labels at {labelled_dataset.LABEL}"
-        )
-    labels = np.asarray(data.labels)
-    return SupportSet(
-        frames=data.patterns,
-        labels=labels,
-        classes=tuple(dict.fromkeys(labels.tolist())),
-        origins=tuple(f"{path.name} event {i}" for i in range(len(labels))),
-        mask=data.mask,
-    )

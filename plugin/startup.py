@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from specklenn.core.config.loading import LoadedConfig
 from specklenn.core.config.run_config import Config
-from specklenn.core.data import labelled_dataset
+from specklenn.core.data.labelled_dataset import check_calibration
+from specklenn.core.data.masks import Mask, read_mask_file
 from specklenn.core.data.shots import DetectorRun, IndexedSource, ShotSource
 from specklenn.core.data.sources import Share
 from specklenn.core.errors import ConfigError, MissingPackageError, SpecklennError
@@ -20,9 +21,9 @@ from specklenn.core.pipeline import Pipeline
 from specklenn.core.support import SupportSet, from_settings, load_supports
 from specklenn.plugin.live.run_state import RunFacts
 from specklenn.plugin.live.versions import Version
+from specklenn.plugin.sources.hdf5 import Hdf5Source
 from specklenn.plugin.startup_area import use_area
 
-Mask = npt.NDArray[np.bool_]
 Thing = TypeVar("Thing")
 
 
@@ -104,8 +105,9 @@ def prepare(loaded: LoadedConfig, rank: int = 0) -> PreparedRun:
     source = problems.attempt(loaded.where("source", "path"), lambda: open_run(loaded))
     supports = problems.attempt("", lambda: _load_supports(loaded))
     model = problems.attempt("", lambda: load_model(loaded))
+    shape = next((each.shape for each in (source, supports) if each is not None), None)
     extra_mask = problems.attempt(
-        loaded.where("calibration", "mask_file"), lambda: read_mask_file(loaded)
+        loaded.where("calibration", "mask_file"), lambda: load_mask(loaded, shape)
     )
     problems.raise_if_any()
     assert supports is not None
@@ -119,6 +121,7 @@ def prepare(loaded: LoadedConfig, rank: int = 0) -> PreparedRun:
         supports,
         [supports.mask, _source_mask(loaded, source), extra_mask],
     )
+    _check_calibration(config, supports, source)
     used = use_area(loaded, model.preprocessing, supports.shape, mask, source)
     pipeline = _bind(config, model, supports, used.mask, rank)
     return PreparedRun(
@@ -179,15 +182,20 @@ def read_weights(loaded: LoadedConfig) -> Any:
     return checkpoint.read(name)
 
 
-def read_mask_file(loaded: LoadedConfig) -> Mask | None:
-    """Read the extra mask of a configuration, True where bad, if it names one."""
+def load_mask(loaded: LoadedConfig, shape: tuple[int, int] | None) -> Mask | None:
+    """Read the extra mask of a configuration, True where bad, if it names one.
+
+    Parameters
+    ----------
+    loaded : LoadedConfig
+    shape : (H, W) or None
+        Of the frames; None where it is not known, then any is taken.
+    """
     calibration = loaded.settings.calibration
     if calibration.mask_file is None:
         return None
     path = loaded.path(calibration.mask_file, "calibration", "mask_file")
-    with labelled_dataset.open_file(path) as file:
-        data = labelled_dataset.get_dataset(file, calibration.mask_dataset)
-        return labelled_dataset.as_picture(np.asarray(data[()]).astype(bool))
+    return read_mask_file(path, calibration.mask_dataset, shape)
 
 
 def _source_mask(loaded: LoadedConfig, source: IndexedSource | None) -> Mask | None:
@@ -207,10 +215,20 @@ def _combined(supports: SupportSet, found: Sequence[Mask | None]) -> Mask | None
     for mask in masks:
         if mask.shape != supports.shape:
             raise ConfigError(
-                f"support: supports of shape {supports.shape}, a mask of the source or "
-                f"of calibration.mask_file has shape {mask.shape}"
+                f"support: supports of shape {supports.shape}, a mask of the source "
+                f"has shape {mask.shape}"
             )
     return np.logical_or.reduce(masks) if masks else None
+
+
+def _check_calibration(
+    config: Config, supports: SupportSet, source: IndexedSource | None
+) -> None:
+    """Refuse to calibrate frames that were saved in photons."""
+    calibrated = config.calibration.changes_nothing
+    check_calibration("supports", supports.in_photons, calibrated)
+    if isinstance(source, Hdf5Source):
+        source.check_calibration(calibrated)
 
 
 def _bind(

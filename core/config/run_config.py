@@ -61,6 +61,11 @@ class Calibration(Settings):
     mask_file: str | None = None
     mask_dataset: str = labelled_dataset.MASK
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the data are taken for photons."""
+        return self.adu_per_photon == 1.0 and self.offset_adu == 0.0
+
 
 class PreprocessOverrides(Settings):
     """Where the network looks; empty values come from the weights.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from specklenn.core.data.labelled_dataset import reason
+from specklenn.core.data.hdf5_file import reason
 from specklenn.core.errors import DataError
 
 

@@ -13,18 +13,18 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from specklenn.core.data.frames import PHOTONS, UNITS
+from specklenn.core.data.hdf5_file import BEING_WRITTEN, reason
 from specklenn.core.data.labelled_dataset import (
-    BEING_WRITTEN,
     DATA,
     LABEL,
     MASK,
     NAME,
     TEXT,
     TIMESTAMP,
-    Mask,
     Texts,
-    reason,
 )
+from specklenn.core.data.masks import Mask
 from specklenn.core.errors import DataError
 
 ROWS_PER_COPY = 64
@@ -46,6 +46,8 @@ class DatasetWriter:
         True where bad.
     labels, names, timestamps : bool
         Which of the optional datasets to write.
+    in_photons : bool
+        Whether to say that the patterns are calibrated, so that nobody does it again.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class DatasetWriter:
         labels: bool = True,
         names: bool = True,
         timestamps: bool = True,
+        in_photons: bool = False,
     ) -> None:
         with writing(path):
             self._open(h5py.File(path, "w", libver="latest"))
@@ -70,6 +73,8 @@ class DatasetWriter:
             chunks=(1, *shape),
             **_compression(np.dtype(dtype)),
         )
+        if in_photons:
+            self._columns[DATA].attrs[UNITS] = PHOTONS
         if mask is not None:
             self.file.create_dataset(MASK, data=mask.astype(np.uint8))
         wanted = ((LABEL, TEXT, labels), (NAME, TEXT, names))
@@ -157,17 +162,18 @@ class DatasetWriter:
         Raises
         ------
         ValueError
-            If a column lacks values or has the wrong number.
+            If a column lacks values or has the wrong number; nothing is written then.
         """
         usual = {LABEL: labels, NAME: names, TIMESTAMP: timestamps_ns}
         values: dict[str, Any] = {DATA: patterns, **usual, **(others or {})}
         first, last = len(self), len(self) + len(patterns)
-        for name, column in self._columns.items():
+        for name in self._columns:
             given = values.get(name)
             if given is None or len(given) != len(patterns):
                 raise ValueError(f"{name}: {len(patterns)} values expected")
+        for name, column in self._columns.items():
             column.resize(last, axis=0)
-            column[first:last] = storable(given)
+            column[first:last] = storable(values[name])
 
     def flush(self) -> None:
         """Hand everything to the operating system."""

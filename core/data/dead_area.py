@@ -13,7 +13,7 @@ over some shots:
   is said, so an empty run and the dark rim of a bright pattern lose nothing, nor does
   a streak on a few pixels condemn the others.
 
-Modules are judged first, then tiles of an eighth of a module's sides in what is left.
+Modules are tested first, then tiles of an eighth of a module's sides in what is left.
 More than half of the detector must live for the rest to be found.
 """
 
@@ -83,13 +83,13 @@ class Signals:
         never: Mask = self._highest < self._lowest
         return never
 
-    def same(self, judged: Mask, regions: Numbers) -> Mask:
+    def same(self, tested: Mask, regions: Numbers) -> Mask:
         """Return which pixels always read what one of their region does, (H, W).
 
         Not where that is less than half a photon away from zero.
         """
         level = np.zeros(int(regions.max()) + 1, np.float32)
-        level[regions[judged]] = self._highest[judged]
+        level[regions[tested]] = self._highest[tested]
         level[np.abs(level) < STUCK_PHOTONS] = np.nan
         there = level[regions]
         same: Mask = (self._lowest == there) & (self._highest == there)
@@ -163,7 +163,7 @@ def _rings(shape: tuple[int, ...], centre: tuple[float, float] | None) -> Number
 
 
 def _dead_regions(
-    signals: Signals, judged: Mask, regions: Numbers, rings: Numbers
+    signals: Signals, tested: Mask, regions: Numbers, rings: Numbers
 ) -> Mask:
     """Return the pixels of broken and of silent regions, (H, W)."""
     size = (int(regions.max()) + 1, int(rings.max()) + 1)
@@ -173,12 +173,12 @@ def _dead_regions(
         places = regions[pixels] * size[1] + rings[pixels]
         return np.bincount(places, minlength=size[0] * size[1]).reshape(size)
 
-    pixels = count(judged)
-    stuck = (signals.never_finite, signals.same(judged, regions))
-    broken = _broken(pixels, [count(judged & each) for each in stuck])
+    pixels = count(tested)
+    stuck = (signals.never_finite, signals.same(tested, regions))
+    broken = _broken(pixels, [count(tested & each) for each in stuck])
     pixels[broken] = 0
-    changed = count(judged & signals.changed)
-    dead: Mask = (broken | _silent(pixels, changed))[regions] & judged
+    changed = count(tested & signals.changed)
+    dead: Mask = (broken | _silent(pixels, changed))[regions] & tested
     return dead
 
 

@@ -8,27 +8,41 @@ The layout is CXI's (see docs/architecture.md)::
     /entry_1/sample_1/name        (N,) UTF-8, optional
     /entry_1/event_1/timestamp_ns (N,) uint64, Unix epoch, optional
 
-Modules are stacked from top to bottom into one picture: (N, modules, H, W)
-is read as (N, modules * H, W).
+Modules are stacked (`core.data.frames`). Frames that specklenn calibrated have the
+attribute ``units``: ``photons``; nobody calibrates them again.
+
+`LabelledDataset` is the only reader: what it refuses, every command refuses.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
+from specklenn.core.data import masks
+from specklenn.core.data.frames import Frames, FrameStack, Modules, Rows, numbered
+from specklenn.core.data.hdf5_file import (
+    check_numbers,
+    get_dataset,
+    open_file,
+    read_values,
+    reading,
+    title,
+)
+from specklenn.core.data.masks import Mask, check_mask, read_mask
 from specklenn.core.errors import DataError
 
 DATA = "/entry_1/data_1/data"
-MASK = "/entry_1/data_1/mask"
+MASK = masks.MASK
 LABEL = "/entry_1/result_1/label"
 NAME = "/entry_1/sample_1/name"
 TIMESTAMP = "/entry_1/event_1/timestamp_ns"
@@ -36,14 +50,248 @@ TIMESTAMP = "/entry_1/event_1/timestamp_ns"
 LONGEST_TEXT = 64
 """Bytes of a label or name in the files that we write."""
 
-BEING_WRITTEN = "already open for write"
-"""What HDF5 says of a file whose writer lives, or died without closing it."""
-
 TEXT = h5py.string_dtype("utf-8", LONGEST_TEXT)
 """Fixed length, since strings of any length cannot be read while written."""
 
 Texts = npt.NDArray[np.str_]
-Mask = npt.NDArray[np.bool_]
+Timestamps = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetNames:
+    """Where things are in a file.
+
+    Parameters
+    ----------
+    data : str
+    mask, labels, names, timestamps : str or None
+        Used where they exist; None where they must not be.
+    """
+
+    data: str = DATA
+    mask: str | None = MASK
+    labels: str | None = LABEL
+    names: str | None = NAME
+    timestamps: str | None = TIMESTAMP
+
+
+def frames_alone(data: str = DATA) -> DatasetNames:
+    """Return names by which nothing but frames is read."""
+    return DatasetNames(data=data, mask=None, labels=None, names=None, timestamps=None)
+
+
+class LabelledDataset:
+    """An open labelled dataset whose parts fit together; frames are read when needed.
+
+    A file that is being written, or whose writer was killed, ends with the last shot
+    that all of its datasets have.
+
+    Parameters
+    ----------
+    path : path
+        HDF5 or CXI file.
+    where : DatasetNames
+
+    Attributes
+    ----------
+    path : Path
+    shape : (H, W)
+        Of a frame, its modules stacked.
+    modules : int
+        That lie on top of each other in a frame.
+    dtype : data type
+        Of the frames.
+    in_photons : bool
+        Whether the file says that its frames are calibrated.
+    labels, names : (N,) str or None
+        Of the shots and of their samples; None where there are none.
+    timestamps_ns : (N,) uint64 or None
+        Unix epoch; None where there are none.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be opened, has no stack of frames, has labels, names or
+        timestamps that cannot be read, or one of these or a mask that does not fit
+        the frames.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], where: DatasetNames | None = None
+    ) -> None:
+        self.path = Path(path)
+        self._where = where or DatasetNames()
+        self._file = open_file(path)
+        try:
+            self._open()
+        except DataError:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        where = self._where
+        self._stack = FrameStack(get_dataset(self._file, where.data))
+        self.shape = self._stack.shape
+        self.modules = self._stack.modules
+        self.dtype = self._stack.dtype
+        self.in_photons = self._stack.in_photons
+        self._mask = self._find(where.mask)
+        if self._mask is not None:
+            check_mask(self._mask, self.shape)
+        labels, names, timestamps = (
+            self._find(name) for name in (where.labels, where.names, where.timestamps)
+        )
+        self._length = self._shots(
+            [each for each in (labels, names, timestamps) if each is not None]
+        )
+        self.labels = None if labels is None else self._texts(labels)
+        self.names = None if names is None else self._texts(names)
+        self.timestamps_ns = None if timestamps is None else self._times(timestamps)
+
+    def _find(self, name: str | None) -> h5py.Dataset | None:
+        if not name or name not in self._file:
+            return None
+        return get_dataset(self._file, name)
+
+    def _shots(self, columns: Sequence[h5py.Dataset]) -> int:
+        """Return the number of shots that every dataset has."""
+        for column in columns:
+            if column.ndim != 1:
+                raise DataError(
+                    f"{title(column)}: shape {column.shape}, "
+                    f"({len(self._stack)},) expected"
+                )
+            if not self.growing:
+                self._check_length(column)
+        return min(map(len, (self._stack, *columns)))
+
+    def _check_length(self, column: h5py.Dataset) -> None:
+        entries = len(column) if column.ndim else 1
+        if entries != len(self._stack):
+            raise DataError(
+                f"{title(column)}: {entries} entries found, {len(self._stack)} "
+                "expected, one for each frame"
+            )
+
+    def _texts(self, column: h5py.Dataset) -> Texts:
+        if h5py.check_string_dtype(column.dtype) is None:
+            raise DataError(
+                f"{title(column)}: data type {column.dtype}, strings expected"
+            )
+        try:
+            with reading(column):
+                texts = column.asstr()[: len(self)]
+        except UnicodeDecodeError as error:
+            raise DataError(f"{title(column)}: UTF-8 expected, {error}") from error
+        return np.asarray(texts, dtype=np.str_)
+
+    def _times(self, column: h5py.Dataset) -> Timestamps:
+        check_numbers(column)
+        return read_values(column, slice(len(self))).astype(np.uint64)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __str__(self) -> str:
+        return str(self._stack)
+
+    @property
+    def growing(self) -> bool:
+        """Whether the file is being written, so that others may see more shots."""
+        return bool(self._file.swmr_mode)
+
+    @cached_property
+    def mask(self) -> Mask | None:
+        """The mask, (H, W) bool, True where bad; None where there is none."""
+        return None if self._mask is None else read_mask(self._mask, self.shape)
+
+    @property
+    def bad(self) -> Mask:
+        """The mask, (H, W) bool; all False where there is none."""
+        return np.zeros(self.shape, bool) if self.mask is None else self.mask
+
+    def need_labels(self, purpose: str) -> Texts:
+        """Return the labels, (N,) str, or refuse a file without any."""
+        return self._need(self.labels, "labels", self._where.labels, purpose)
+
+    def need_names(self, purpose: str) -> Texts:
+        """Return the names of the samples, (N,) str, or refuse a file without any."""
+        return self._need(self.names, "sample names", self._where.names, purpose)
+
+    def _need(
+        self, texts: Texts | None, what: str, name: str | None, purpose: str
+    ) -> Texts:
+        if texts is None or not len(texts):
+            raise DataError(f"{self.path}: no {what} at {name}; {purpose} needs them")
+        return texts
+
+    def column(self, name: str) -> npt.NDArray[Any] | None:
+        """Return another dataset with one entry for each shot, (N, ...), if there.
+
+        Raises
+        ------
+        DataError
+            If it has another length, or cannot be read.
+        """
+        found = self._find(name)
+        if found is None:
+            return None
+        self._check_length(found)
+        return read_values(found)
+
+    def frames(
+        self, rows: Rows = slice(None), modules: Modules | None = None
+    ) -> Frames:
+        """Read some frames.
+
+        Parameters
+        ----------
+        rows : slice or sequence of int
+            Which shots; numbers may come in any order.
+        modules : sequence of (int, int), optional
+            Ranges of modules to read, each the first and the one behind the last;
+            frames are 0 in the others. Frames without modules are read whole.
+
+        Returns
+        -------
+        (B, H, W) array
+
+        Raises
+        ------
+        DataError
+            If a shot does not exist, is listed twice or cannot be read.
+        """
+        return self._stack.read(numbered(rows, len(self), self), modules)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> LabelledDataset:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def check_calibration(where: str, in_photons: bool, calibrated: bool) -> None:
+    """Refuse to calibrate frames that are in photons a second time.
+
+    Raises
+    ------
+    DataError
+        If they are in photons, and the configuration takes them for ADU.
+    """
+    if in_photons and not calibrated:
+        raise DataError(
+            f"{where}: calibrated already (units: photons), calibration.adu_per_photon "
+            "1 and offset_adu 0 expected, or the file of the detector itself"
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,188 +307,23 @@ class Dataset:
     timestamps_ns : (N,) uint64 or None
     """
 
-    patterns: npt.NDArray[Any]
+    patterns: Frames
     mask: Mask | None = None
     labels: Texts | None = None
     names: Texts | None = None
-    timestamps_ns: npt.NDArray[np.uint64] | None = None
-
-
-def open_file(path: str | os.PathLike[str]) -> h5py.File:
-    """Open an HDF5 file for reading, whatever filters it was written with.
-
-    A file that is still being written, or whose writer was killed, is read as far
-    as it goes.
-
-    Raises
-    ------
-    DataError
-        If it is missing, not HDF5, truncated or may not be read.
-    """
-    importlib.import_module("hdf5plugin")  # registers the filters
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        refused = error
-    if BEING_WRITTEN in str(refused):
-        try:
-            return h5py.File(path, "r", swmr=True)
-        except OSError as error:
-            refused = error
-    raise DataError(f"{path}: {reason(refused)}") from refused
-
-
-def get_dataset(file: h5py.File, name: str) -> h5py.Dataset:
-    """Return one dataset of an open file.
-
-    Raises
-    ------
-    DataError
-        If nothing or no dataset has this name; says which datasets there are.
-    """
-    found = file.get(name)
-    if isinstance(found, h5py.Dataset):
-        return found
-    names: list[str] = []
-    file.visititems(
-        lambda key, item: (
-            names.append(f"/{key}") if isinstance(item, h5py.Dataset) else None
-        )
-    )
-    known = ", ".join(sorted(names)[:12]) or "none"
-    raise DataError(f"{file.filename}: no dataset {name}; datasets found: {known}")
-
-
-def get_frames(file: h5py.File, name: str) -> tuple[h5py.Dataset, tuple[int, int]]:
-    """Return a dataset of frames and the shape (H, W) of one picture.
-
-    Raises
-    ------
-    DataError
-        If there is no such dataset, or it is no stack of pictures of numbers.
-    """
-    data = get_dataset(file, name)
-    where = f"{file.filename}:{name}"
-    if data.dtype.kind not in "uif":
-        raise DataError(f"{where}: data type {data.dtype}, numbers expected")
-    return data, picture_shape(data.shape, where)
-
-
-def as_pictures(patterns: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Stack modules: (N, modules, H, W) to (N, modules * H, W)."""
-    if patterns.ndim == 4:
-        number, modules, height, width = patterns.shape
-        return patterns.reshape(number, modules * height, width)
-    return patterns
-
-
-def as_picture(frame: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Stack the modules of one frame: (modules, H, W) to (modules * H, W)."""
-    return frame.reshape(-1, frame.shape[-1])
-
-
-def picture_shape(shape: Sequence[int], where: str) -> tuple[int, int]:
-    """Return (H, W) of the pictures in a dataset of this shape.
-
-    Raises
-    ------
-    DataError
-        If the dataset is not a stack of pictures.
-    """
-    if len(shape) == 3:
-        return int(shape[1]), int(shape[2])
-    if len(shape) == 4:
-        return int(shape[1] * shape[2]), int(shape[3])
-    raise DataError(
-        f"{where}: shape {tuple(shape)}, expected (N, H, W) or (N, modules, H, W)"
-    )
-
-
-def module_count(shape: Sequence[int]) -> int:
-    """Return how many modules lie on top of each other in the pictures."""
-    return int(shape[1]) if len(shape) == 4 else 1
-
-
-def read_mask(dataset: h5py.Dataset, shape: tuple[int, int]) -> Mask:
-    """Read a mask of pictures of this shape; True where bad.
-
-    A mask per shot (N, H, W) is reduced to the pixels that are bad in any shot.
-    """
-    values = np.asarray(dataset[()]) != 0
-    if values.size == shape[0] * shape[1]:
-        single: Mask = values.reshape(shape)
-        return single
-    if values.ndim == 3 and values.shape[1:] == shape:
-        reduced: Mask = values.any(axis=0)
-        return reduced
-    raise DataError(
-        f"{dataset.file.filename}:{dataset.name}: mask of shape {values.shape}, "
-        f"expected {shape}"
-    )
-
-
-def read_texts(dataset: h5py.Dataset) -> Texts:
-    """Read a dataset of UTF-8 strings.
-
-    Raises
-    ------
-    DataError
-        If it does not hold strings.
-    """
-    if h5py.check_string_dtype(dataset.dtype) is None:
-        raise DataError(
-            f"{dataset.file.filename}:{dataset.name}: strings expected, "
-            f"{dataset.dtype} found"
-        )
-    return np.asarray(dataset.asstr()[()], dtype=np.str_)
+    timestamps_ns: Timestamps | None = None
 
 
 def read_dataset(
-    path: str | os.PathLike[str], rows: slice | Sequence[int] | None = None
+    path: str | os.PathLike[str], rows: slice | Sequence[int] = slice(None)
 ) -> Dataset:
-    """Read a labelled dataset, or some of its rows, into memory.
-
-    Parameters
-    ----------
-    path : path
-        HDF5 or CXI file in the layout above.
-    rows : slice or increasing indices, optional
-        Which shots; all by default.
-
-    Raises
-    ------
-    DataError
-        If the file or its patterns cannot be read.
-    """
-    chosen: Any = slice(None) if rows is None else rows
-    with open_file(path) as file:
-        data, shape = get_frames(file, DATA)
-        try:
-            patterns = as_pictures(np.asarray(data[chosen]))
-        except OSError as error:
-            raise DataError(f"{path}:{DATA}: {reason(error)}") from error
+    """Read a labelled dataset, or some of its shots, into memory."""
+    with LabelledDataset(path) as opened:
+        labels, names, times = opened.labels, opened.names, opened.timestamps_ns
         return Dataset(
-            patterns=patterns,
-            mask=read_mask(file[MASK], shape) if MASK in file else None,
-            labels=read_texts(file[LABEL])[chosen] if LABEL in file else None,
-            names=read_texts(file[NAME])[chosen] if NAME in file else None,
-            timestamps_ns=file[TIMESTAMP][chosen] if TIMESTAMP in file else None,
+            patterns=opened.frames(rows),
+            mask=opened.mask,
+            labels=None if labels is None else labels[rows],
+            names=None if names is None else names[rows],
+            timestamps_ns=None if times is None else times[rows],
         )
-
-
-def reason(error: Exception) -> str:
-    """Say in a few words why HDF5 refused a file."""
-    text = str(error)
-    for sign, words in (
-        ("truncated file", "truncated HDF5 file, it ends before its data do"),
-        ("file signature not found", "not an HDF5 file"),
-        ("Permission denied", "permission denied"),
-        ("No such file", "no such file or folder"),
-        ("No space left", "no space left on the device"),
-        (BEING_WRITTEN, "another process writes it, or was killed"),
-    ):
-        if sign in text:
-            return words
-    # HDF5 adds buffers and offsets in several lines to what the system said.
-    said = re.search(r"error message = '([^']+)'|^\[Errno \d+\] ([\w ]+)$", text)
-    return (said[1] or said[2]).lower() if said else text

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.baselines.baselines import Labelled, make_baselines
-from specklenn.core.data.labelled_dataset import NAME, Texts, open_file
+from specklenn.core.data.labelled_dataset import NAME, Texts
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.evaluation.classifiers import (
     Features,
@@ -243,12 +243,11 @@ def check_leakage(data: LabelledFile, training: Sequence[LabelledFile]) -> None:
         If a file has no sample names, or a name is in both.
     """
     for file in (data, *training) if training else ():
-        with open_file(file.path) as opened:
-            if NAME not in opened:
-                raise ConfigError(
-                    f"--train: {file.path} has no sample names at {NAME}; without "
-                    "them nobody can tell whether it is trained on what is tested"
-                )
+        if not file.named:
+            raise ConfigError(
+                f"--train: {file.path} has no sample names at {NAME}; without "
+                "them nobody can tell whether it is trained on what is tested"
+            )
     for file in training:
         both = sorted(set(file.names.tolist()) & set(data.names.tolist()))
         if both:

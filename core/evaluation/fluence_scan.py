@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from specklenn.core.data.labelled_dataset import open_file
+from specklenn.core.data.hdf5_file import open_file
 from specklenn.core.errors import DataError
 from specklenn.core.evaluation.few_shot import Indices
 from specklenn.core.evaluation.labelled_file import LabelledFile, Patterns

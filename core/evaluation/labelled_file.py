@@ -12,20 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.data.labelled_dataset import (
-    DATA,
-    LABEL,
-    MASK,
-    NAME,
-    Mask,
+    LabelledDataset,
     Texts,
-    get_dataset,
-    get_frames,
-    module_count,
-    open_file,
-    read_dataset,
-    read_mask,
-    read_texts,
+    frames_alone,
 )
+from specklenn.core.data.masks import Mask
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.evaluation.few_shot import Indices
 from specklenn.core.network.checkpoint import Checkpoint
@@ -76,31 +67,35 @@ class LabelledFile:
     ----------
     path : path
 
+    Attributes
+    ----------
+    shape : (H, W)
+        Of a pattern, its modules stacked.
+    modules : int
+    labels, names : (N,) str
+        Of the patterns and of their samples.
+    named : bool
+        Whether the file has sample names.
+    mask : (H, W) bool or None
+        True where a pixel is bad.
+
     Raises
     ------
     DataError
-        If it cannot be read, has no labels, or not as many as patterns.
+        If it cannot be read, has no labels or no patterns.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        with open_file(path) as file:
-            data, self.shape = get_frames(file, DATA)
-            self.modules = module_count(data.shape)
-            if LABEL not in file:
-                raise DataError(f"{path}: evaluation needs labels at {LABEL}")
-            self.labels = read_texts(get_dataset(file, LABEL))
-            self.names = np.full(len(data), self.path.stem)
-            if NAME in file:
-                self.names = read_texts(get_dataset(file, NAME))
-            self.mask = read_mask(file[MASK], self.shape) if MASK in file else None
-            self._shot_bytes = data.dtype.itemsize * self.shape[0] * self.shape[1]
-        for where, texts in ((LABEL, self.labels), (NAME, self.names)):
-            if len(texts) != len(data):
-                raise DataError(
-                    f"{path}:{where}: {len(texts)} found, {len(data)} expected, one "
-                    "for each pattern"
-                )
+        with LabelledDataset(path) as opened:
+            self.shape = opened.shape
+            self.modules = opened.modules
+            self.labels = opened.need_labels("evaluation")
+            self.named = opened.names is not None
+            whole = np.full(len(opened), self.path.stem)
+            self.names = whole if opened.names is None else opened.names
+            self.mask = opened.mask
+            self._shot_bytes = opened.dtype.itemsize * self.shape[0] * self.shape[1]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -123,11 +118,9 @@ class LabelledFile:
         ]
 
     def read(self, rows: Indices) -> Patterns:
-        """Return the patterns of some rows, increasing, (B, H, W)."""
-        first, last = int(rows[0]), int(rows[-1]) + 1
-        gapless = last - first == len(rows)  # a slice is much faster to read
-        chosen = slice(first, last) if gapless else rows.tolist()
-        return read_dataset(self.path, chosen).patterns
+        """Return the patterns of some rows, each once, (B, H, W)."""
+        with LabelledDataset(self.path, frames_alone()) as opened:
+            return opened.frames(rows)
 
     def prepare(self, settings: Preprocessing, patterns: Patterns) -> PreparedPatterns:
         """Return patterns of this file as a network sees them.
@@ -194,10 +187,8 @@ def read_pictures(
     expose : function
         As in `embed_file`.
     """
-    increasing = np.sort(rows)
-    patterns = expose(file.read(increasing), increasing)
-    photons = file.prepare(model.preprocessing, patterns).photons
-    return photons[np.searchsorted(increasing, rows)]
+    patterns = expose(file.read(rows), rows)
+    return file.prepare(model.preprocessing, patterns).photons
 
 
 def _embed(

@@ -7,13 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.config.run_config import Calibration
 from specklenn.core.data import labelled_dataset
 from specklenn.core.data.detector_area import area_mask
+from specklenn.core.data.frames import Frames
+from specklenn.core.data.labelled_dataset import (
+    DatasetNames,
+    LabelledDataset,
+    check_calibration,
+    frames_alone,
+)
+from specklenn.core.data.masks import Mask, read_mask_file
 from specklenn.core.errors import DataError
 from specklenn.core.finetuning.settings import Adaptation, LabelledRun
 from specklenn.core.labelling.label_file import read_labels
@@ -22,8 +29,6 @@ from specklenn.core.labels import NO_HIT, SINGLE_HIT, UNKNOWN
 FEWEST = 2
 """Labels of a class: one to judge the other by."""
 
-Frames = npt.NDArray[Any]
-Mask = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.int64]
 
 
@@ -78,28 +83,30 @@ def load_labelled_shots(adaptation: Adaptation) -> LabelledShots:
         If there is no such area.
     """
     problems: list[str] = []
-    runs = [_attempt(problems, run) for run in adaptation.data]
+    calibration = adaptation.calibration
+    calibrated = calibration.changes_nothing
+    runs = [_attempt(problems, run, calibrated) for run in adaptation.data]
     found = [run for run in runs if run is not None]
     labels = _labels(found, problems)
     classes = _classes(adaptation.classes, labels)
     if not problems:
         problems.extend(_class_problems(classes, labels))
-    masks = [(f"mask of {run.path}", run.mask) for run in found if run.mask is not None]
-    problems.extend(_shape_problems(found, masks, adaptation.calibration))
+    problems.extend(_shape_problems(found))
+    shape = found[0].shape if found else None
+    extra = _extra_mask(problems, calibration, shape)
     if problems:
         raise DataError("\n".join(problems))
     random = np.random.default_rng(adaptation.seed)
     chosen = _choose(labels, classes, adaptation.most_per_class, random)
     area, centre = adaptation.area, adaptation.preprocess.centre
     bad = area_mask(area, found[0].shape, found[0].modules, centre)
+    masks = [mask for mask in (extra, *(run.mask for run in found)) if mask is not None]
     return LabelledShots(
-        frames=np.concatenate([_read(place) for place, _ in chosen]),
+        frames=_read([shot for shot, _ in chosen]),
         codes=np.array([classes.index(label) for _, label in chosen]),
         classes=classes,
-        origins=tuple(
-            f"{place.run.path.name} event {place.event}" for place, _ in chosen
-        ),
-        mask=np.logical_or.reduce([bad, *(mask for _, mask in masks)]),
+        origins=tuple(f"{shot.run.path.name} event {shot.event}" for shot, _ in chosen),
+        mask=np.logical_or.reduce([bad, *masks]),
     )
 
 
@@ -136,6 +143,7 @@ class _Run:
     path: Path
     dataset: str
     shape: tuple[int, int]
+    dtype: np.dtype[Any]
     modules: int
     mask: Mask | None
     labels: dict[int, str]
@@ -143,33 +151,35 @@ class _Run:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Place:
+class _Shot:
     """A shot of a run."""
 
     run: _Run
     event: int
 
 
-_Labels = list[tuple[_Place, str]]
+_Labels = list[tuple[_Shot, str]]
 
 
-def _attempt(problems: list[str], run: LabelledRun) -> _Run | None:
+def _attempt(problems: list[str], run: LabelledRun, calibrated: bool) -> _Run | None:
     """Open a run; remember what is wrong with it."""
+    names = DatasetNames(
+        data=run.dataset,
+        labels=None if run.labels is not None else labelled_dataset.LABEL,
+        names=None,
+        timestamps=None,
+    )
     try:
-        with labelled_dataset.open_file(run.file) as file:
-            data, shape = labelled_dataset.get_frames(file, run.dataset)
-            mask = None
-            if labelled_dataset.MASK in file:
-                mask = labelled_dataset.read_mask(
-                    labelled_dataset.get_dataset(file, labelled_dataset.MASK), shape
-                )
+        with LabelledDataset(run.file, names) as file:
+            check_calibration(str(file), file.in_photons, calibrated)
             return _Run(
                 path=run.file,
                 dataset=run.dataset,
-                shape=shape,
-                modules=labelled_dataset.module_count(data.shape),
-                mask=mask,
-                labels=_labels_of(run, file, len(data)),
+                shape=file.shape,
+                dtype=file.dtype,
+                modules=file.modules,
+                mask=file.mask,
+                labels=_labels_of(run, file),
                 source=str(run.labels or run.file),
             )
     except DataError as error:
@@ -177,19 +187,10 @@ def _attempt(problems: list[str], run: LabelledRun) -> _Run | None:
         return None
 
 
-def _labels_of(run: LabelledRun, file: h5py.File, shots: int) -> dict[int, str]:
+def _labels_of(run: LabelledRun, file: LabelledDataset) -> dict[int, str]:
     if run.labels is not None:
-        return read_labels(run.labels, shots)
-    if labelled_dataset.LABEL not in file:
-        raise DataError(
-            f"{run.file}: no labels at {labelled_dataset.LABEL}, "
-            "and no file of labels is given"
-        )
-    found = labelled_dataset.read_texts(
-        labelled_dataset.get_dataset(file, labelled_dataset.LABEL)
-    )
-    if len(found) != shots:
-        raise DataError(f"{run.file}: {len(found)} labels for {shots} shots")
+        return read_labels(run.labels, len(file))
+    found = file.need_labels("without a file of labels, adapt")
     return {event: label for event, label in enumerate(found.tolist()) if label}
 
 
@@ -207,7 +208,7 @@ def _labels(runs: Sequence[_Run], problems: list[str]) -> _Labels:
                     f"{before[0]} in {before[1]}"
                 )
             elif before[1] is run.source:
-                listed.append((_Place(run=run, event=event), label))
+                listed.append((_Shot(run=run, event=event), label))
     return listed
 
 
@@ -231,29 +232,27 @@ def _class_problems(classes: Sequence[str], labels: _Labels) -> list[str]:
     ]
 
 
-def _shape_problems(
-    runs: Sequence[_Run], masks: list[tuple[str, Mask]], calibration: Calibration
-) -> list[str]:
-    """Compare all frames and masks with the first run; adds the mask file's."""
-    problems: list[str] = []
-    if calibration.mask_file is not None:
-        try:
-            masks.append((calibration.mask_file, _mask_file(calibration)))
-        except DataError as error:
-            problems.append(str(error))
-    named = [(str(run.path), run.shape) for run in runs]
-    named.extend((name, (mask.shape[0], mask.shape[1])) for name, mask in masks)
-    return problems + [
-        f"{name}: shape {shape}, {runs[0].path} has frames of shape {runs[0].shape}"
-        for name, shape in named
-        if runs and shape != runs[0].shape
+def _shape_problems(runs: Sequence[_Run]) -> list[str]:
+    """Compare the frames of all runs with those of the first."""
+    return [
+        f"{run.path}: shape {run.shape}, {runs[0].path} has frames of shape "
+        f"{runs[0].shape}"
+        for run in runs
+        if run.shape != runs[0].shape
     ]
 
 
-def _mask_file(calibration: Calibration) -> Mask:
-    with labelled_dataset.open_file(Path(str(calibration.mask_file))) as file:
-        data = labelled_dataset.get_dataset(file, calibration.mask_dataset)
-        return np.atleast_2d(np.asarray(data[()]).astype(bool))
+def _extra_mask(
+    problems: list[str], calibration: Calibration, shape: tuple[int, int] | None
+) -> Mask | None:
+    """Read the mask file, if there is one; remember what is wrong with it."""
+    if calibration.mask_file is None:
+        return None
+    try:
+        return read_mask_file(calibration.mask_file, calibration.mask_dataset, shape)
+    except DataError as error:
+        problems.append(str(error))
+        return None
 
 
 def _choose(
@@ -271,13 +270,13 @@ def _choose(
     return chosen
 
 
-def _read(place: _Place) -> Frames:
-    run = place.run
-    with labelled_dataset.open_file(run.path) as file:
-        data, _ = labelled_dataset.get_frames(file, run.dataset)
-        try:
-            return labelled_dataset.as_pictures(data[place.event : place.event + 1])
-        except OSError as error:
-            raise DataError(
-                f"{run.path}: event {place.event} cannot be read: {error}"
-            ) from error
+def _read(shots: Sequence[_Shot]) -> Frames:
+    """Read frames (N, H, W), each file opened once."""
+    runs = list(dict.fromkeys(shot.run for shot in shots))
+    dtype = np.result_type(*(run.dtype for run in runs))
+    frames = np.empty((len(shots), *shots[0].run.shape), dtype)
+    for run in runs:
+        rows = [row for row, shot in enumerate(shots) if shot.run is run]
+        with LabelledDataset(run.path, frames_alone(run.dataset)) as file:
+            frames[rows] = file.frames([shots[row].event for row in rows])
+    return frames

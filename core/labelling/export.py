@@ -123,7 +123,9 @@ def write_training(
     dtype: npt.DTypeLike = np.uint16 if round_photons else np.float32
     with replacing(path) as (part,), writing(path):
         mask = preprocessor.mask if preprocessor.mask.any() else None
-        with DatasetWriter(part, source.shape, dtype, mask, names=False) as writer:
+        with DatasetWriter(
+            part, source.shape, dtype, mask, names=False, in_photons=True
+        ) as writer:
             for shot in sorted(labels):
                 read = source.read(shot, shot + 1)
                 photons = preprocessor.calibrate(read.frames).astype(dtype)

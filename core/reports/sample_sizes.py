@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from specklenn.core.data.labelled_dataset import open_file
+from specklenn.core.data.labelled_dataset import LabelledDataset, frames_alone
 from specklenn.core.errors import DataError
 from specklenn.core.evaluation.labelled_file import LabelledFile
 from specklenn.core.simulation.simulated_file import TRUTH
@@ -75,13 +75,14 @@ def simulated_radii(file: LabelledFile) -> Sizes:
     DataError
         If the file does not hold it.
     """
-    with open_file(file.path) as opened:
-        if RADIUS not in opened:
-            raise DataError(
-                f"{file.path}: does not say how large its samples are (no {RADIUS}); "
-                "a table with columns id and atoms expected: --sizes FILE"
-            )
-        radii = opened[RADIUS][:, 0]
+    with LabelledDataset(file.path, frames_alone()) as opened:
+        column = opened.column(RADIUS)
+    if column is None:
+        raise DataError(
+            f"{file.path}: does not say how large its samples are (no {RADIUS}); "
+            "a table with columns id and atoms expected: --sizes FILE"
+        )
+    radii = column[:, 0]
     shown = np.isfinite(radii)  # debris shots hold no particle of the sample
     return Sizes(
         of={

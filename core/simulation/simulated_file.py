@@ -30,7 +30,8 @@ import numpy.typing as npt
 
 from specklenn.core.data.assembly import Assembly
 from specklenn.core.data.dataset_writer import DatasetWriter, writing
-from specklenn.core.data.labelled_dataset import DATA, LABEL, MASK, TEXT, open_file
+from specklenn.core.data.hdf5_file import get_dataset, open_file, read_values
+from specklenn.core.data.labelled_dataset import TEXT, LabelledDataset
 from specklenn.core.errors import DataError
 from specklenn.core.labels import SIMULATED
 from specklenn.core.simulation.simulation_job import SimulationJob
@@ -151,16 +152,17 @@ def draw_examples(path: Path, sheet: Path) -> None:
     from specklenn.core.simulation.contact_sheet import draw_contact_sheet
 
     with open_file(path) as file:
-        assembly = Assembly(file[PIXELS][()])
-        labels = file[LABEL].asstr()[()]
+        assembly = Assembly(read_values(get_dataset(file, PIXELS)))
+    with LabelledDataset(path) as run:
+        labels = run.need_labels("a preview")
         rows = {}
         for label in SIMULATED:
             found = np.flatnonzero(labels == label)
             if len(found):
                 spread = np.linspace(0, len(found) - 1, min(EXAMPLES, len(found)))
-                frames = file[DATA][found[spread.astype(int)]]
+                frames = run.frames(found[spread.astype(int)])
                 rows[label] = assembly.pictures(frames).astype(np.float32)
-        (bad,) = assembly.pictures(file[MASK][()][None]).astype(bool)
+        (bad,) = assembly.pictures(run.bad[None]).astype(bool)
     draw_contact_sheet(sheet, rows, bad | assembly.empty, path.name)
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from specklenn.core.data.labelled_dataset import LABEL, NAME, Dataset, read_dataset
+from specklenn.core.data.labelled_dataset import LabelledDataset
 from specklenn.core.errors import DataError
 
 FLOAT16_MOST = 60_000.0
@@ -88,10 +88,13 @@ def load_training_data(
     patterns, labels, names, seen = [], [], [], []
     bad: npt.NDArray[np.bool_] | None = None
     for path in paths:
-        dataset = read_dataset(path)
-        found, sample = labels_and_names(dataset, path, "training")
-        chosen = np.isin(found, classes)
-        binned, where = bin_patterns(dataset.patterns[chosen], dataset.mask, bin_pixels)
+        with LabelledDataset(path) as dataset:
+            found = dataset.need_labels("training")
+            sample = dataset.need_names("training")
+            chosen = np.flatnonzero(np.isin(found, classes))
+            binned, where = bin_patterns(
+                dataset.frames(chosen), dataset.mask, bin_pixels
+            )
         if bad is not None and where.shape != bad.shape:
             raise DataError(
                 f"{path}: binned patterns of shape {where.shape}, "
@@ -194,23 +197,6 @@ def _check_classes(
             f"{', '.join(map(str, paths))}: no pattern of {', '.join(missing)}, which "
             f"training.classes asks for; there are {counts or 'no labels'}"
         )
-
-
-def labels_and_names(
-    dataset: Dataset, path: Path, purpose: str
-) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.str_]]:
-    """Return the labels and the sample names of a dataset, (N,) str each.
-
-    Raises
-    ------
-    DataError
-        If it has none; says where they are expected, and what for.
-    """
-    if dataset.labels is None:
-        raise DataError(f"{path}: no labels at {LABEL}; {purpose} needs them")
-    if dataset.names is None:
-        raise DataError(f"{path}: no sample names at {NAME}; {purpose} needs them")
-    return dataset.labels, dataset.names
 
 
 def _middle(length: int, kept: int) -> slice:

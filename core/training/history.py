@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from specklenn.core.data.atomic import replacing
-from specklenn.core.data.labelled_dataset import reason
+from specklenn.core.data.hdf5_file import reason
 from specklenn.core.errors import DataError
 from specklenn.core.training.validate_model import SHOTS
 

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from specklenn.core.data.labelled_dataset import as_picture
+from specklenn.core.data.frames import as_picture
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
 from specklenn.core.network.specklenn2023 import EMBEDDING_SIZE
 from specklenn.core.preprocess import Preprocessing

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from specklenn.core.data.labelled_dataset import read_dataset
+from specklenn.core.data.labelled_dataset import LabelledDataset
 from specklenn.core.distances import Rule
 from specklenn.core.errors import DataError
 from specklenn.core.evaluation import few_shot
@@ -21,7 +21,6 @@ from specklenn.core.network.prototype_adapter import PrototypeAdapter
 from specklenn.core.network.registry import Network
 from specklenn.core.preprocess import Preprocessing, prepare
 from specklenn.core.settings import Settings
-from specklenn.core.training.data import labels_and_names
 
 SHOTS = (1, 5, 20)
 DECIDING = 5
@@ -208,14 +207,15 @@ def _load(
     preprocessing: Preprocessing,
     rule: Rule,
 ) -> ValidationSet:
-    dataset = read_dataset(file.file)
-    labels, names = labels_and_names(dataset, file.file, "validation")
-    classes = _classes(file, labels)
-    kept = first_of_each(labels, names, patterns)
-    kept = kept[np.isin(labels[kept], _parts(classes))]
-    labels, names = labels[kept], names[kept]
-    _check_amount(file.file, labels, names, classes)
-    prepared = prepare(dataset.patterns[kept], dataset.mask, preprocessing)
+    with LabelledDataset(file.file) as dataset:
+        labels = dataset.need_labels("validation")
+        names = dataset.need_names("validation")
+        classes = _classes(file, labels)
+        kept = first_of_each(labels, names, patterns)
+        kept = kept[np.isin(labels[kept], _parts(classes))]
+        labels, names = labels[kept], names[kept]
+        _check_amount(file.file, labels, names, classes)
+        prepared = prepare(dataset.frames(kept), dataset.mask, preprocessing)
     return ValidationSet(
         name=name,
         inputs=prepared.inputs,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from specklenn.core.data.detector_area import Area, Mask
+    from specklenn.core.data.detector_area import Area
     from specklenn.core.evaluation.labelled_file import LabelledFile
     from specklenn.core.network.checkpoint import Checkpoint
 
@@ -82,11 +82,12 @@ def leave_out(
         If there is no such area or mask.
     """
     from specklenn.core.data.detector_area import area_mask
+    from specklenn.core.data.masks import read_mask_file
 
     if options.area is not None:
         file.leave_out(area_mask(options.area, file.shape, file.modules, centre))
     if options.mask is not None:
-        file.leave_out(_read_mask(options.mask, file.shape))
+        file.leave_out(read_mask_file(options.mask, shape=file.shape))
 
 
 def with_mates(model: Checkpoint, options: argparse.Namespace) -> Checkpoint:
@@ -107,12 +108,3 @@ def in_words(options: argparse.Namespace) -> str:
             *(["mates filled"] if options.fill_friedel_mates else []),
         )
     )
-
-
-def _read_mask(path: Path, shape: tuple[int, int]) -> Mask:
-    from specklenn.core.data import labelled_dataset
-
-    with labelled_dataset.open_file(path) as file:
-        return labelled_dataset.read_mask(
-            labelled_dataset.get_dataset(file, labelled_dataset.MASK), shape
-        )

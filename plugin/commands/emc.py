@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from specklenn.core.emc_hits import Made, hits_to_emc
+from specklenn.core.data.emc_hits import EmcSummary, hits_to_emc
 from specklenn.core.errors import DataError
 from specklenn.core.labels import SINGLE_HIT
 
@@ -48,6 +48,6 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _nothing(path: Path, made: Made, classes: list[str]) -> str:
+def _nothing(path: Path, made: EmcSummary, classes: list[str]) -> str:
     wanted, found = ", ".join(classes), ", ".join(made.labels) or "none"
     return f"{path}: no {wanted} among {made.of} frames; labels found: {found}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from specklenn.core.config.run_config import PreprocessOverrides
+from specklenn.core.data.labelled_dataset import check_calibration
 from specklenn.core.errors import ConfigError
 from specklenn.core.network import checkpoint
 from specklenn.core.network.checkpoint import Weights
@@ -173,6 +174,7 @@ def _check_frames(supports: SupportSet, preprocessor: Preprocessor) -> None:
             f"supports of shape {supports.shape} found, this run has frames of shape "
             f"{preprocessor.shape}"
         )
+    check_calibration("supports", supports.in_photons, preprocessor.calibrated)
     if supports.mask is None:
         return
     bad = int((supports.mask & ~preprocessor.mask)[preprocessor.window].sum())

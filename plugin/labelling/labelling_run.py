@@ -27,7 +27,7 @@ from specklenn.core.preprocess import Preprocessor
 from specklenn.core.settings_file import Document
 from specklenn.plugin.console.progress_bar import WorkProgress
 from specklenn.plugin.sources.hdf5 import Hdf5Settings, Hdf5Source
-from specklenn.plugin.startup import load_model, open_run, read_mask_file
+from specklenn.plugin.startup import load_mask, load_model, open_run
 from specklenn.plugin.startup_area import use_area
 
 NO_SUPPORT = "support.yaml"
@@ -63,7 +63,7 @@ class LabellingRun:
         self.model = load_model(self._loaded)
         masks = [
             mask
-            for mask in (source.mask(), read_mask_file(self._loaded))
+            for mask in (source.mask(), load_mask(self._loaded, source.shape))
             if mask is not None
         ]
         bad = np.logical_or.reduce(masks) if masks else None
@@ -77,6 +77,7 @@ class LabellingRun:
             adu_per_photon=settings.calibration.adu_per_photon,
             offset_adu=settings.calibration.offset_adu,
         )
+        source.check_calibration(self.preprocessor.calibrated)
         self.store = LabelStore(
             self.labels_path(), source.first + len(source), self.psocake_path()
         )
@@ -137,7 +138,7 @@ class LabellingRun:
     def _write_supports(self, path: Path) -> str:
         shots = by_class(self.store.labels, self._options.shots)
         dataset = self._file_settings().dataset
-        made = write_supports(path, shots, self.source.place, dataset)
+        made = write_supports(path, shots, self.source.locate, dataset)
         counts = ", ".join(f"{len(own)} {name}" for name, own in shots.items())
         return f"wrote {path}, version {made.version}: {counts}{RULE_HINT}"
 

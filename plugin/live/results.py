@@ -156,7 +156,9 @@ class HitsFile:
     ) -> None:
         self._path = path
         self._classes = np.array(facts.classes)
-        self._writer = DatasetWriter(path, shape, dtype, mask, names=False)
+        self._writer = DatasetWriter(
+            path, shape, dtype, mask, names=False, in_photons=True
+        )
         self._writer.add_column(INDEX, np.int64)
         self._writer.add_column(SCORE, np.float32)
         self._writer.let_others_read()

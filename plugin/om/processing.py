@@ -11,7 +11,7 @@ import msgpack
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.data.labelled_dataset import as_picture
+from specklenn.core.data.frames import as_picture
 from specklenn.core.data.shots import Shot, Shots, ShotSource, gather
 from specklenn.core.errors import EndOfRun
 from specklenn.plugin.live.worker import Worker

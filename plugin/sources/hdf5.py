@@ -5,16 +5,20 @@ from __future__ import annotations
 import logging
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
 from specklenn.core.data import labelled_dataset
+from specklenn.core.data.frames import Frames, Modules
+from specklenn.core.data.labelled_dataset import (
+    DatasetNames,
+    LabelledDataset,
+    check_calibration,
+)
 from specklenn.core.data.shots import Shots, blank_shots
 from specklenn.core.data.sources import Place, SourceSettings
 from specklenn.core.errors import DataError
@@ -61,39 +65,13 @@ class Hdf5Settings(SourceSettings):
         """Open the files."""
         names = DatasetNames(
             data=self.dataset,
-            labels=self.label_dataset,
-            timestamps=self.timestamp_dataset,
             mask=self.mask_dataset,
+            labels=self.label_dataset,
+            names=None,
+            timestamps=self.timestamp_dataset,
         )
         paths = [place.path(name) for name in self.paths]
         return Hdf5Source(paths, names, self.first_shot, self.last_shot)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatasetNames:
-    """Where things are in a file.
-
-    Parameters
-    ----------
-    data : str
-    labels, timestamps, mask : str or None
-        Used where they exist; None where they must not be.
-    """
-
-    data: str = labelled_dataset.DATA
-    labels: str | None = labelled_dataset.LABEL
-    timestamps: str | None = labelled_dataset.TIMESTAMP
-    mask: str | None = labelled_dataset.MASK
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Part:
-    """One open file of the run."""
-
-    data: h5py.Dataset
-    shape: tuple[int, int]
-    labels: npt.NDArray[np.str_] | None
-    timestamps: h5py.Dataset | None
 
 
 class Hdf5Source:
@@ -122,14 +100,13 @@ class Hdf5Source:
         first: int = 0,
         last: int | None = None,
     ) -> None:
-        self._names = names or DatasetNames()
-        self._files: list[h5py.File] = []
-        self._parts = self._open(paths)
-        self._ends = np.cumsum([len(part.data) for part in self._parts]).tolist()
+        self._parts: list[LabelledDataset] = []
+        self._open(paths, names or DatasetNames())
+        self._ends = np.cumsum([len(part) for part in self._parts]).tolist()
         self.shape = self._parts[0].shape
-        self.modules = labelled_dataset.module_count(self._parts[0].data.shape)
-        self._stretches = [(0, self.modules)]
-        self.dtype: np.dtype[Any] = self._parts[0].data.dtype
+        self.modules = self._parts[0].modules
+        self.dtype: np.dtype[Any] = self._parts[0].dtype
+        self._needed: Modules | None = None
         self.first = first
         total = int(self._ends[-1])
         self._last = total if last is None else min(last, total)
@@ -140,56 +117,38 @@ class Hdf5Source:
                 f"the run has {total}"
             )
 
-    def _open(self, paths: Sequence[Path]) -> list[_Part]:
-        parts, problems = [], []
+    def _open(self, paths: Sequence[Path], names: DatasetNames) -> None:
+        problems = []
         for path in paths:
             try:
-                parts.append(self._open_one(path))
+                self._parts.append(LabelledDataset(path, names))
             except DataError as error:
                 problems.append(str(error))
         if problems:
             self.close()
             raise DataError("\n".join(problems))
-        return parts
-
-    def _open_one(self, path: Path) -> _Part:
-        file = labelled_dataset.open_file(path)
-        self._files.append(file)
-        names = self._names
-        data, shape = labelled_dataset.get_frames(file, names.data)
-        labels = None
-        if names.labels and names.labels in file:
-            labels = labelled_dataset.read_texts(
-                labelled_dataset.get_dataset(file, names.labels)
-            )
-            _check_length(path, names.labels, len(labels), len(data))
-        timestamps = None
-        if names.timestamps and names.timestamps in file:
-            timestamps = labelled_dataset.get_dataset(file, names.timestamps)
-            _check_length(path, names.timestamps, len(timestamps), len(data))
-        return _Part(data=data, shape=shape, labels=labels, timestamps=timestamps)
 
     def __len__(self) -> int:
         return self._last - self.first
 
     def mask(self) -> npt.NDArray[np.bool_] | None:
         """Return the mask (H, W) of the first file, True where bad, if it has one."""
-        file = self._files[0]
-        if not self._names.mask or self._names.mask not in file:
-            return None
-        return labelled_dataset.read_mask(
-            labelled_dataset.get_dataset(file, self._names.mask), self.shape
-        )
+        return self._parts[0].mask
 
-    def place(self, shot: int) -> tuple[Path, int]:
+    def check_calibration(self, calibrated: bool) -> None:
+        """Refuse to calibrate a file that is in photons a second time."""
+        for part in self._parts:
+            check_calibration(str(part), part.in_photons, calibrated)
+
+    def locate(self, shot: int) -> tuple[Path, int]:
         """Return the file of a shot, and its number in that file."""
-        part, event = self._locate(shot)
-        return Path(part.data.file.filename), event
+        part, event = self._part_of(shot)
+        return part.path, event
 
     @property
     def growing(self) -> bool:
         """Whether a file is being written, so that others may see more shots."""
-        return any(file.swmr_mode for file in self._files)
+        return any(part.growing for part in self._parts)
 
     def read_only(self, needed: npt.NDArray[np.bool_]) -> None:
         """Read some modules only; frames are 0 elsewhere.
@@ -199,7 +158,7 @@ class Hdf5Source:
         needed : (modules,) bool
         """
         edges = np.flatnonzero(np.diff(needed.astype(np.int8), prepend=0, append=0))
-        self._stretches = [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+        self._needed = [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
     def read(self, start: int, stop: int) -> Shots:
         """Read shots number start to stop - 1; what cannot be read comes flagged."""
@@ -207,60 +166,52 @@ class Hdf5Source:
         shots = blank_shots(start, stop, self.shape, self.dtype)
         position = 0
         while position < number:
-            part, offset = self._locate(start + position)
-            length = min(number - position, len(part.data) - offset)
+            part, offset = self._part_of(start + position)
+            length = min(number - position, len(part) - offset)
             self._fill(shots, slice(position, position + length), part, offset)
             position += length
         return shots
 
-    def _locate(self, shot: int) -> tuple[_Part, int]:
+    def _part_of(self, shot: int) -> tuple[LabelledDataset, int]:
         number = bisect_right(self._ends, shot)
         return self._parts[number], shot - (self._ends[number - 1] if number else 0)
 
-    def _fill(self, shots: Shots, place: slice, part: _Part, offset: int) -> None:
-        wanted = slice(offset, offset + place.stop - place.start)
+    def _fill(
+        self, shots: Shots, target: slice, part: LabelledDataset, offset: int
+    ) -> None:
+        wanted = slice(offset, offset + target.stop - target.start)
         if part.labels is not None:
-            shots.truth[place] = part.labels[wanted]
-        if part.timestamps is not None:
-            shots.timestamp_ns[place] = part.timestamps[wanted]
+            shots.truth[target] = part.labels[wanted]
+        if part.timestamps_ns is not None:
+            shots.timestamp_ns[target] = part.timestamps_ns[wanted]
         if part.shape != self.shape:
-            shots.flags[place] |= Flag.WRONG_SHAPE.bits
+            shots.flags[target] |= Flag.WRONG_SHAPE.bits
             return
         try:
-            self._read_frames(part.data, wanted, shots.frames[place])
-        except OSError:
-            self._fill_one_by_one(shots, place, part, offset)
+            shots.frames[target] = self._frames(part, wanted)
+        except DataError:
+            self._fill_one_by_one(shots, target, part, offset)
 
     def _fill_one_by_one(
-        self, shots: Shots, place: slice, part: _Part, offset: int
+        self, shots: Shots, target: slice, part: LabelledDataset, offset: int
     ) -> None:
         """Read a damaged stretch shot by shot, so that only bad ones are lost."""
-        for position in range(place.start, place.stop):
-            shot = offset + position - place.start
+        for position in range(target.start, target.stop):
+            shot = offset + position - target.start
             try:
-                frames = shots.frames[position : position + 1]
-                self._read_frames(part.data, slice(shot, shot + 1), frames)
-            except OSError as error:
-                log.warning("%s: shot %d: %s", part.data.file.filename, shot, error)
+                (frame,) = self._frames(part, slice(shot, shot + 1))
+            except DataError as error:
+                log.warning("%s", error)
                 shots.flags[position] |= Flag.UNREADABLE.bits
+            else:
+                shots.frames[position] = frame
 
-    def _read_frames(
-        self, data: h5py.Dataset, rows: slice, frames: npt.NDArray[Any]
-    ) -> None:
-        """Read the modules that are needed into frames (B, H, W)."""
-        if labelled_dataset.module_count(data.shape) != self.modules or data.ndim != 4:
-            frames[:] = labelled_dataset.as_pictures(np.asarray(data[rows]))
-            return
-        stacked = frames.reshape(len(frames), *data.shape[1:])
-        for first, last in self._stretches:
-            stacked[:, first:last] = data[rows, first:last]
+    def _frames(self, part: LabelledDataset, rows: slice) -> Frames:
+        """Read frames (B, H, W), of the modules that are needed."""
+        alike = part.modules == self.modules
+        return part.frames(rows, self._needed if alike else None)
 
     def close(self) -> None:
         """Close the files."""
-        for file in self._files:
-            file.close()
-
-
-def _check_length(path: Path, name: str, found: int, expected: int) -> None:
-    if found != expected:
-        raise DataError(f"{path}:{name}: {found} entries for {expected} shots")
+        for part in self._parts:
+            part.close()

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from specklenn.core.data.labelled_dataset import as_picture, as_pictures, module_count
+from specklenn.core.data.frames import as_picture, as_pictures, module_count
 from specklenn.core.data.shots import Shots
 from specklenn.core.data.sources import Place, Share, SourceSettings
 from specklenn.core.errors import EndOfRun

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, field_validator
 
-from specklenn.core.data import labelled_dataset
+from specklenn.core.data.frames import as_pictures
 from specklenn.core.data.sources import SourceSettings
 from specklenn.plugin.sources.euxfel.assembly import Geometry
 
@@ -151,7 +151,7 @@ def arranged(train: npt.NDArray[Any], axes: str | None = None) -> npt.NDArray[An
 
 def stacked(frames: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Stack modules: (P, modules, H, W) to pictures (P, modules * H, W)."""
-    return labelled_dataset.as_pictures(frames)
+    return as_pictures(frames)
 
 
 def listed(names: Sequence[Any]) -> str:

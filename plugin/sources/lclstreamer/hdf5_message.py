@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.data import labelled_dataset
+from specklenn.core.data.frames import as_pictures, picture_shape
+from specklenn.core.data.hdf5_file import reason
 from specklenn.core.data.shots import Shots
 from specklenn.core.flags import Flag
 from specklenn.plugin.sources.event_times import TimestampFormat, unix_ns
@@ -98,7 +100,7 @@ class Message:
         except UnusableError as error:
             self._refuse(str(error), error.flag)
         except Exception as error:  # damaged HDF5 is refused in very many ways
-            self._refuse(labelled_dataset.reason(error), Flag.UNREADABLE)
+            self._refuse(reason(error), Flag.UNREADABLE)
 
     def read(self, start: int, stop: int) -> Shots:
         """Return shots start to stop - 1, counted within the message."""
@@ -148,7 +150,7 @@ class Message:
         self._labels = self._read_labels(content, layout)
         self._data = data
         self.dtype = data.dtype
-        self.shape = labelled_dataset.picture_shape(data.shape, data.name)
+        self.shape = picture_shape(data.shape, data.name)
 
     def _read_times(self, content: bytes, layout: Layout) -> npt.NDArray[np.uint64]:
         if layout.timestamps is None:
@@ -205,7 +207,7 @@ class Message:
                 shots.flags[position] = Flag.UNREADABLE.bits
 
     def _frames(self, start: int, stop: int) -> npt.NDArray[Any]:
-        return labelled_dataset.as_pictures(np.asarray(self._data[start:stop]))
+        return as_pictures(np.asarray(self._data[start:stop]))
 
 
 def _find(file: h5py.File, name: str) -> h5py.Dataset:

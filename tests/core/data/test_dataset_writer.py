@@ -11,6 +11,7 @@ import pytest
 
 from specklenn.core.data import labelled_dataset
 from specklenn.core.data.dataset_writer import DatasetWriter, write_dataset
+from specklenn.core.data.frames import as_pictures
 from specklenn.core.errors import DataError
 
 VECTOR = "/entry_1/more/vector"
@@ -143,6 +144,9 @@ def test_a_column_that_lacks_values_is_refused(tmp_path, changes):
         with pytest.raises(ValueError, match=r"/entry_1/.*: 2 values expected"):
             writer.append(**numbered(0, 2) | changes)
 
+    with h5py.File(tmp_path / "d.h5") as file:
+        assert len(file[labelled_dataset.DATA]) == len(file[VECTOR]) == 0
+
 
 @pytest.mark.parametrize("shape", [SHAPE, (2, *SHAPE)])
 def test_a_file_that_was_begun_goes_on_behind_its_last_shot(tmp_path, shape):
@@ -154,7 +158,7 @@ def test_a_file_that_was_begun_goes_on_behind_its_last_shot(tmp_path, shape):
         writer.append(whole[3:], labels=["b"] * 2)
 
     found = labelled_dataset.read_dataset(tmp_path / "d.h5")
-    np.testing.assert_array_equal(found.patterns, labelled_dataset.as_pictures(whole))
+    np.testing.assert_array_equal(found.patterns, as_pictures(whole))
     assert found.labels.tolist() == ["a", "a", "a", "b", "b"]
 
 

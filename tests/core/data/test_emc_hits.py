@@ -4,11 +4,10 @@ import h5py
 import numpy as np
 import pytest
 
-from specklenn.core import emc_hits
-from specklenn.core.data import labelled_dataset
+from specklenn.core.data import emc_hits, labelled_dataset
 from specklenn.core.data.dataset_writer import DatasetWriter, write_dataset
 from specklenn.core.data.emc import open_emc
-from specklenn.core.emc_hits import hits_to_emc
+from specklenn.core.data.emc_hits import hits_to_emc
 from specklenn.core.errors import DataError
 
 LABELS = ["single-hit", "multi-hit", "single-hit", "single-hit", "no-hit"]
@@ -124,11 +123,15 @@ def test_a_pixel_that_cannot_be_is_refused_and_an_older_file_stays(
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_shots_that_lack_their_label_are_left_out(run, tmp_path):
-    with h5py.File(run, "r+") as file:
-        file[labelled_dataset.LABEL].resize(3, axis=0)
+def test_shots_that_lack_their_label_yet_are_left_out(tmp_path, frames):
+    with DatasetWriter(tmp_path / "a.cxi", (6, 4), names=False) as writer:
+        writer.let_others_read()
+        times = np.arange(5, dtype=np.uint64)
+        writer.append(frames, labels=LABELS, timestamps_ns=times)
+        writer.file[labelled_dataset.LABEL].resize(3, axis=0)
+        writer.flush()
 
-    made = hits_to_emc(run, tmp_path / "hits.emc")
+        made = hits_to_emc(tmp_path / "a.cxi", tmp_path / "a.emc")
 
     assert (made.frames, made.of) == (2, 3)
 

@@ -104,7 +104,7 @@ def test_every_problem_is_told_at_once(run, labelled, tmp_path, make_shots):
     assert "event 40: does not exist, the run has shots 0 to 39" in text
     assert "event 99: does not exist" in text
     assert "missing.h5" in text
-    assert "mask.h5: shape (8, 8)" in text
+    assert "mask.h5:/entry_1/data_1/mask: mask of shape (8, 8), (32, 32)" in text
     assert len(text.splitlines()) == 5
 
 
@@ -123,7 +123,7 @@ def test_one_class_alone_is_refused(run, tmp_path):
 
 
 def test_a_run_without_labels_is_refused(run):
-    with pytest.raises(DataError, match=r"no labels at .*, and no file of labels"):
+    with pytest.raises(DataError, match=r"no labels at .*; without a file of labels"):
         load(run)
 
 

@@ -118,6 +118,8 @@ def test_hits_are_a_labelled_dataset_with_their_shot_numbers(tmp_path, dtype):
 
     found = labelled_dataset.read_dataset(tmp_path / "hits.cxi")
     assert found.patterns.dtype == dtype
+    with labelled_dataset.LabelledDataset(tmp_path / "hits.cxi") as opened:
+        assert opened.in_photons
     np.testing.assert_array_equal(found.mask, mask)
     assert found.labels.tolist() == ["multi-hit"] * 4
     assert found.timestamps_ns.tolist() == [1000, 1006, 1100, 1106]

@@ -2,13 +2,14 @@
 
 import itertools
 
+import h5py
 import numpy as np
 import pytest
 import torch
 
 from specklenn.core.classify import Classifier
 from specklenn.core.config.run_config import PreprocessOverrides
-from specklenn.core.data import dataset_writer
+from specklenn.core.data import dataset_writer, labelled_dataset
 from specklenn.core.errors import SpecklennError
 from specklenn.core.hitfinder import HitFinding
 from specklenn.core.network import checkpoint
@@ -60,9 +61,11 @@ def second_supports(tmp_path, draw_shots, mask):
 
 @pytest.fixture
 def make_pipeline(first_weights, supports, mask):
-    def make(rank, weights=first_weights):
+    def make(rank, weights=first_weights, **calibration):
         model = checkpoint.load(weights)
-        preprocessor = Preprocessor(model.preprocessing, supports.shape, mask)
+        preprocessor = Preprocessor(
+            model.preprocessing, supports.shape, mask, **calibration
+        )
         classifier = Classifier(model, supports, preprocessor)
         return Pipeline(classifier, HitFinding(), run=94, rank=rank)
 
@@ -277,6 +280,22 @@ def test_supports_that_do_not_fit_are_refused_with_a_sentence(
 
     with pytest.raises(SpecklennError, match=words):
         builder.draft(asked, bench.state.versions)
+
+
+def test_supports_saved_in_photons_are_not_calibrated_again(
+    bench, make_pipeline, first_weights, make_supports
+):
+    path = make_supports(CLASSES)
+    with h5py.File(path, "r+") as file:
+        file[labelled_dataset.DATA].attrs["units"] = "photons"
+    builder = SwapBuilder(
+        make_pipeline(0, adu_per_photon=2.0),
+        checkpoint.read(first_weights),
+        PreprocessOverrides(),
+    )
+
+    with pytest.raises(SpecklennError, match="supports: calibrated already"):
+        builder.draft(request(support=path), bench.state.versions)
 
 
 @pytest.mark.parametrize(

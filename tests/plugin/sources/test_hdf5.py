@@ -84,15 +84,6 @@ def test_every_file_that_cannot_be_opened_is_named(run):
     assert "missing.cxi: no such file" in str(caught.value)
 
 
-def test_labels_that_do_not_match_the_frames_are_refused(run):
-    with h5py.File(run[0][0], "r+") as file:
-        del file[labelled_dataset.LABEL]
-        file[labelled_dataset.LABEL] = ["a", "b"]
-
-    with pytest.raises(DataError, match="2 entries for 10 shots"):
-        Hdf5Source(run[0])
-
-
 def test_datasets_may_have_any_name(tmp_path, draw_shots):
     frames, _ = draw_shots(3)
     with h5py.File(tmp_path / "a.h5", "w") as file:

@@ -1,0 +1,169 @@
+"""Frames in a file: a stack of pictures, their modules on top of each other.
+
+Modules are stacked from top to bottom into one picture: (N, modules, H, W) is read
+as (N, modules * H, W).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from specklenn.core.data.hdf5_file import check_numbers, reading, title
+from specklenn.core.errors import DataError
+
+UNITS, PHOTONS = "units", "photons"
+"""Attribute of the frames that specklenn saved calibrated, and what it says."""
+
+Frames = npt.NDArray[Any]
+Rows = slice | Sequence[int] | npt.NDArray[np.integer[Any]]
+Modules = Sequence[tuple[int, int]]
+
+
+class FrameStack:
+    """The dataset of frames in an open file.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+        (N, H, W) or (N, modules, H, W) numbers.
+
+    Attributes
+    ----------
+    shape : (H, W)
+        Of a frame, its modules stacked.
+    modules : int
+        That lie on top of each other in a frame.
+    dtype : data type
+    in_photons : bool
+        Whether the file says that they are calibrated.
+
+    Raises
+    ------
+    DataError
+        If the dataset is no stack of pictures of numbers.
+    """
+
+    def __init__(self, dataset: h5py.Dataset) -> None:
+        check_numbers(dataset)
+        self._dataset = dataset
+        self.shape = picture_shape(dataset.shape, title(dataset))
+        self.modules = module_count(dataset.shape)
+        self.dtype: np.dtype[Any] = dataset.dtype
+        self.in_photons = dataset.attrs.get(UNITS) == PHOTONS
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __str__(self) -> str:
+        return title(self._dataset)
+
+    def read(self, shots: npt.NDArray[np.int64], modules: Modules | None) -> Frames:
+        """Read some frames, (B, H, W); see `LabelledDataset.frames`."""
+        ranges = None if self._dataset.ndim == 3 else modules
+        parts = [()] if ranges is None else [(slice(*each),) for each in ranges]
+        stretches = list(_stretches(shots))
+        if len(stretches) == 1 and ranges is None:  # needs no second copy in memory
+            frames = self._read((stretches[0][1],))
+        else:
+            frames = np.zeros((len(shots), *self._dataset.shape[1:]), self.dtype)
+            for target, source in stretches:
+                for part in parts:
+                    frames[(target, *part)] = self._read((source, *part))
+        return frames.reshape(len(frames), *self.shape)
+
+    def _read(self, chosen: tuple[slice, ...]) -> Frames:
+        """Read a part of the dataset; where that fails, say which shot it is."""
+        with reading(self._dataset):
+            try:
+                return np.asarray(self._dataset[chosen])
+            except (OSError, RuntimeError):
+                for shot in range(chosen[0].start, chosen[0].stop):
+                    with reading(self._dataset, f"shot {shot}"):
+                        self._dataset[(shot, *chosen[1:])]
+                raise
+
+
+def numbered(rows: Rows, shots: int, where: object) -> npt.NDArray[np.int64]:
+    """Return the numbers of some shots, (B,) int64.
+
+    Parameters
+    ----------
+    rows : slice or sequence of int
+    shots : int
+        How many there are.
+    where : object
+        In messages: file and dataset.
+
+    Raises
+    ------
+    DataError
+        If a shot does not exist or is listed twice.
+    """
+    if isinstance(rows, slice):
+        return np.arange(shots)[rows]
+    events = np.asarray(rows, np.int64)
+    outside = events[(events < 0) | (events >= shots)].tolist()
+    if outside:
+        there = f"shots 0 to {shots - 1}" if shots else "no shots"
+        raise DataError(
+            f"{where}: events {outside} do not exist, the dataset has {there}"
+        )
+    found, times = np.unique(events, return_counts=True)
+    if len(found) < len(events):
+        raise DataError(
+            f"{where}: events {found[times > 1].tolist()} repeated, each once expected"
+        )
+    return events
+
+
+def as_pictures(patterns: Frames) -> Frames:
+    """Stack modules: (N, modules, H, W) to (N, modules * H, W)."""
+    if patterns.ndim == 4:
+        number, modules, height, width = patterns.shape
+        return patterns.reshape(number, modules * height, width)
+    return patterns
+
+
+def as_picture(frame: Frames) -> Frames:
+    """Stack the modules of one frame: (modules, H, W) to (modules * H, W)."""
+    return frame.reshape(-1, frame.shape[-1])
+
+
+def picture_shape(shape: Sequence[int], where: str) -> tuple[int, int]:
+    """Return (H, W) of the pictures in a dataset of this shape.
+
+    Raises
+    ------
+    DataError
+        If the dataset is not a stack of pictures.
+    """
+    if len(shape) == 3:
+        return int(shape[1]), int(shape[2])
+    if len(shape) == 4:
+        return int(shape[1] * shape[2]), int(shape[3])
+    raise DataError(
+        f"{where}: shape {tuple(shape)}, expected (N, H, W) or (N, modules, H, W)"
+    )
+
+
+def module_count(shape: Sequence[int]) -> int:
+    """Return how many modules lie on top of each other in the pictures."""
+    return int(shape[1]) if len(shape) == 4 else 1
+
+
+def _stretches(shots: npt.NDArray[np.int64]) -> Iterator[tuple[slice, slice]]:
+    """Split shots into those that follow each other: a slice is much faster to read.
+
+    Gives where each stretch lies among the shots, and which shots it is.
+    """
+    breaks = (np.flatnonzero(np.diff(shots) != 1) + 1).tolist()
+    for first, last in pairwise([0, *breaks, len(shots)]):
+        if first < last:
+            start = int(shots[first])
+            yield slice(first, last), slice(start, start + last - first)
