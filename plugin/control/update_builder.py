@@ -39,13 +39,13 @@ class Setup:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Draft:
-    """A candidate that fits, ready to be offered.
+    """An update that fits, ready to be offered.
 
     Parameters
     ----------
     version : Version
     payload : bytes
-        The candidate for the workers.
+        The update for the workers.
     pipeline : Pipeline
         What rank 0 made of it.
     setups : tuple of Setup
@@ -142,7 +142,7 @@ class SwapBuilder:
         return (Setup(weights=weights, supports=supports), now, *earlier)
 
     def _built(self, setup: Setup, version: Version) -> tuple[ModelUpdate, Pipeline]:
-        """Make the candidate, and of it what every worker will make of it."""
+        """Make the update, and of it what every worker will make of it."""
         now, supports = self._pipeline.classifier, setup.supports
         stays = version.weights_sha256 == now.model.card.sha256
         model = now.model if stays else checkpoint.decode(setup.weights)

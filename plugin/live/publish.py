@@ -12,8 +12,8 @@ from specklenn.core.messages import Snapshot, encode
 from specklenn.plugin.live.outputs import Publisher
 from specklenn.plugin.parallel.clock import Clock
 
-GOODBYE_S = 1.0
-GOODBYE_STEP_S = 0.1
+REPEAT_LAST_S = 1.0
+REPEAT_STEP_S = 0.1
 
 
 class ZmqPublisher:
@@ -61,8 +61,8 @@ class ZmqPublisher:
         A window that is just connecting would never learn that the run is over.
         """
         if self._last:
-            for _ in range(round(GOODBYE_S / GOODBYE_STEP_S)):
-                self._clock.sleep(GOODBYE_STEP_S)
+            for _ in range(round(REPEAT_LAST_S / REPEAT_STEP_S)):
+                self._clock.sleep(REPEAT_STEP_S)
                 self._socket.send(self._last, zmq.DONTWAIT)
         self._context.destroy()
 

@@ -36,8 +36,8 @@ class RankState:
         When it last sent anything, monotonic seconds.
     version : int
         Number of the version that it said it uses.
-    trouble : str
-        What keeps shots from reaching it, empty where nothing does.
+    stall_reason : str
+        Why its stream hands out no shots; empty while it does.
     """
 
     rank: int
@@ -49,7 +49,7 @@ class RankState:
     missed: int = 0
     version: int = 1
     failure: str = ""
-    trouble: str = ""
+    stall_reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ class RunState:
     ----------
     facts : RunFacts
     first : Version
-        What judges the shots at the start.
+        What classifies the shots at the start.
     workers : sequence of int
         Ranks that work.
     examples_per_class : int
@@ -127,7 +127,7 @@ class RunState:
 
     @property
     def missed(self) -> int:
-        """Shots that live sources lost."""
+        """Shots that live sources lost since the start."""
         return sum(rank.missed for rank in self.ranks.values())
 
     @property
@@ -152,9 +152,9 @@ class RunState:
         )[0]
         self.last_row_ns = wall_ns
         self.class_counts.add(rows)
-        self._show(report)
+        self._keep_examples(report)
 
-    def tick(self, wall_ns: int) -> None:
+    def record_history(self, wall_ns: int) -> None:
         """Keep the history, one point a second."""
         second = wall_ns // 1_000_000_000
         if not self._history or self._history[-1][0] < second:
@@ -197,28 +197,28 @@ class RunState:
                 [counts for _, counts in self._history], np.int64
             ).reshape(len(self._history), len(facts.classes)),
             examples=tuple(self._newest_examples()),
-            failures=(*facts.notes, *self.failures, *self._troubles()),
+            failures=(*facts.notes, *self.failures, *self._stalls()),
         )
 
-    def _troubles(self) -> list[str]:
+    def _stalls(self) -> list[str]:
         return [
-            f"rank {rank.rank} on {rank.host}: {rank.trouble}"
+            f"rank {rank.rank} on {rank.host}: {rank.stall_reason}"
             for rank in self.alive
-            if rank.trouble and not rank.ended
+            if rank.stall_reason and not rank.ended
         ]
 
     def _newest_examples(self) -> list[Example]:
-        kept = [example for shelf in self._examples.values() for example in shelf]
+        kept = [example for newest in self._examples.values() for example in newest]
         return sorted(kept, key=lambda example: -example.timestamp_ns)
 
-    def _show(self, report: Report) -> None:
+    def _keep_examples(self, report: Report) -> None:
         shown = report.examples
         for position, picture in zip(shown.positions, shown.pictures, strict=True):
             row = report.rows[position]
-            shelf = self._examples.setdefault(
+            newest = self._examples.setdefault(
                 int(row["label"]), deque(maxlen=self.examples_per_class)
             )
-            shelf.append(self._example(row, picture))
+            newest.append(self._example(row, picture))
 
     def _example(self, row: Rows, picture: npt.NDArray[np.float32]) -> Example:
         return Example(

@@ -9,15 +9,15 @@ from specklenn.core.flags import Flag
 from specklenn.plugin.console.run_progress import NoProgress
 from specklenn.plugin.live.collector import Collector
 from specklenn.plugin.live.run_state import RunFacts, RunState
-from specklenn.plugin.live.scheduler import LiveDistribution
+from specklenn.plugin.live.scheduler import LiveScheduler
 from specklenn.plugin.live.versions import Version
 from specklenn.plugin.live.worker import Worker, WorkerOptions
 from specklenn.plugin.om.collecting import CollectingNode, RunEndedError
 from specklenn.plugin.om.events import ARRIVED, FAILURE, WAITED
 from specklenn.plugin.om.processing import (
-    POSTS,
-    HandedShots,
+    MESSAGES,
     ProcessingNode,
+    QueuedSource,
     frame_of,
     time_ns,
 )
@@ -74,7 +74,7 @@ class Job:
             node_rank=rank, data=data, **self.pool
         )
         self.collect(sent)
-        return sent[0][POSTS]
+        return sent[0][MESSAGES]
 
     def collect(self, sent):
         self.collecting.collect_data(node_rank=0, processed_data=sent, **self.pool)
@@ -95,7 +95,7 @@ class Job:
             lambda channel, opener: Worker(
                 channel, opener, self.pipeline, options, self.clock
             ),
-            HandedShots(rank - 1, len(self.ranks), (100, 100)),
+            QueuedSource(rank - 1, len(self.ranks), (100, 100)),
             rank,
             "node",
             batch_shots,
@@ -121,10 +121,10 @@ class Job:
             examples_per_class=3,
             now_s=self.clock.monotonic(),
         )
-        distribution = LiveDistribution(set(self.ranks))
+        scheduler = LiveScheduler(set(self.ranks))
         return Collector(
             channel,
-            distribution,
+            scheduler,
             state,
             [self.kept],
             self.kept,
@@ -320,7 +320,7 @@ def test_the_machine_of_a_node_is_told_with_its_first_shot(pipeline, clock, draw
 
 
 def test_a_handed_stream_ends_behind_its_last_shot():
-    source = HandedShots(1, 3, (4, 4))
+    source = QueuedSource(1, 3, (4, 4))
     for number in range(3):
         source.put(event(number, np.ones((4, 4))))
     source.end()
