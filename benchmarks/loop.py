@@ -25,7 +25,7 @@ from specklenn.core.pipeline import ClassifiedBatch
 from specklenn.core.rows import empty_rows
 from specklenn.plugin.console.run_progress import NoProgress
 from specklenn.plugin.live.collector import Collector
-from specklenn.plugin.live.publish import NoPublisher
+from specklenn.plugin.live.publish import Publishers
 from specklenn.plugin.live.results import ResultsFile
 from specklenn.plugin.live.run_state import RunFacts, RunState
 from specklenn.plugin.live.scheduler import FileScheduler
@@ -110,7 +110,7 @@ def make_collector(channel: Channel, workers: list[int], folder: str) -> Collect
             now_s=clock.monotonic(),
         ),
         [ResultsFile(Path(folder) / "results.h5", FACTS, "")],
-        NoPublisher(),
+        Publishers([]),
         NoProgress(),
         clock,
     )

@@ -26,7 +26,7 @@ from specklenn.plugin.control.update_builder import SwapBuilder
 from specklenn.plugin.live.collector import Collector
 from specklenn.plugin.live.metrics_server import MetricsServer
 from specklenn.plugin.live.outputs import Publisher, Sink
-from specklenn.plugin.live.publish import NoPublisher, Publishers, ZmqPublisher
+from specklenn.plugin.live.publish import Publishers, ZmqPublisher
 from specklenn.plugin.live.results import HITS, RESULTS, HitsFile, ResultsFile
 from specklenn.plugin.live.run_state import RunState
 from specklenn.plugin.live.scheduler import (
@@ -79,7 +79,7 @@ class Job:
         self.workers = list(range(1, size)) or [0]
         self.clock: Clock = SystemClock()
         self.prepared: PreparedRun = prepare(loaded, rank)
-        self.publisher: Publisher = NoPublisher()
+        self.publisher: Publisher = Publishers([])
         if rank == 0:
             self.folder = make_output_folder(self.config, loaded)
             self.publisher = make_publisher(self.config, self.clock)

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from specklenn.core.errors import DataError
 from specklenn.plugin.live.outputs import Progress, Publisher, Sink
-from specklenn.plugin.live.report import Report, unpack_report
+from specklenn.plugin.live.report import unpack_report
 from specklenn.plugin.live.run_state import RankState, RunState
 from specklenn.plugin.live.scheduler import Scheduler
 from specklenn.plugin.live.swap_coordinator import (
@@ -218,22 +218,10 @@ class Collector:
     def _accept(self, message: Message) -> None:
         number = len(self.state.facts.support_classes)
         report = unpack_report(message.payload, number)
-        report = self._without_doubles(report)
+        report = report.only(self._scheduler.accept(report.rows))
         self.state.add(message.rank, report, self._clock.wall_ns())
         if len(report.rows):
             self._with_sinks(lambda sink: sink.write(report))
-
-    def _without_doubles(self, report: Report) -> Report:
-        fresh = self._scheduler.accept(report.rows)
-        if len(fresh) == len(report.rows):
-            return report
-        kept = np.isin(report.rows["index"], fresh["index"])
-        return Report(
-            rows=fresh,
-            missed=report.missed,
-            frames=report.frames.of(kept),
-            examples=report.examples.of(kept),
-        )
 
     def _note_failure(self, message: Message) -> None:
         rank = self.state.ranks[message.rank]

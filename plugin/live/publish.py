@@ -1,4 +1,4 @@
-"""Tells others of a run: snapshots over ZeroMQ, to several publishers, to nobody."""
+"""Sends snapshots: over ZeroMQ, and to any number of publishers."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Publishers:
     Parameters
     ----------
     publishers : sequence of Publisher
-        None of them is fine: then nobody is told.
+        Empty for runs that nobody watches.
     """
 
     def __init__(self, publishers: Sequence[Publisher]) -> None:
@@ -89,13 +89,3 @@ class Publishers:
         with ExitStack() as stack:
             for publisher in reversed(self._publishers):
                 stack.callback(publisher.close)
-
-
-class NoPublisher:
-    """For runs that nobody watches."""
-
-    def publish(self, snapshot: Snapshot) -> None:
-        """Tell nobody."""
-
-    def close(self) -> None:
-        """Nothing is open."""

@@ -34,8 +34,18 @@ class RankState:
     rank : int
     heard_s : float
         When it last sent anything, monotonic seconds.
+    host : str
+        Name of its machine.
+    ready, ended : bool
+        Its source is open; no more rows will come of it.
+    shots : int
+        Shots whose rows arrived from it.
+    missed : int
+        Shots that its live source lost.
     version : int
         Number of the version that it said it uses.
+    failure : str
+        Last line of its traceback, empty while it is well.
     stall_reason : str
         Why its stream hands out no shots; empty while it does.
     """
@@ -92,6 +102,26 @@ class RunState:
     examples_per_class : int
     now_s : float
         Monotonic seconds.
+
+    Attributes
+    ----------
+    state : str
+        One of `specklenn.core.messages.RUN_STATES`.
+    failures : list of str
+        Sentences that a person must see.
+    started_ns, last_row_ns : int
+        Common start of the workers, and when the last rows came; Unix epoch,
+        nanoseconds.
+    sequence : int
+        Snapshots so far.
+    session : str
+        Identifies this start of the collector.
+    versions : list of Version
+        Oldest first; the last is in use.
+    class_counts : ClassCounts
+    ranks : dict of int to RankState
+    latency : (bins,) int64
+        Shots per bin of `LATENCY_EDGES_MS`.
     """
 
     facts: RunFacts

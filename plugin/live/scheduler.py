@@ -33,20 +33,17 @@ class SeenShots:
         self.accepted = 0
         self.doubled = 0
 
-    def new(self, rows: Rows) -> Rows:
-        """Return the rows whose shot had none yet, and remember them."""
+    def new(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Return for each row whether its shot had none yet, (B,); remember them."""
         indices = rows["index"]
         if len(indices) and indices.max() >= len(self._seen):
             self._grow(int(indices.max()) + 1)
-        fresh = ~self._seen[indices]
         _, first = np.unique(indices, return_index=True)
-        once = np.zeros(len(indices), bool)
-        once[first] = True
-        fresh &= once
+        new = np.zeros(len(indices), bool)
+        new[first] = ~self._seen[indices[first]]
         self._seen[indices] = True
-        self.accepted += int(fresh.sum())
-        self.doubled += int((~fresh).sum())
-        new: Rows = rows[fresh]
+        self.accepted += int(new.sum())
+        self.doubled += int((~new).sum())
         return new
 
     def open_ranges(self, start: int, stop: int) -> list[Lease]:
@@ -82,8 +79,8 @@ class Scheduler(Protocol):
     def request(self, rank: int) -> Lease | None:
         """Return a lease for a rank, or None if there is none now."""
 
-    def accept(self, rows: Rows) -> Rows:
-        """Return the rows that were new."""
+    def accept(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Return which rows are to be counted, (B,); each shot once."""
 
     def end(self, rank: int) -> None:
         """Note that a rank's share is over, for good or because it failed."""
@@ -140,8 +137,8 @@ class FileScheduler:
         self._held.setdefault(rank, []).append((start, end))
         return start, end
 
-    def accept(self, rows: Rows) -> Rows:
-        """Return the rows that were new."""
+    def accept(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Return which rows are to be counted, (B,); each shot once."""
         return self._seen_shots.new(rows)
 
     def end(self, rank: int) -> None:
@@ -175,8 +172,8 @@ class LiveScheduler:
         """Streams lease nothing."""
         return None
 
-    def accept(self, rows: Rows) -> Rows:
-        """Return the rows that were new."""
+    def accept(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Return which rows are to be counted, (B,); each shot once."""
         return self._seen_shots.new(rows)
 
     def end(self, rank: int) -> None:

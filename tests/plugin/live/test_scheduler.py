@@ -79,16 +79,16 @@ def test_what_a_failed_rank_had_of_a_part_of_a_run_is_leased_again_too():
 def test_a_shot_counts_once_however_often_it_arrives():
     seen = SeenShots(10)
 
-    assert seen.new(rows(1, 2, 2, 3))["index"].tolist() == [1, 2, 3]
-    assert seen.new(rows(3, 1, 4))["index"].tolist() == [4]
+    assert seen.new(rows(1, 2, 2, 3)).tolist() == [True, True, False, True]
+    assert seen.new(rows(3, 1, 4)).tolist() == [False, False, True]
     assert (seen.accepted, seen.doubled) == (4, 3)
 
 
-def test_books_of_a_stream_grow_as_far_as_needed():
+def test_the_memory_of_a_stream_grows_as_far_as_needed():
     seen = SeenShots()
 
-    assert len(seen.new(rows(5, 10**6))) == 2
-    assert len(seen.new(rows(5, 10**6, 7))) == 1
+    assert seen.new(rows(5, 10**6)).tolist() == [True, True]
+    assert seen.new(rows(5, 10**6, 7)).tolist() == [False, False, True]
 
 
 def test_open_ranges_equal_a_search_shot_by_shot():
