@@ -2,6 +2,7 @@
 
 import itertools
 
+import msgpack
 import numpy as np
 import pytest
 import torch
@@ -19,6 +20,7 @@ from specklenn.core.preprocess import Preprocessing, Preprocessor
 from specklenn.core.support import load_supports
 from specklenn.plugin.control.protocol import Request
 from specklenn.plugin.control.update_builder import MOST_KEPT, SwapBuilder
+from specklenn.plugin.live.model_update import unpack_update
 from specklenn.plugin.live.scheduler import FileScheduler
 from specklenn.plugin.live.swap_coordinator import PATIENCE_S, UpdateRequest
 from specklenn.plugin.live.versions import Version, numbered
@@ -299,6 +301,32 @@ def test_requests_that_cannot_be_met_are_refused_with_a_sentence(
 
     with pytest.raises(SpecklennError, match=words):
         builder.draft(asked, bench.state.versions)
+
+
+CROPS = {"dtype": "<f8", "shape": [1, 2, 3], "data": bytes(48)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"crops": {**CROPS, "dtype": "|O"}}, "matching regex"),
+        ({"crops": {**CROPS, "shape": [10**6]}}, "Expected `int` <= 100000"),
+        ({"crops": {**CROPS, "shape": [1, 2, 4]}}, "array of 48 bytes, 64 expected"),
+        ({"labels": [1]}, "Expected `str`, got `int`"),
+        ({"preprocessing": '{"crop": "wide"}'}, "validation error for Preprocessing"),
+        ({"version": {}}, "missing required field `model`"),
+        ({"extra": 1}, "unknown field `extra`"),
+    ],
+)
+def test_a_damaged_update_is_refused_with_the_reason(
+    bench, builder, second_weights, changes, words
+):
+    draft = builder.draft(request(weights=second_weights), bench.state.versions)
+    damaged = msgpack.packb({**msgpack.unpackb(draft.payload), **changes})
+
+    assert unpack_update(draft.payload).version == draft.version
+    with pytest.raises(ValueError, match=words):
+        unpack_update(damaged)
 
 
 def test_weights_that_are_damaged_are_refused(bench, builder, tmp_path):
