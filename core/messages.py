@@ -131,7 +131,7 @@ class Snapshot(
     expected_shots : int
         Shots in the run, 0 where nobody can know (live streams).
     missed_shots : int
-        Shots that a live source dealt out or dropped and that never came back.
+        Shots that live sources lost before a worker took them.
     skipped : dict of str to int
         Shots that could not be classified, per reason.
     latency_edges_ms : (bins + 1,) float64

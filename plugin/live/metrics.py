@@ -64,7 +64,7 @@ def _shots(snapshot: Snapshot) -> Iterator[Metric]:
     )
     yield CounterMetricFamily(
         "specklenn_missed_shots",
-        "Shots that a live source dropped or that never came back.",
+        "Shots that live sources lost before a worker took them.",
         snapshot.missed_shots,
     )
     yield GaugeMetricFamily(

@@ -147,11 +147,11 @@ def event(number, frame, waited_s=0.0):
 
 
 @pytest.mark.parametrize("pause_s", [0.001, 1.0])
-def test_every_shot_is_judged_as_by_the_pipeline_alone(
+def test_every_shot_is_classified_as_by_the_pipeline_alone(
     pipeline, clock, draw_shots, pause_s
 ):
     frames, _ = draw_shots(61)
-    judged = pipeline.classify(InMemorySource(list(frames)).read(0, 61))
+    classified = pipeline.classify(InMemorySource(list(frames)).read(0, 61))
     job = Job(pipeline, clock)
 
     for number, frame in enumerate(frames):
@@ -163,15 +163,15 @@ def test_every_shot_is_judged_as_by_the_pipeline_alone(
     assert rows["timestamp_ns"].tolist() == [(FIRST_S + n) * 10**9 for n in range(61)]
     assert rows["index"].tolist() == list(range(61))
     assert rows["arrived_ns"].tolist() == [5_000 + n for n in range(61)]
-    np.testing.assert_array_equal(rows["label"], judged.rows["label"])
+    np.testing.assert_array_equal(rows["label"], classified.rows["label"])
     np.testing.assert_allclose(
-        rows["distances"], judged.rows["distances"], atol=1e-5, equal_nan=True
+        rows["distances"], classified.rows["distances"], atol=1e-5, equal_nan=True
     )
     assert job.state.state == "finished"
     assert job.finished == job.kept.closed / 2 == 1
 
 
-def test_shots_that_come_slowly_are_judged_at_once(pipeline, clock, draw_shots):
+def test_shots_that_come_slowly_are_classified_at_once(pipeline, clock, draw_shots):
     job = Job(pipeline, clock, nodes=1)
 
     for number, frame in enumerate(draw_shots(4)[0]):
@@ -180,7 +180,7 @@ def test_shots_that_come_slowly_are_judged_at_once(pipeline, clock, draw_shots):
         assert job.state.class_counts.shots == number + 1
 
 
-def test_shots_that_come_fast_are_judged_together_within_the_wait(
+def test_shots_that_come_fast_are_classified_together_within_the_wait(
     pipeline, clock, draw_shots
 ):
     job = Job(pipeline, clock, nodes=1)
