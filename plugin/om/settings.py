@@ -24,8 +24,9 @@ class OmGroup(Settings):
         OM's class that reads the data: PilatusFilesDataRetrieval,
         MfxLclsDataRetrieval and so on.
     parallelization_layer : "MpiParallelization"
+        The only one that specklenn runs in.
     processing_layer : "SpecklennProcessing"
-        Both are what they are; the keys stand here because OM's files have them.
+        Likewise the only one; both keys stand here because OM's files have them.
     """
 
     data_retrieval_layer: str = Field(min_length=1)
