@@ -2,8 +2,8 @@
 
 Run ``python benchmarks/loop.py`` for both roles in one process, or
 ``mpirun -n 3 python benchmarks/loop.py`` for the loop over MPI. The rows go all
-the way: lease, report, books, tally, ``results.h5``. The yardstick is a plain
-per-shot PyTorch loop of the paper's network, measured in the same run.
+the way: lease, report, seen shots, class counts, ``results.h5``. The yardstick is a
+plain per-shot PyTorch loop of the paper's network, measured in the same run.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from specklenn.core.pipeline import ClassifiedBatch
 from specklenn.core.rows import empty_rows
 from specklenn.plugin.console.run_progress import NoProgress
 from specklenn.plugin.live.collector import Collector
-from specklenn.plugin.live.publish import NoPublisher
+from specklenn.plugin.live.publish import Publishers
 from specklenn.plugin.live.results import ResultsFile
 from specklenn.plugin.live.run_state import RunFacts, RunState
-from specklenn.plugin.live.scheduler import FileDistribution
+from specklenn.plugin.live.scheduler import FileScheduler
 from specklenn.plugin.live.versions import Version
 from specklenn.plugin.live.worker import Worker, WorkerOptions
 from specklenn.plugin.parallel.channel import Channel, in_memory_channels
@@ -101,7 +101,7 @@ def make_collector(channel: Channel, workers: list[int], folder: str) -> Collect
     clock = SystemClock()
     return Collector(
         channel,
-        FileDistribution(SHOTS, len(workers), lease_shots=4 * BATCH),
+        FileScheduler(SHOTS, len(workers), lease_shots=4 * BATCH),
         RunState(
             facts=FACTS,
             first=FIRST,
@@ -110,7 +110,7 @@ def make_collector(channel: Channel, workers: list[int], folder: str) -> Collect
             now_s=clock.monotonic(),
         ),
         [ResultsFile(Path(folder) / "results.h5", FACTS, "")],
-        NoPublisher(),
+        Publishers([]),
         NoProgress(),
         clock,
     )

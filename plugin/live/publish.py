@@ -1,15 +1,19 @@
-"""Publishes snapshots over ZeroMQ: one message part, nobody is waited for."""
+"""Sends snapshots: over ZeroMQ, and to any number of publishers."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
 
 import zmq
 
 from specklenn.core.errors import ConfigError
 from specklenn.core.messages import Snapshot, encode
+from specklenn.plugin.live.outputs import Publisher
 from specklenn.plugin.parallel.clock import Clock
 
-GOODBYE_S = 1.0
-GOODBYE_STEP_S = 0.1
+REPEAT_LAST_S = 1.0
+REPEAT_STEP_S = 0.1
 
 
 class ZmqPublisher:
@@ -57,17 +61,31 @@ class ZmqPublisher:
         A window that is just connecting would never learn that the run is over.
         """
         if self._last:
-            for _ in range(round(GOODBYE_S / GOODBYE_STEP_S)):
-                self._clock.sleep(GOODBYE_STEP_S)
+            for _ in range(round(REPEAT_LAST_S / REPEAT_STEP_S)):
+                self._clock.sleep(REPEAT_STEP_S)
                 self._socket.send(self._last, zmq.DONTWAIT)
         self._context.destroy()
 
 
-class NoPublisher:
-    """For runs that nobody watches."""
+class Publishers:
+    """Hands every snapshot to each of its publishers, in order.
+
+    Parameters
+    ----------
+    publishers : sequence of Publisher
+        Empty for runs that nobody watches.
+    """
+
+    def __init__(self, publishers: Sequence[Publisher]) -> None:
+        self._publishers = tuple(publishers)
 
     def publish(self, snapshot: Snapshot) -> None:
-        """Tell nobody."""
+        """Send a snapshot everywhere."""
+        for publisher in self._publishers:
+            publisher.publish(snapshot)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Close all of them, also where one of them cannot."""
+        with ExitStack() as stack:
+            for publisher in reversed(self._publishers):
+                stack.callback(publisher.close)

@@ -77,7 +77,7 @@ class OmViewer(Settings):
 
 
 class OmSettings(SourceSettings):
-    """Shots that OM retrieves and deals out, for ``specklenn om``.
+    """Shots that OM retrieves and hands to its nodes, for ``specklenn om``.
 
     Parameters
     ----------
