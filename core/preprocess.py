@@ -303,7 +303,9 @@ def scale_up(
     width : int
         Side of a bin, pixels.
     """
-    return sums * (width**2 / np.maximum(good_pixels, 1))
+    factor = width**2 / np.maximum(good_pixels, 1)
+    scaled: npt.NDArray[np.floating[Any]] = sums * factor
+    return scaled
 
 
 def prepare(

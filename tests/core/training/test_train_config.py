@@ -1,4 +1,4 @@
-"""What a training's file says; trainings made of it: test_course.py."""
+"""What a training's file says; trainings made of it: test_training_loop.py."""
 
 from pathlib import Path
 
