@@ -28,7 +28,7 @@ from specklenn.core.training.settings import Episodes, Exposure, Training
 
 
 class EpisodicObjective:
-    """The few-shot objective: scenes whose patterns classify each other.
+    """The few-shot objective: episodes whose patterns classify each other.
 
     Parameters
     ----------

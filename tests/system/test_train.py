@@ -3,6 +3,7 @@
 import csv
 import os
 import signal
+import sys
 import time
 
 import numpy as np
@@ -143,6 +144,18 @@ def test_ranks_of_mpirun_train_as_processes_do(command, configured, folder, two)
     assert done.stdout.count("step 20: loss") == 1
     expected = losses_of(folder / "two")
     assert losses_of(folder / "mpi") == pytest.approx(expected, rel=1e-2)
+
+
+def test_ranks_of_torchrun_train_as_processes_do(command, configured, folder, two):
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    launcher = [*torchrun, "--nproc-per-node", "2", "--no-python"]
+
+    done = command("train", configured("torchrun"), launcher=launcher)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("step 20: loss") == 1
+    expected = losses_of(folder / "two")
+    assert losses_of(folder / "torchrun") == pytest.approx(expected, rel=1e-2)
 
 
 @pytest.mark.mpi
