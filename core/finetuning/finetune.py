@@ -2,7 +2,7 @@
 
 The network that was started from stays if it makes no error on the held-out shots:
 nothing shows then that tuning is needed, and a few labels can spoil a good network
-while making it surer of itself. Otherwise the tuned one is kept if it judges these
+while making it surer of itself. Otherwise the tuned one is kept if it classifies these
 shots better, by the mean logarithm of the right class's score, which is finer than a
 count of errors.
 """
@@ -10,7 +10,7 @@ count of errors.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +26,8 @@ from specklenn.core.evaluation.calibration import (
     reliability,
 )
 from specklenn.core.finetuning.labelled_shots import LabelledShots, split
+from specklenn.core.finetuning.objective import make_finetuner
 from specklenn.core.finetuning.settings import Adaptation
-from specklenn.core.finetuning.tuner import Step, Tuner
 from specklenn.core.flags import is_skipped
 from specklenn.core.network.checkpoint import Checkpoint
 from specklenn.core.network.embed import embed
@@ -35,6 +35,7 @@ from specklenn.core.network.prototype_adapter import make_prototype_fn
 from specklenn.core.network.registry import Network
 from specklenn.core.preprocess import Preprocessor
 from specklenn.core.training.augment import normalise
+from specklenn.core.training.trainer import Step
 
 PRIOR_SHOTS = 30
 """Held-out shots that the model's own temperature weighs as much as."""
@@ -46,8 +47,8 @@ Codes = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Judgement:
-    """How a network judges the held-out shots, the others being supports.
+class HeldOutResult:
+    """How a network classifies the held-out shots, the others being supports.
 
     Parameters
     ----------
@@ -84,20 +85,20 @@ class Judgement:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Adapted:
+class FinetunedModel:
     """A model of one experiment.
 
     Parameters
     ----------
     encoder : network
-    before, after : Judgement or None
+    before, after : HeldOutResult or None
         Of the network that was started from and of the tuned one; None where nothing
         was held out.
     """
 
     encoder: Network
-    before: Judgement | None
-    after: Judgement | None
+    before: HeldOutResult | None
+    after: HeldOutResult | None
 
     @property
     def tuned(self) -> bool:
@@ -107,13 +108,13 @@ class Adapted:
         return self.before.accuracy < 1 and self.after.nll < self.before.nll
 
     @property
-    def judgement(self) -> Judgement | None:
+    def kept(self) -> HeldOutResult | None:
         """That of the network which is kept."""
         return self.after if self.tuned else self.before
 
 
-class Adapting:
-    """One adaptation: what it starts from, its steps, what came out.
+class Finetuning:
+    """One fine-tuning: what it starts from, its steps, what came out.
 
     Parameters
     ----------
@@ -128,7 +129,7 @@ class Adapting:
         If the crop does not fit into the frames, or gives another size than the
         network takes.
     DataError
-        If a labelled shot cannot be judged; every one is named.
+        If a labelled shot cannot be classified; every one is named.
     """
 
     def __init__(
@@ -148,7 +149,7 @@ class Adapting:
         self._photons = self._binned_photons()
         random = np.random.default_rng([adaptation.seed, 1])
         self.trained, self.held = split(shots.codes, adaptation.held_out, random)
-        self._tuner = Tuner(
+        self._trainer = make_finetuner(
             model.encoder,
             self._settings,
             self._photons[self.trained],
@@ -159,16 +160,14 @@ class Adapting:
 
     def steps(self) -> Iterator[Step]:
         """Train; gives every step."""
-        yield from self._tuner.steps()
+        yield from self._trainer.steps()
 
-    def result(self) -> Adapted:
+    def result(self) -> FinetunedModel:
         """Compare the tuned network with the one it started from."""
-        tuned = self._tuner.network
-        before, after = self._judge(self.model.encoder), self._judge(tuned)
-        found = Adapted(encoder=tuned, before=before, after=after)
-        if found.tuned:
-            return found
-        return Adapted(encoder=self.model.encoder, before=before, after=after)
+        tuned = self._trainer.trained()
+        before, after = self._validate(self.model.encoder), self._validate(tuned)
+        found = FinetunedModel(encoder=tuned, before=before, after=after)
+        return found if found.tuned else replace(found, encoder=self.model.encoder)
 
     def _binned_photons(self) -> Tensor:
         """Return photons in the network's pixels, NaN where bad."""
@@ -182,14 +181,9 @@ class Adapting:
                     for row in wrong
                 )
             )
-        plain = self._settings.model_copy(
-            update={"scale": "linear", "standardise": False}
-        )
-        return torch.from_numpy(
-            self.preprocessor.with_settings(plain).normalise(cropped.photons)
-        )
+        return torch.from_numpy(self.preprocessor.bin(cropped.photons))
 
-    def _judge(self, network: Network) -> Judgement | None:
+    def _validate(self, network: Network) -> HeldOutResult | None:
         if len(self.held) == 0:
             return None
         bad = self._photons.isnan()
@@ -205,7 +199,7 @@ class Adapting:
             self.model.rule,
             make_prototype_fn(network.prototype_adapter, self.shots.classes),
         )
-        return Judgement(
+        return HeldOutResult(
             distances=distances,
             codes=codes[held],
             temperature=self._temperature(distances, codes[held]),

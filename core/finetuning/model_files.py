@@ -1,4 +1,4 @@
-"""Where an adapted model is written: a new version beside the earlier ones."""
+"""Where a fine-tuned model is written: a new version beside the earlier ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from specklenn.core.data.atomic import replacing
 from specklenn.core.data.dataset_writer import write_dataset
 from specklenn.core.errors import ConfigError
-from specklenn.core.finetuning.finetune import Adapted, Adapting, Judgement
+from specklenn.core.finetuning.finetune import FinetunedModel, Finetuning, HeldOutResult
 from specklenn.core.finetuning.settings import Adaptation
 from specklenn.core.network import checkpoint
 from specklenn.core.network.checkpoint import TEMPERATURE, Card
@@ -62,7 +62,10 @@ def next_version(output: Path) -> ModelFiles:
 
 
 def write_model(
-    files: ModelFiles, adaptation: Adaptation, adapting: Adapting, adapted: Adapted
+    files: ModelFiles,
+    adaptation: Adaptation,
+    finetuning: Finetuning,
+    finetuned: FinetunedModel,
 ) -> None:
     """Write supports, weights and card; the weights last, so that they are whole.
 
@@ -71,7 +74,7 @@ def write_model(
     DataError
         If something cannot be written.
     """
-    shots, judgement = adapting.shots, adapted.judgement
+    shots, kept = finetuning.shots, finetuned.kept
     labels = [shots.classes[code] for code in shots.codes]
     with replacing(files.supports) as (part,):
         write_dataset(part, shots.frames, labels, mask=shots.mask)
@@ -79,36 +82,36 @@ def write_model(
         name=f"{adaptation.name} {files.version}",
         data=", ".join(str(run.file.name) for run in adaptation.data),
         seed=adaptation.seed,
-        scores=_scores(adapting, adapted),
+        scores=_scores(finetuning, finetuned),
         notes=f"Adapted from {adaptation.start}, area {adaptation.area.words}.",
     )
     checkpoint.save(
         files.weights,
-        adapted.encoder,
-        adapting.model.preprocessing,
+        finetuned.encoder,
+        finetuning.model.preprocessing,
         card,
-        adapting.model.rule,
-        TEMPERATURE if judgement is None else judgement.temperature,
+        finetuning.model.rule,
+        TEMPERATURE if kept is None else kept.temperature,
     )
 
 
-def _scores(adapting: Adapting, adapted: Adapted) -> dict[str, Any]:
+def _scores(finetuning: Finetuning, finetuned: FinetunedModel) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "labels": adapting.shots.counts(),
-        "held_out": len(adapting.held),
-        "tuned": adapted.tuned,
+        "labels": finetuning.shots.counts(),
+        "held_out": len(finetuning.held),
+        "tuned": finetuned.tuned,
     }
-    for name, judgement in (("before", adapted.before), ("after", adapted.after)):
-        if judgement is not None:
-            found[name] = _figures(judgement)
+    for name, result in (("before", finetuned.before), ("after", finetuned.after)):
+        if result is not None:
+            found[name] = _figures(result)
     return found
 
 
-def _figures(judgement: Judgement) -> dict[str, float]:
+def _figures(result: HeldOutResult) -> dict[str, float]:
     return {
-        "accuracy": round(judgement.accuracy, 4),
-        "surprise_nats": round(judgement.nll, 4),
-        "temperature": round(judgement.temperature, 4),
-        "calibration_error": round(judgement.reliability.error, 4),
-        "accepting_distance": round(judgement.accepting_distance, 3),
+        "accuracy": round(result.accuracy, 4),
+        "surprise_nats": round(result.nll, 4),
+        "temperature": round(result.temperature, 4),
+        "calibration_error": round(result.reliability.error, 4),
+        "accepting_distance": round(result.accepting_distance, 3),
     }

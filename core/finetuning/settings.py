@@ -43,7 +43,7 @@ class Tuning(Settings):
     learning_rate : float
         The highest; it rises over the first steps and falls along a cosine.
     weight_decay : float
-        Taken off filters and matrices.
+        Taken off all weights in a step, in units of the learning rate.
     sharpness : float
         Of the softmax over distances.
     patches : int

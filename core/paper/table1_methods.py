@@ -11,7 +11,7 @@ import torch
 from specklenn.core.baselines.shi2019 import THRESHOLD, probabilities, train_shi
 from specklenn.core.classify import Classifier
 from specklenn.core.distances import Embeddings, class_distances
-from specklenn.core.finetuning.finetune import Adapting
+from specklenn.core.finetuning.finetune import Finetuning
 from specklenn.core.finetuning.labelled_shots import LabelledShots, split
 from specklenn.core.finetuning.settings import Adaptation
 from specklenn.core.network.checkpoint import Card, Checkpoint
@@ -20,8 +20,8 @@ from specklenn.core.preprocess import Preprocessing, Preprocessor, prepare
 from specklenn.core.support import SupportSet
 from specklenn.core.training.augment import Augmentation
 from specklenn.core.training.data import FLOAT16_MOST, TrainingData
+from specklenn.core.training.from_settings import make_trainer
 from specklenn.core.training.settings import Training
-from specklenn.core.training.trainer import Trainer
 
 Codes = npt.NDArray[np.int64]
 
@@ -84,11 +84,11 @@ class AdaptedModel:
     ) -> Codes:
         """Adapt the model to the labelled shots; all of them are supports then."""
         adaptation = self.adaptation.model_copy(update={"seed": seed})
-        adapting = Adapting(adaptation, labelled, self.model)
-        for _ in adapting.steps():
+        finetuning = Finetuning(adaptation, labelled, self.model)
+        for _ in finetuning.steps():
             pass
         model = Checkpoint(
-            encoder=adapting.result().encoder,
+            encoder=finetuning.result().encoder,
             preprocessing=self.model.preprocessing,
             card=self.model.card,
             rule=self.model.rule,
@@ -126,13 +126,12 @@ class PaperOnline:
         random = np.random.default_rng([seed, 1])
         trained, held = split(labelled.codes, 1 / 3, random)
         inputs = prepare(labelled.frames, labelled.mask, self.preprocessing).inputs
-        trainer = Trainer(
+        trainer = make_trainer(
             self._training(labelled, seed), _data(labelled, trained, self)
         )
         best, encoder = -1.0, trainer.trained()
-        while trainer.steps_done < self.steps:
-            trainer.step()
-            if trainer.steps_done % self.validate_every == 0:
+        for step in trainer.steps():
+            if step.step % self.validate_every == 0:
                 vectors = embed(trainer.trained(), inputs)
                 accuracy = _accuracy(vectors, labelled.codes, trained, held)
                 if accuracy > best:
@@ -222,14 +221,12 @@ def _first(codes: Codes, number: int) -> Codes:
 def _data(labelled: LabelledShots, rows: Codes, recipe: PaperOnline) -> TrainingData:
     """Return shots as the trainer takes them: one sample, photons in bins."""
     preprocessor = Preprocessor(
-        recipe.preprocessing.model_copy(
-            update={"scale": "linear", "standardise": False}
-        ),
+        recipe.preprocessing,
         (labelled.frames.shape[1], labelled.frames.shape[2]),
         labelled.mask,
     )
     photons = torch.from_numpy(
-        preprocessor.normalise(preprocessor.crop(labelled.frames[rows]).photons)
+        preprocessor.bin(preprocessor.crop(labelled.frames[rows]).photons)
     )
     bad = photons.isnan()
     return TrainingData(

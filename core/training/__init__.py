@@ -1,1 +1,1 @@
-"""Training an encoder: data, what a step shows and how it is judged, its state."""
+"""Training an encoder: data, objectives, the trainer, its state."""

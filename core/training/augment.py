@@ -173,7 +173,8 @@ def normalise(photons: Tensor, bad: Tensor, settings: Preprocessing) -> Tensor:
     """Scale patterns and, if asked for, bring them to zero mean and unit variance.
 
     The same arithmetic as `specklenn.core.preprocess.Preprocessor.normalise`, on
-    patterns that are binned already.
+    patterns that are binned already; a second time because PyTorch's roots and float32
+    sums differ from NumPy's in the last bits, which a training would show.
 
     Parameters
     ----------

@@ -1,7 +1,11 @@
-"""Scenes: what one experiment would see of a few samples, for few-shot training.
+"""What one experiment would see of a few samples, for few-shot training.
 
-All patterns of a scene share a mask, a zoom, a background and a read noise, drawn
-anew for every scene, as they would in one beamtime. The patterns come noise-free.
+All patterns of an episode share a mask, a zoom, a background and a read noise, drawn
+anew for every episode, as they would in one beamtime. The patterns come noise-free.
+
+Some episodes also have artefacts, which real detectors and beamlines add. None of them
+is in the simulated shots that measure a model; they are there so that a model made of
+simulations alone still finds its way in measured ones.
 """
 
 from __future__ import annotations
@@ -16,7 +20,6 @@ from torch import Tensor
 from specklenn.core.preprocess import Preprocessing
 from specklenn.core.settings import Settings
 from specklenn.core.simulation.ranges import Range
-from specklenn.core.training.artefacts import electronics, stray_light, uniform
 from specklenn.core.training.augment import (
     Augmentation,
     expose,
@@ -25,12 +28,18 @@ from specklenn.core.training.augment import (
     warp,
 )
 
+GAIN_CHANCE = 0.15
+ROW_CHANCE = 0.15
+HOT_CHANCE = 0.25
+STRAY_CHANCE = 0.25
+MOST_HOT_PIXELS = 6
+
 GAMMA_SHAPE = 2.5
 FOCUS_OCTAVES = 6
 """Largest factor, in powers of two, between particles in the focus and at its rim."""
 
 SAME_ZOOM = 0.01
-"""Patterns of one scene differ by this in their zoom."""
+"""Patterns of one episode differ by this in their zoom."""
 
 
 class EpisodeConditions(Settings):
@@ -39,21 +48,21 @@ class EpisodeConditions(Settings):
     Parameters
     ----------
     share : float
-        Of the scenes, in units of the other datasets' shares.
+        Of the episodes, in units of the other datasets' shares.
     fluence : (lowest, highest)
-        Factor on the patterns, drawn evenly in its logarithm for each scene.
+        Factor on the patterns, drawn evenly in its logarithm for each episode.
     photons : (fewest, most) or None
         Instead: mean photons of the sample's first class, drawn in the same way.
     jitter : {"gamma", "focus"}
         Fluence from shot to shot: a gamma distribution of mean 1, or that of
         particles anywhere in a Gaussian focus.
     zoom : (smallest, largest)
-        Of the patterns of a scene.
+        Of the patterns of an episode.
     artefacts : bool
-        Whether scenes also have what detectors and beamlines add, see
-        `specklenn.core.training.artefacts`.
+        Whether episodes also have what detectors and beamlines add: stray light, rows
+        or columns that are off, hot pixels, an unknown gain.
     clean : float
-        Share of the scenes that are counted photons and nothing else: no background,
+        Share of the episodes that are counted photons and nothing else: no background,
         no read noise, no artefacts.
     """
 
@@ -66,7 +75,7 @@ class EpisodeConditions(Settings):
     clean: float = Field(default=0.0, ge=0, le=1)
 
 
-def show(
+def apply_conditions(
     patterns: Tensor,
     first_class_photons: Tensor,
     preprocess: Preprocessing,
@@ -74,7 +83,7 @@ def show(
     read_noise: float,
     generator: torch.Generator,
 ) -> Tensor:
-    """Show the patterns of one scene to the network.
+    """Make the network's inputs of the patterns of one episode.
 
     Parameters
     ----------
@@ -168,7 +177,7 @@ def _part_missing(side: int, generator: torch.Generator) -> Tensor:
 def _fluence(
     first_class_photons: Tensor, settings: EpisodeConditions, generator: torch.Generator
 ) -> Tensor:
-    """Draw the factor on every pattern of a scene, (B,) float32."""
+    """Draw the factor on every pattern of an episode, (B,) float32."""
     low, high = settings.photons or settings.fluence
     base = math.exp(uniform(math.log(low), math.log(high), generator))
     number = len(first_class_photons)
@@ -177,7 +186,7 @@ def _fluence(
         jitter = torch._standard_gamma(rates, generator=generator) / GAMMA_SHAPE
         jitter = jitter.clamp(0.1, 4.0)
     else:
-        # exp(-4 ln 2 r^2) of places even over a disc around the focus.
+        # exp(-4 ln 2 r^2) of positions even over a disc around the focus.
         octaves = uniform(0, FOCUS_OCTAVES, generator)
         jitter = torch.exp2(-octaves * torch.rand(number, generator=generator))
     if settings.photons is None:
@@ -186,8 +195,80 @@ def _fluence(
 
 
 def _read_noise(usual: float, generator: torch.Generator) -> float:
-    """Draw the read noise of a scene: none, the usual one, or anything."""
+    """Draw the read noise of an episode: none, the usual one, or anything."""
     kind = uniform(0, 3, generator)
     if kind < 1:
         return 0.0
     return usual if kind < 2 else 10 ** uniform(-1.0, 0.2, generator)
+
+
+def stray_light(number: int, side: int, generator: torch.Generator) -> Tensor:
+    """Draw light scattered around the beam: an elliptical glow of varying strength.
+
+    Parameters
+    ----------
+    number : int
+        Patterns of the episode; the glow has one shape and another strength in each.
+    side : int
+        Of the patterns, pixels.
+    generator : torch.Generator
+
+    Returns
+    -------
+    (number, side, side) float32, expected photons per pixel
+        All zero in most episodes.
+    """
+    if uniform(0, 1, generator) > STRAY_CHANCE:
+        return torch.zeros(number, side, side)
+    axis = torch.arange(side) + 0.5 - side / 2
+    angle = torch.tensor(uniform(0, torch.pi, generator))
+    along = axis[:, None] * angle.cos() + axis[None, :] * angle.sin()
+    across = axis[None, :] * angle.cos() - axis[:, None] * angle.sin()
+    stretch = uniform(1, 4, generator)
+    distance = torch.hypot(along / stretch, across * stretch)
+    glow = torch.exp(-distance / uniform(1.5, 6, generator))
+    strength = 10 ** uniform(-1, 2, generator)
+    share = 0.2 + 0.8 * torch.rand(number, 1, 1, generator=generator)
+    return strength * share * glow
+
+
+def electronics(photons: Tensor, generator: torch.Generator) -> Tensor:
+    """Add what a detector's electronics do to the patterns of an episode.
+
+    Rows or columns that are off together, a few hot pixels, a gain that is not known
+    (frames in ADU).
+
+    Parameters
+    ----------
+    photons : (B, side, side) float32, photons per pixel
+    generator : torch.Generator
+
+    Returns
+    -------
+    (B, side, side) float32
+    """
+    if uniform(0, 1, generator) < ROW_CHANCE:
+        spread = 10 ** uniform(-1.5, -0.3, generator)
+        offsets = spread * torch.randn(photons.shape[:2], generator=generator)
+        by_row = uniform(0, 1, generator) < 0.5
+        photons = photons + (offsets[:, :, None] if by_row else offsets[:, None, :])
+    if uniform(0, 1, generator) < HOT_CHANCE:
+        photons = _with_hot_pixels(photons, generator)
+    if uniform(0, 1, generator) < GAIN_CHANCE:
+        photons = photons * 10 ** uniform(-0.5, 1.0, generator)
+    return photons
+
+
+def _with_hot_pixels(photons: Tensor, generator: torch.Generator) -> Tensor:
+    """Brighten some pixels, the same ones in all patterns."""
+    number, side, _ = photons.shape
+    few = int(torch.randint(1, MOST_HOT_PIXELS + 1, (), generator=generator))
+    pixels = torch.randint(side * side, (few,), generator=generator)
+    bright = 10 ** (2.5 * torch.rand(number, few, generator=generator))
+    added = torch.zeros(number, side * side).index_add_(1, pixels, bright)
+    return photons + added.reshape(photons.shape)
+
+
+def uniform(low: float, high: float, generator: torch.Generator) -> float:
+    """Draw one number evenly between two."""
+    return low + (high - low) * float(torch.rand((), generator=generator))

@@ -1,6 +1,6 @@
-"""The few-shot loss: a scene's patterns classify each other as queries and supports.
+"""The few-shot loss: an episode's patterns classify each other.
 
-A scene holds two samples with as many patterns of every class of each. Three kinds
+An episode holds two samples with as many patterns of every class of each. Three kinds
 of tasks: the first class of a sample (single-hits) against the second (multi-hits); the
 first against anything else, first-class patterns of the other sample among it; and, if
 there are more classes, the second against the others (non-sample-hits). Every
@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 SAMPLES = 2
-"""In a scene."""
+"""In an episode."""
 
 AdaptFn = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Means (B, classes, D), encoding (classes, 3), numbers (B, classes) to prototypes,
@@ -31,7 +31,7 @@ see `specklenn.core.network.prototype_adapter.PrototypeAdapter`."""
 def episode_loss(
     vectors: Tensor, classes: int, patterns: int, sharpness: float
 ) -> Tensor:
-    """Return the mean loss of the tasks of one scene.
+    """Return the mean loss of the tasks of one episode.
 
     Parameters
     ----------
@@ -63,33 +63,40 @@ def episode_loss(
     for sample in range(SAMPLES):
         ours, foreign = rows[sample], rows[1 - sample, 0, : max(patterns // 2, 1)]
         rest = torch.cat((ours[1:].flatten(), foreign))
-        losses.append(task_loss(distances, ours[0], ours[1], sharpness))
-        losses.append(task_loss(distances, ours[0], rest, sharpness))
+        losses.append(task_loss(distances, (ours[0], ours[1]), sharpness))
+        losses.append(task_loss(distances, (ours[0], rest), sharpness))
         if classes > 2:
             others = ours[2:].flatten()
-            losses.append(task_loss(distances, ours[1], others, sharpness))
+            losses.append(task_loss(distances, (ours[1], others), sharpness))
     return torch.stack(losses).mean()
 
 
-def task_loss(
-    distances: Tensor, ours: Tensor, theirs: Tensor, sharpness: float
-) -> Tensor:
-    """Return the loss of one two-way task, both classes weighing the same.
+def task_loss(distances: Tensor, members: Sequence[Tensor], sharpness: float) -> Tensor:
+    """Return the loss of one task; its classes weigh the same.
 
     Parameters
     ----------
     distances : (B, B) float32
         Zero on the diagonal.
-    ours, theirs : (n,), (m,) int64
-        Rows of the two classes, two or more of each.
+    members : sequence of (n,) int64
+        Rows of each class, two or more of each.
     sharpness : float
+        Inverse of the softmax's temperature.
+
+    Returns
+    -------
+    () float32
+        Cross-entropy of softmax(-sharpness * mean distance), every pattern left out
+        of its own class.
     """
-    sides = []
-    for own, opposite in ((ours, theirs), (theirs, ours)):
+    losses = []
+    for number, own in enumerate(members):
+        opposing = [*members[:number], *members[number + 1 :]]
         near = distances[own][:, own].sum(dim=1) / (len(own) - 1)
-        far = distances[own][:, opposite].mean(dim=1)
-        sides.append(functional.softplus(sharpness * (near - far)).mean())
-    return 0.5 * (sides[0] + sides[1])
+        far = torch.stack([distances[own][:, one].mean(dim=1) for one in opposing])
+        against = torch.logsumexp(sharpness * (near - far), dim=0)
+        losses.append(functional.softplus(against).mean())
+    return torch.stack(losses).mean()
 
 
 def adapted_loss(
@@ -100,7 +107,7 @@ def adapted_loss(
     adapt: AdaptFn,
     generator: torch.Generator,
 ) -> Tensor:
-    """Return the mean loss of the tasks of one scene by the prototypes of classes.
+    """Return the mean loss of the tasks of one episode by the prototypes of classes.
 
     The tasks of `episode_loss` and, with three classes, that of all of them. Every
     pattern is a query with supports of its own, one to all others of each class.

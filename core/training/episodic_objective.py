@@ -1,4 +1,4 @@
-"""The few-shot objective: scenes whose patterns classify each other."""
+"""The few-shot objective: episodes whose patterns classify each other."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from torch import Tensor
 from specklenn.core.errors import DataError
 from specklenn.core.network.prototype_adapter import KNOWN, encode_classes
 from specklenn.core.training.data import TrainingData
-from specklenn.core.training.episode_conditions import EpisodeConditions, show
+from specklenn.core.training.episode_conditions import (
+    EpisodeConditions,
+    apply_conditions,
+)
 from specklenn.core.training.episodic_loss import SAMPLES, adapted_loss, episode_loss
 from specklenn.core.training.objective import (
     Batch,
     ForwardFns,
     LossOutput,
+    advice,
     groups_of,
     joined,
     part_stream,
@@ -24,7 +28,7 @@ from specklenn.core.training.settings import Episodes, Exposure, Training
 
 
 class EpisodicObjective:
-    """The few-shot objective: scenes whose patterns classify each other.
+    """The few-shot objective: episodes whose patterns classify each other.
 
     Parameters
     ----------
@@ -48,13 +52,14 @@ class EpisodicObjective:
         self._episodes = episodes
         self._data = data
         number = int(data.files.max()) + 1
-        shown = episodes.datasets or (EpisodeConditions(),) * number
-        if len(shown) != number:
+        conditions = episodes.datasets or (EpisodeConditions(),) * number
+        if len(conditions) != number:
             raise DataError(
-                f"training.episodes.datasets: {len(shown)} given for {number} datasets"
+                f"training.episodes.datasets: {len(conditions)} given for {number} "
+                "datasets"
             )
-        self._shown = shown
-        self._groups: list[list[list[Tensor]]] = [[] for _ in shown]
+        self._conditions = conditions
+        self._groups: list[list[list[Tensor]]] = [[] for _ in conditions]
         for group in groups_of(data):
             if min(map(len, group)) >= episodes.patterns_per_class:
                 self._groups[int(data.files[group[0][0]])].append(group)
@@ -65,51 +70,55 @@ class EpisodicObjective:
                     f"{episodes.patterns_per_class} patterns of every class, as "
                     "training.episodes asks for"
                 )
-        self._shares = torch.tensor([one.share for one in shown])
+        self._shares = torch.tensor([one.share for one in conditions])
         self._class_encoding = encode_classes(data.classes)
         if settings.only_prototype_adapter and self._class_encoding is None:
             raise DataError(
                 f"training.only_prototype_adapter: classes {', '.join(data.classes)} "
                 f"found, only "
-                f"{', '.join(KNOWN)} and joins of them can be placed"
+                f"{', '.join(KNOWN)} and joins of them have learned prototypes"
             )
         noise = (settings.exposure or Exposure()).noise
         self._read_noise = noise.read_noise_photons * settings.preprocess.bin
 
     @property
     def parts(self) -> int:
-        """EpisodicObjective in a step."""
-        return self._episodes.scenes
+        """Episodes in a step."""
+        return self._episodes.per_step
 
     def draw(self, step: int, parts: Sequence[int]) -> Batch:
-        """Return some of the step's scenes."""
+        """Return some of the step's episodes."""
         seed = self._settings.seed
-        scenes = [self.scene(part_stream(seed, step, part)) for part in parts]
-        inputs = [inputs for inputs, _ in scenes]
-        return joined(inputs, [rows for _, rows in scenes], seed, step, parts)
+        episodes = [self.episode(part_stream(seed, step, part)) for part in parts]
+        inputs = [inputs for inputs, _ in episodes]
+        return joined(inputs, [rows for _, rows in episodes], seed, step, parts)
 
     def compute_loss(self, network: ForwardFns, batch: Batch) -> LossOutput:
-        """Return the mean loss of the scenes in a batch.
+        """Return the mean loss of the episodes in a batch.
 
-        That of the mean distance, and as much of measuring to the places that the
-        network gives the classes, if it does.
+        That of the mean distance and, if the network has an adapter, as much of
+        distances to its prototypes.
         """
         classes, each = len(self._data.classes), self._episodes.patterns_per_class
         sharpness = self._episodes.sharpness
-        scenes = torch.split(network.embed(batch.inputs), SAMPLES * classes * each)
-        losses = [episode_loss(part, classes, each, sharpness) for part in scenes]
+        episodes = torch.split(network.embed(batch.inputs), SAMPLES * classes * each)
+        losses = [episode_loss(part, classes, each, sharpness) for part in episodes]
         if network.adapt is not None and self._class_encoding is not None:
             random = torch.Generator().manual_seed(batch.seed)
             losses += [
                 adapted_loss(
                     part, self._class_encoding, each, sharpness, network.adapt, random
                 )
-                for part in scenes
+                for part in episodes
             ]
         return LossOutput(loss=torch.stack(losses).mean())
 
-    def scene(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Make one scene.
+    def advice(self, batch: Batch) -> str:
+        """Say what a batch held and what may help, where its loss is not finite."""
+        return advice(self._data, batch)
+
+    def episode(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Make one episode.
 
         Returns
         -------
@@ -129,11 +138,11 @@ class EpisodicObjective:
                 rows.append(of_class[order])
                 photons.append(first.mean().expand(each))
         drawn = torch.cat(rows)
-        inputs = show(
+        inputs = apply_conditions(
             self._data.patterns[drawn].float(),
             torch.cat(photons),
             self._settings.preprocess,
-            self._shown[file],
+            self._conditions[file],
             self._read_noise,
             generator,
         )

@@ -1,22 +1,95 @@
-"""The log of a training: a table with a line for every validation."""
+"""What a training tells of itself: figures in memory, as a table, as a picture."""
 
 from __future__ import annotations
 
 import csv
+import importlib
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from specklenn.core.data.atomic import replacing
 from specklenn.core.data.hdf5_file import reason
 from specklenn.core.errors import DataError
+from specklenn.core.reports.plotting import as_bytes, look, new_figure
+from specklenn.core.training.trainer import Step
 from specklenn.core.training.validate_model import SHOTS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Line = dict[str, float]
 """Figures by column; a column that is missing stays empty."""
 
 FIGURES = ("step", "loss", "semi_hard_share", "learning_rate", "patterns_per_second")
 ALONE = ("network_patterns_per_second", "drawing_patterns_per_second")
+
+
+class History:
+    """The figures of every validation, and those of the steps since the last one.
+
+    Parameters
+    ----------
+    state : str, optional
+        To go on from, see `state`.
+    """
+
+    def __init__(self, state: str | None = None) -> None:
+        given = {} if state is None else json.loads(state)
+        self._lines: list[Line] = given.get("lines", [])
+        self._recent: list[tuple[float, float]] = [
+            (loss, share) for loss, share in given.get("recent", [])
+        ]
+        self._best: float = given.get("best", -1.0)
+        self._seconds: float = given.get("seconds", 0.0)
+
+    @property
+    def lines(self) -> Sequence[Line]:
+        """The figures of every validation."""
+        return tuple(self._lines)
+
+    @property
+    def seconds(self) -> float:
+        """How long the training has taken, interruptions left out."""
+        return self._seconds
+
+    def add(self, step: Step, seconds: float) -> None:
+        """Add a step, and how long the training has taken with it."""
+        self._recent.append((step.loss, step.semi_hard_share))
+        self._seconds = seconds
+
+    def means(self) -> Line:
+        """Return means over the steps since the last validation."""
+        losses, shares = zip(*self._recent, strict=True)
+        return {
+            "loss": sum(losses) / len(losses),
+            "semi_hard_share": sum(shares) / len(shares),
+        }
+
+    def record(self, line: Line) -> bool:
+        """Add the figures of a validation; returns whether these weights are the best.
+
+        The last ones are where there is no ``score``.
+        """
+        self._lines.append(line)
+        self._recent.clear()
+        score = line.get("score")
+        if score is not None and score <= self._best:
+            return False
+        self._best = self._best if score is None else score
+        return True
+
+    def state(self) -> str:
+        """Return everything that another history needs to go on from this one."""
+        return json.dumps(
+            {
+                "lines": self._lines,
+                "recent": self._recent,
+                "best": self._best,
+                "seconds": self._seconds,
+            }
+        )
 
 
 def columns(validation: Sequence[str]) -> tuple[str, ...]:
@@ -74,3 +147,55 @@ class Log:
             for name, value in line.items()
             if value == value
         }
+
+
+def draw_curves(history: Sequence[Line], names: Sequence[str], path: Path) -> None:
+    """Draw the log into a PNG file; nothing where matplotlib is not installed.
+
+    Parameters
+    ----------
+    history : sequence of line
+    names : sequence of str
+        Of the validation files.
+    path : Path
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written.
+    """
+    try:
+        importlib.import_module("matplotlib")
+    except ImportError:
+        return
+    with new_figure(4.5 * (len(names) + 1), 3.2) as figure:
+        first, *others = figure.subplots(1, len(names) + 1, squeeze=False)[0]
+        _curve(first, history, "loss", "loss", 0)
+        _curve(first, history, "semi_hard_share", "semi-hard share", 1)
+        first.set_ylim(bottom=0)
+        first.set_title("training")
+        first.legend()
+        for axes, name in zip(others, names, strict=True):
+            axes.set_title(f"accuracy on {name}")
+            for number, shots in enumerate(SHOTS):
+                label = f"{shots} support{'s' if shots > 1 else ''} per class"
+                _curve(axes, history, accuracy(name, shots), label, number)
+            axes.legend()
+        picture = as_bytes(figure, "png")
+    with replacing(path) as (part,):
+        part.write_bytes(picture)
+
+
+def _curve(
+    axes: Axes, history: Sequence[Line], column: str, label: str, number: int
+) -> None:
+    """Draw a column if it has any figure."""
+    points = [
+        (line["step"], line[column])
+        for line in history
+        if line.get(column, float("nan")) == line.get(column)
+    ]
+    axes.set_xlabel("step")
+    if points:
+        steps, values = zip(*points, strict=True)
+        axes.plot(steps, values, label=label, markersize=3, **look(number))

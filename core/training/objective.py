@@ -1,6 +1,6 @@
-"""What one training step shows and how it is judged, whatever the kind of objective.
+"""What one training step shows and what its loss is, whatever the kind of objective.
 
-A step is made of parts, samples or scenes, each drawn from random numbers of its
+A step is made of parts, samples or episodes, each drawn from random numbers of its
 own. So a step shows the same whoever draws which of its parts, and when.
 """
 
@@ -21,7 +21,7 @@ from specklenn.core.training.episodic_loss import AdaptFn
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ForwardFns:
-    """A network as lessons use it: all they give and get is float32 on the CPU.
+    """A network as objectives use it: all they give and get is float32 on the CPU.
 
     Parameters
     ----------
@@ -45,12 +45,12 @@ class Batch:
     rows : (B,) int64
         Of the training data.
     seed : int
-        For what is drawn when the batch is judged.
+        For what is drawn when the loss is computed.
     """
 
     inputs: Tensor
     rows: Tensor
-    seed: int
+    seed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,8 +61,8 @@ class LossOutput:
     ----------
     loss : () Tensor
     semi_hard_share : float
-        Share of the matching pairs with a semi-hard negative; not a number for
-        episodes.
+        Share of the matching pairs with a semi-hard negative; not a number without
+        triplets.
     """
 
     loss: Tensor
@@ -70,7 +70,7 @@ class LossOutput:
 
 
 class Objective(Protocol):
-    """Draws batches and judges them."""
+    """Draws batches and computes their losses."""
 
     @property
     def parts(self) -> int:
@@ -81,6 +81,9 @@ class Objective(Protocol):
 
     def compute_loss(self, network: ForwardFns, batch: Batch) -> LossOutput:
         """Return the loss of a batch."""
+
+    def advice(self, batch: Batch) -> str:
+        """Say what a batch held and what may help, where its loss is not finite."""
 
 
 def part_stream(seed: int, step: int, part: int) -> torch.Generator:
@@ -111,6 +114,14 @@ def joined(
         inputs=torch.cat(tuple(inputs)),
         rows=torch.cat(tuple(rows)),
         seed=mixed(seed, step, *parts, len(parts)),
+    )
+
+
+def advice(data: TrainingData, batch: Batch) -> str:
+    """Say what a batch of training data held and what may help; see `Objective`."""
+    return (
+        f"the batch held {data.describe(batch.rows)}; nothing was saved after the last "
+        "validation; a lower learning_rate or a warm_up may help"
     )
 
 

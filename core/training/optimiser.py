@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from specklenn.core.training.settings import Training
 
 
-def make_optimiser(settings: Training, encoder: nn.Module) -> torch.optim.Optimizer:
-    """Return the optimiser of a network; only filters and matrices decay."""
-    parameters = list(encoder.parameters())
+def make_optimiser(settings: Training, network: nn.Module) -> torch.optim.Optimizer:
+    """Return the optimiser of what learns; only filters and matrices decay."""
+    parameters = [item for item in network.parameters() if item.requires_grad]
     groups = [
         {
             "params": [item for item in parameters if item.ndim > 1],
@@ -43,27 +45,57 @@ def learning_rate(settings: Training, steps_done: int) -> float:
     return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
 
-@torch.no_grad()
-def move_average(
-    average: nn.Module, encoder: nn.Module, keep: float, steps_done: int
-) -> None:
-    """Move an exponential average of networks a step towards one.
+def make_average(network: nn.Module, keep: float) -> AveragedModel:
+    """Return an exponential average of a network over its steps.
 
-    Weights and the statistics of batch normalisation alike. The first steps count
+    Of weights and the statistics of batch normalisation alike. The first steps count
     more than later ones do, so that the random start is soon forgotten.
 
     Parameters
     ----------
-    average, encoder : network
-        Of the same architecture.
+    network : network
+        At the start.
     keep : float
-        What the average keeps of itself, after the first steps.
-    steps_done : int
+        What the average keeps of itself in a step, after the first ones.
     """
-    now = min(keep, (1 + steps_done) / (10 + steps_done))
-    new = encoder.state_dict()
-    for name, value in average.state_dict().items():
-        if value.is_floating_point():
-            value.lerp_(new[name], 1.0 - now)
-        else:
-            value.copy_(new[name])
+
+    def move(
+        averages: tuple[Tensor, ...] | list[Tensor],
+        values: tuple[Tensor, ...] | list[Tensor],
+        number: Tensor | int,
+    ) -> None:
+        kept = min(keep, int(number) / (9 + int(number)))
+        for average, value in zip(averages, values, strict=True):
+            if average.is_floating_point():
+                average.lerp_(value, 1.0 - kept)
+            else:
+                average.copy_(value)
+
+    average = AveragedModel(network, multi_avg_fn=move, use_buffers=True)
+    average.update_parameters(network)  # it copies the first network it is given
+    return average
+
+
+def moments(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return what an optimiser remembers of earlier gradients."""
+    return {
+        f"{number}.{name}": value
+        for number, state in optimiser.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+
+
+def load_moments(
+    optimiser: torch.optim.Optimizer, remembered: Mapping[str, Tensor]
+) -> None:
+    """Have an optimiser remember what another one did, see `moments`."""
+    state = optimiser.state_dict()
+    for key, value in remembered.items():
+        number, _, name = key.partition(".")
+        state["state"].setdefault(int(number), {})[name] = value
+    optimiser.load_state_dict(state)
+    # As the optimiser laid them out: other strides can round differently.
+    for parameter, found in optimiser.state.items():
+        for name, value in found.items():
+            if value.shape == parameter.shape:
+                found[name] = torch.empty_like(parameter).copy_(value)

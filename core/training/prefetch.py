@@ -73,11 +73,11 @@ class _Drawn(Dataset[Batch]):
     """Batches by their steps, as torch's loader wants them."""
 
     def __init__(self, objective: Objective, parts: Sequence[int]) -> None:
-        self._lesson = objective
+        self._objective = objective
         self._parts = parts
 
     def __getitem__(self, step: int) -> Batch:
-        return self._lesson.draw(step, self._parts)
+        return self._objective.draw(step, self._parts)
 
 
 def _as_it_is(batch: Any) -> Any:

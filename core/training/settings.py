@@ -20,7 +20,7 @@ from specklenn.core.simulation.noise import Noise
 from specklenn.core.training.augment import Augmentation
 from specklenn.core.training.data import bin_patterns
 from specklenn.core.training.episode_conditions import EpisodeConditions
-from specklenn.core.training.losses import DEFAULT_MARGIN
+from specklenn.core.training.triplet_loss import DEFAULT_MARGIN
 
 COMPACT = "compact-3"
 """The network that standardises patterns itself."""
@@ -45,24 +45,26 @@ class Exposure(Settings):
 
 
 class Episodes(Settings):
-    """Few-shot training on scenes instead of triplets, see the module ``episodes``.
+    """Few-shot training on episodes, see `specklenn.core.training.episodic_loss`.
 
     Parameters
     ----------
-    scenes : int
-        In a batch; each holds two samples.
+    per_step : int
+        Episodes in a batch; each holds two samples.
     patterns_per_class : int
-        Of each sample of a scene.
+        Of each sample of an episode.
     sharpness : float
         Of the softmax over distances.
     datasets : tuple of EpisodeConditions
         How each dataset is shown, in the order of the data; all alike if empty.
     """
 
-    scenes: int = Field(default=4, ge=1)
+    per_step: int = Field(default=4, ge=1)
     patterns_per_class: int = Field(default=8, ge=2)
     sharpness: float = Field(default=10.0, gt=0)
     datasets: tuple[EpisodeConditions, ...] = ()
+
+    former_keys: ClassVar[Mapping[str, str]] = {"scenes": "per_step"}
 
 
 class Training(Settings):
@@ -75,7 +77,7 @@ class Training(Settings):
     episodes : Episodes or None
         Few-shot training; by default the paper's triplets. Exposure's fluence and
         mask, augmentation and margin belong to the triplets; episodes draw theirs
-        for every scene.
+        for every episode.
     preprocess : Preprocessing
         Stored with the weights; compact-3 needs ``standardise: false``.
     classes : tuple of str
@@ -83,9 +85,9 @@ class Training(Settings):
         For noise-free patterns; None where the patterns are shots already.
     augment : Augmentation
     only_prototype_adapter : bool
-        Whether the embedding stays as it is at the start, and only where classes lie
-        by their supports is learned (`core.network.prototype_adapter`): cheap, so
-        scenes may hold many patterns.
+        Whether the embedding stays as it is at the start, and only how supports make
+        prototypes is learned (`core.network.prototype_adapter`): cheap, so episodes
+        may hold many patterns.
     embedding_size : int
         Length of the vectors that the network makes.
     initial_std : float

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from specklenn.core.distances import Rule
 from specklenn.core.settings import Settings
-from specklenn.core.training.devices import Device, Precision
+from specklenn.core.training.ranks import Device, Precision
 from specklenn.core.training.settings import Training
 from specklenn.core.training.validate_model import ValidationFile
 

@@ -1,30 +1,22 @@
-"""Training an encoder (sections 3.2 to 3.5 of the paper), step by step."""
+"""Trains a network on an objective, step by step: the one trainer of the package."""
 
 from __future__ import annotations
 
 import copy
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from specklenn.core.errors import DataError
-from specklenn.core.network.registry import Network, make_network
-from specklenn.core.network.specklenn2023 import Encoder, store_channels_last
-from specklenn.core.network.weight_mean import mean_weights
-from specklenn.core.training.data import TrainingData
-from specklenn.core.training.episodic_objective import EpisodicObjective
+from specklenn.core.network.registry import Network
 from specklenn.core.training.objective import Batch, ForwardFns, LossOutput, Objective
-from specklenn.core.training.optimiser import (
-    learning_rate,
-    make_optimiser,
-    move_average,
-)
+from specklenn.core.training.optimiser import load_moments, make_average, moments
+from specklenn.core.training.prefetch import draw_batches
 from specklenn.core.training.ranks import ALONE, Ranks
-from specklenn.core.training.settings import Training
-from specklenn.core.training.triplet_objective import TripletObjective
+from specklenn.core.training.throughput import Throughput, seconds_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +29,13 @@ class Step:
         Counted from 1.
     loss : float
     semi_hard_share : float
-        Share of the matching pairs with a semi-hard negative; not a number for
-        episodes.
+        Share of the matching pairs with a semi-hard negative; not a number without
+        triplets.
     learning_rate : float
     patterns : int
         That were shown.
+    stopping : bool
+        Whether any rank was asked to stop before this step; the same on all.
     """
 
     step: int
@@ -49,92 +43,95 @@ class Step:
     semi_hard_share: float
     learning_rate: float
     patterns: int
+    stopping: bool
 
 
 class Trainer:
-    """The state of one training: network, optimiser, average, history.
+    """One training: its network, optimiser, weight average and how far it is.
 
     Parameters
     ----------
-    settings : Training
-    data : TrainingData
+    network : Network
+        On its device, in training or evaluation mode as it shall stay: in evaluation
+        mode statistics of batch normalisation are not learned. Parameters that
+        require no gradient stay as they are.
+    objective : Objective
+    optimiser : torch.optim.Optimizer
+        Of the parameters that learn.
+    learning_rate : function
+        From the number of steps done to the learning rate of the next.
+    steps : int
+        In all.
+    average : float
+        What an average of the network over the steps keeps of itself in a step; 0
+        for no average.
     ranks : Ranks
         The processes that train together, each its parts of every step.
-    device : torch.device
-        Where the network is.
     bfloat16 : bool
         Whether the network computes in half the bits where that does no harm.
 
-    Attributes
-    ----------
-    recent : list of (float, float)
-        Loss and semi-hard share of the steps since the last validation.
-    stop_asked : bool
-        Set from outside, at any time, to end the training.
-    stopping : bool
-        Whether any rank was asked to stop before the last step; the same on all.
-
     Raises
     ------
-    DataError
-        If no sample has two patterns of every class or patterns are too small.
     ConfigError
         If the parts of a step cannot be shared out among the ranks.
     """
 
     def __init__(
         self,
-        settings: Training,
-        data: TrainingData,
+        network: Network,
+        objective: Objective,
+        optimiser: torch.optim.Optimizer,
+        learning_rate: Callable[[int], float],
+        steps: int,
+        *,
+        average: float = 0.0,
         ranks: Ranks = ALONE,
-        device: torch.device | None = None,
         bfloat16: bool = False,
     ) -> None:
-        side = settings.preprocess.input_side
-        self.settings = settings
-        self.data = data
-        self.ranks = ranks
-        self.objective = _make_lesson(settings, data)
-        self.parts = ranks.share(self.objective.parts)
-        if min(data.patterns.shape[1:]) < side:
-            raise DataError(
-                f"training data: binned patterns of {tuple(data.patterns.shape[1:])} "
-                f"pixels, at least {side} expected"
-            )
-        self.device = device or torch.device("cpu")
+        self._network = network
+        self._objective = objective
+        self._optimiser = optimiser
+        self._learning_rate = learning_rate
+        self._last_step = steps
+        self._average = make_average(network, average) if average else None
+        self._ranks = ranks
+        self._parts = ranks.share(objective.parts)
+        self._device = next(network.parameters()).device
         self._bfloat16 = bfloat16
-        torch.manual_seed(settings.seed)
-        self.encoder = _make_encoder(settings).to(self.device)
-        store_channels_last(self.encoder)
-        self.optimiser = make_optimiser(settings, self._learner())
-        self.average = copy.deepcopy(self.encoder) if settings.average else None
-        self.steps_done = 0
-        self.seconds = 0.0
-        self.best = -1.0
-        self.history: list[dict[str, float]] = []
-        self.recent: list[tuple[float, float]] = []
-        self.stop_asked = False
-        self.stopping = False
+        self._steps_done = 0
+        self._stop_asked = False
 
-    def start_from(self, weights: Sequence[str | os.PathLike[str]]) -> None:
-        """Take the mean of trained weights instead of random ones.
+    @property
+    def steps_done(self) -> int:
+        """Steps made so far."""
+        return self._steps_done
+
+    @property
+    def last_step(self) -> int:
+        """Steps to make in all."""
+        return self._last_step
+
+    @property
+    def ranks(self) -> Ranks:
+        """The processes that train together."""
+        return self._ranks
+
+    def steps(self, workers: int = 0) -> Iterator[Step]:
+        """Make the steps that are left; gives every one.
+
+        Parameters
+        ----------
+        workers : int
+            Processes that draw batches in the background; 0 to draw between the steps.
 
         Raises
         ------
-        WeightsError
-            If a file cannot be read.
         DataError
-            If one is of another network.
+            If the loss or a gradient is not finite, or a process that draws dies.
         """
-        trained = mean_weights(weights, self.encoder)
-        for network in (self.encoder, self.average):
-            if network is not None:
-                # One that was adapted has no adapter: the random one stays then.
-                network.load_state_dict(network.state_dict() | trained)
-
-    def draw(self, step: int) -> Batch:
-        """Return this rank's parts of a step, counted from 0."""
-        return self.objective.draw(step, self.parts)
+        left = range(self._steps_done, self._last_step)
+        for batch in draw_batches(self._objective, self._parts, left, workers):
+            yield self.step(batch)
 
     def step(self, batch: Batch | None = None) -> Step:
         """Make one step.
@@ -149,145 +146,155 @@ class Trainer:
         DataError
             If the loss or a gradient is not finite; the weights stay as they were.
         """
-        batch = batch or self.draw(self.steps_done)
-        rate = learning_rate(self.settings, self.steps_done)
-        for group in self.optimiser.param_groups:
+        batch = batch or self._draw()
+        rate = self._learning_rate(self._steps_done)
+        for group in self._optimiser.param_groups:
             group["lr"] = rate
-        loss, share = self._exchange(batch, self.compute_loss(batch))
-        self.optimiser.step()
-        if self.average is not None:
-            keep = self.settings.average
-            move_average(self.average, self.encoder, keep, self.steps_done)
-        self.steps_done += 1
-        step = Step(
-            step=self.steps_done,
+        loss, share, stopping = self._exchange(batch, self._compute_gradients(batch))
+        self._optimiser.step()
+        if self._average is not None:
+            self._average.update_parameters(self._network)
+        self._steps_done += 1
+        return Step(
+            step=self._steps_done,
             loss=loss,
             semi_hard_share=share,
             learning_rate=rate,
-            patterns=len(batch.rows) * self.ranks.number,
+            patterns=len(batch.rows) * self._ranks.number,
+            stopping=stopping,
         )
-        self.recent.append((step.loss, step.semi_hard_share))
-        return step
 
-    def compute_loss(self, batch: Batch) -> LossOutput:
-        """Return the loss of a batch and leave its gradients at the weights."""
-        self.encoder.train(not self.settings.only_prototype_adapter)
-        self.encoder.zero_grad()
-        adapt = None if self.encoder.prototype_adapter is None else self._adapt
-        judged = self.objective.compute_loss(
-            ForwardFns(embed=self._embed, adapt=adapt), batch
-        )
-        torch.autograd.backward(judged.loss)
-        return judged
+    def ask_to_stop(self) -> None:
+        """Have all ranks told, by the next step, that the training is to end."""
+        self._stop_asked = True
 
-    def record(self, line: dict[str, float]) -> bool:
-        """Add figures to the history; returns whether these weights are the best.
-
-        The last ones are where there is no ``score``.
-        """
-        self.history.append(line)
-        self.recent.clear()
-        score = line.get("score")
-        if score is not None and score <= self.best:
-            return False
-        self.best = self.best if score is None else score
-        return True
-
-    def summary(self) -> dict[str, float]:
-        """Return the step, means over the recent steps, and the learning rate."""
-        losses, shares = zip(*self.recent, strict=True)
-        return {
-            "step": self.steps_done,
-            "loss": sum(losses) / len(losses),
-            "semi_hard_share": sum(shares) / len(shares),
-            "learning_rate": learning_rate(self.settings, self.steps_done - 1),
-        }
-
-    def share_statistics(self) -> None:
+    def average_statistics(self) -> None:
         """Give all ranks the same statistics of batch normalisation, their means."""
-        networks = (self.encoder, self.average)
+        networks = (self._network, self._average)
         buffers = [
             item for one in networks if one is not None for item in one.buffers()
         ]
-        self.ranks.average([item for item in buffers if item.is_floating_point()])
+        self._ranks.average([item for item in buffers if item.is_floating_point()])
 
     def trained(self) -> Network:
         """Return a copy of what is validated and saved: on the CPU, not training."""
-        source = self.encoder if self.average is None else self.average
+        average = self._average
+        source = self._network if average is None else cast(Network, average.module)
         return copy.deepcopy(source).cpu().eval()
 
-    def _learner(self) -> nn.Module:
-        """Return the part of the network that learns."""
-        if not self.settings.only_prototype_adapter:
-            return self.encoder
-        assert self.encoder.prototype_adapter is not None
-        return self.encoder.prototype_adapter
+    def state(self) -> dict[str, Tensor]:
+        """Return everything that `load_state` needs, by name."""
+        parts = {
+            "network": self._network.state_dict(),
+            "optimiser": moments(self._optimiser),
+            "average": {} if self._average is None else self._average.state_dict(),
+        }
+        tensors = {
+            f"{part}.{name}": value.contiguous()
+            for part, values in parts.items()
+            for name, value in values.items()
+        }
+        return tensors | {"steps_done": torch.tensor(self._steps_done)}
+
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from a state, bit for bit as if never interrupted.
+
+        What a step shows depends on its number and the seed alone, so nothing more
+        than the tensors and how many steps were made is needed. On a graphics card,
+        where sums come in any order, the same up to rounding.
+        """
+        self._network.load_state_dict(_part(tensors, "network."))
+        if self._average is not None:
+            self._average.load_state_dict(_part(tensors, "average."))
+        load_moments(self._optimiser, _part(tensors, "optimiser."))
+        self._steps_done = int(tensors["steps_done"])
+
+    def measure_throughput(self) -> Throughput:
+        """Measure on a few batches; leaves the training as it is."""
+        batch = self._draw()
+        scratch = copy.copy(self)
+        scratch._network = copy.deepcopy(self._network)
+
+        def compute() -> None:
+            scratch._compute_gradients(batch)
+            if self._device.type == "cuda":
+                torch.cuda.synchronize()
+
+        compute()  # the first time is slower
+        number = len(batch.rows)
+        return Throughput(
+            network=number / seconds_of(compute),
+            drawing=number / seconds_of(self._draw),
+        )
+
+    def _draw(self) -> Batch:
+        """Return this rank's parts of the next step."""
+        return self._objective.draw(self._steps_done, self._parts)
+
+    def _compute_gradients(self, batch: Batch) -> LossOutput:
+        """Return the loss of a batch and leave its gradients at the weights."""
+        self._network.zero_grad()
+        adapt = None if self._network.prototype_adapter is None else self._adapt
+        output = self._objective.compute_loss(
+            ForwardFns(embed=self._embed, adapt=adapt), batch
+        )
+        torch.autograd.backward(output.loss)
+        return output
 
     def _embed(self, inputs: Tensor) -> Tensor:
         """Embed on the device; the loss is made of few numbers, on the CPU."""
-        with (
-            torch.set_grad_enabled(not self.settings.only_prototype_adapter),
-            torch.autocast(self.device.type, torch.bfloat16, self._bfloat16),
-        ):
-            vectors: Tensor = self.encoder(inputs.to(self.device))
+        with torch.autocast(self._device.type, torch.bfloat16, self._bfloat16):
+            vectors: Tensor = self._network(inputs.to(self._device))
         return vectors.float().cpu()
 
-    def _adapt(self, means: Tensor, kinds: Tensor, numbers: Tensor) -> Tensor:
-        """Place classes on the device, in full precision."""
-        assert self.encoder.prototype_adapter is not None
-        given = (one.to(self.device) for one in (means, kinds, numbers))
-        places: Tensor = self.encoder.prototype_adapter(*given)
-        return places.cpu()
+    def _adapt(self, means: Tensor, class_encoding: Tensor, numbers: Tensor) -> Tensor:
+        """Compute prototypes on the device, in full precision."""
+        assert self._network.prototype_adapter is not None
+        given = (one.to(self._device) for one in (means, class_encoding, numbers))
+        prototypes: Tensor = self._network.prototype_adapter(*given)
+        return prototypes.cpu()
 
-    def _exchange(self, batch: Batch, judged: LossOutput) -> tuple[float, float]:
-        """Average gradients over ranks; returns the loss and the semi-hard share."""
+    def _exchange(self, batch: Batch, output: LossOutput) -> tuple[float, float, bool]:
+        """Average gradients over ranks; returns loss, semi-hard share, stopping."""
         gradients = [
             parameter.grad
-            for parameter in self.encoder.parameters()
+            for parameter in self._network.parameters()
             if parameter.grad is not None
         ]
-        problem = self._problem(batch, judged, gradients)
+        problem = self._problem(batch, output, gradients)
         figures = torch.tensor(
             [
-                judged.loss.item(),
-                judged.semi_hard_share,
-                float(self.stop_asked),
+                output.loss.item(),
+                output.semi_hard_share,
+                float(self._stop_asked),
                 float(bool(problem)),
             ],
-            device=self.device,
+            device=self._device,
         )
-        self.ranks.average([*gradients, figures])
+        self._ranks.average([*gradients, figures])
         loss, share, stopping, wrong = figures.tolist()
         if wrong:
-            self.ranks.agree(DataError(problem) if problem else None)
-        self.stopping = stopping > 0
-        return loss, share
+            self._ranks.agree(DataError(problem) if problem else None)
+        return loss, share, stopping > 0
 
     def _problem(
-        self, batch: Batch, judged: LossOutput, gradients: Sequence[Tensor]
+        self, batch: Batch, output: LossOutput, gradients: Sequence[Tensor]
     ) -> str:
         """Say what is wrong with a step; nothing if all numbers are finite."""
-        loss = judged.loss.item()
+        loss = output.loss.item()
         largest = torch.stack([gradient.abs().max() for gradient in gradients]).max()
-        if torch.isfinite(judged.loss) and torch.isfinite(largest):
+        if torch.isfinite(output.loss) and torch.isfinite(largest):
             return ""
         found = "a gradient is not finite" if loss == loss else "the loss is NaN"
         return (
-            f"step {self.steps_done + 1}: {found} (loss {loss:g}); the batch held "
-            f"{self.data.describe(batch.rows)}; nothing was saved after the last "
-            "validation; a lower learning_rate or a warm_up may help"
+            f"step {self._steps_done + 1}: {found} (loss {loss:g}); "
+            f"{self._objective.advice(batch)}"
         )
 
 
-def _make_lesson(settings: Training, data: TrainingData) -> Objective:
-    """Return the objective that the settings ask for."""
-    if settings.episodes is not None:
-        return EpisodicObjective(settings, settings.episodes, data)
-    return TripletObjective(settings, data)
-
-
-def _make_encoder(settings: Training) -> Network:
-    side, size = settings.preprocess.input_side, settings.embedding_size
-    if settings.network == Encoder.architecture:
-        return Encoder(side, size, settings.initial_std)
-    return make_network(settings.network, side, size)
+def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }

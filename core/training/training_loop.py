@@ -1,4 +1,4 @@
-"""The course of a training: steps, now and then a validation, and what is kept."""
+"""A training from start to end: steps, now and then a validation, what is kept."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ from typing import Any
 from specklenn.core.network import checkpoint
 from specklenn.core.network.checkpoint import TEMPERATURE, Card
 from specklenn.core.network.registry import Network
-from specklenn.core.training.curves import draw_curves
-from specklenn.core.training.history import Line, Log, accuracy, columns
-from specklenn.core.training.prefetch import draw_batches
+from specklenn.core.training.history import (
+    History,
+    Line,
+    Log,
+    accuracy,
+    columns,
+    draw_curves,
+)
 from specklenn.core.training.resume import save_state
-from specklenn.core.training.speed import Throughput, ThroughputMeter, measure_speed
+from specklenn.core.training.throughput import Throughput, ThroughputMeter
 from specklenn.core.training.train_config import TrainingRun
 from specklenn.core.training.trainer import Step, Trainer
 from specklenn.core.training.validate_model import (
     ValidationResult,
     ValidationSet,
-    compute_loss,
+    validate,
 )
 
 
@@ -32,14 +37,14 @@ class Report:
     ----------
     line : dict of str to float
         Figures as in the log.
-    verdict : ValidationResult or None
-        None without validation.
+    validation : ValidationResult or None
+        None without validation files.
     best : bool
         Whether the weights were kept.
     """
 
     line: Line
-    verdict: ValidationResult | None
+    validation: ValidationResult | None
     best: bool
 
 
@@ -54,25 +59,36 @@ class TrainingLoop:
     trainer : Trainer
     sets : sequence of ValidationSet
         Empty for ranks that do not validate.
-
-    Attributes
-    ----------
-    meter : ThroughputMeter
-    speed : Throughput or None
-        Measured by rank 0 at the start.
+    history : History, optional
+        Of a training that goes on.
     """
 
     def __init__(
-        self, run: TrainingRun, trainer: Trainer, sets: Sequence[ValidationSet]
+        self,
+        run: TrainingRun,
+        trainer: Trainer,
+        sets: Sequence[ValidationSet],
+        history: History | None = None,
     ) -> None:
         self._run = run
         self._trainer = trainer
         self._sets = sets
         self._names = [one.name for one in sets]
+        self._history = history or History()
         self._log = Log(run.log_file, columns(self._names))
-        self.meter = ThroughputMeter()
-        self.speed: Throughput | None = None
-        self._born = time.monotonic()
+        self._meter = ThroughputMeter()
+        self._throughput: Throughput | None = None
+        self._started = time.monotonic()
+
+    @property
+    def throughput(self) -> Throughput | None:
+        """Of network and drawing alone; measured by rank 0 before the first step."""
+        return self._throughput
+
+    @property
+    def rate(self) -> float:
+        """Patterns per second of the steps up to the last validation."""
+        return self._meter.rate()
 
     def steps(self) -> Iterator[tuple[Step, Report | None]]:
         """Train; gives every step, and a report with those that were validated.
@@ -87,69 +103,74 @@ class TrainingLoop:
             before stays.
         """
         trainer, run = self._trainer, self._run
-        steps = range(trainer.steps_done, run.training.steps)
-        if trainer.ranks.first and steps:
-            self._log.rewrite(trainer.history)
-            self.speed = measure_speed(trainer)
-        self._born = time.monotonic() - trainer.seconds
-        self.meter.start()
-        for batch in draw_batches(trainer.objective, trainer.parts, steps, run.workers):
-            step = trainer.step(batch)
-            self.meter.add(step.patterns)
+        if trainer.ranks.first and trainer.steps_done < trainer.last_step:
+            self._log.rewrite(self._history.lines)
+            self._throughput = trainer.measure_throughput()
+        self._started = time.monotonic() - self._history.seconds
+        self._meter.start()
+        for step in trainer.steps(run.workers):
+            self._meter.add(step.patterns)
             yield step, self._after(step)
-            if trainer.stopping:
+            if step.stopping:
                 return
 
     def _after(self, step: Step) -> Report | None:
         """Validate and save if it is time, or if the training is to stop."""
         trainer, due = self._trainer, self._due(step)
-        if not due and not trainer.stopping:
+        if trainer.ranks.first:
+            self._history.add(step, time.monotonic() - self._started)
+        if not due and not step.stopping:
             return None
-        rate = self.meter.end()
-        trainer.share_statistics()
-        trainer.seconds = time.monotonic() - self._born
+        rate = self._meter.end()
+        trainer.average_statistics()
         report = None
         if trainer.ranks.first:
-            report = self._report(rate) if due else None
-            save_state(trainer, self._run.state_file)
-        if due:
-            trainer.recent.clear()
-        self.meter.start()
+            report = self._report(step, rate) if due else None
+            save_state(self._run.state_file, self._run.training, trainer, self._history)
+        self._meter.start()
         return report
 
     def _due(self, step: Step) -> bool:
         every = self._run.validate_every
-        return step.step % every == 0 or step.step == self._run.training.steps
+        return step.step % every == 0 or step.step == self._trainer.last_step
 
-    def _report(self, rate: float) -> Report:
+    def _report(self, step: Step, rate: float) -> Report:
         """Validate; keep the weights if they are the best, and the figures."""
-        trainer, network = self._trainer, self._trainer.trained()
-        verdict = compute_loss(network, self._sets) if self._sets else None
-        line = trainer.summary() | self._rates(rate) | _scores(verdict)
-        line["seconds"] = trainer.seconds
-        best = trainer.record(line)
+        network = self._trainer.trained()
+        result = validate(network, self._sets) if self._sets else None
+        line = {
+            "step": step.step,
+            **self._history.means(),
+            "learning_rate": step.learning_rate,
+            **self._rates(rate),
+            **_scores(result),
+            "seconds": self._history.seconds,
+        }
+        best = self._history.record(line)
         if best:
-            self._save_weights(network, verdict)
+            self._save_weights(network, step, result)
         self._log.append(line)
-        draw_curves(trainer.history, self._names, self._run.curves_file)
-        return Report(line=line, verdict=verdict, best=best)
+        draw_curves(self._history.lines, self._names, self._run.curves_file)
+        return Report(line=line, validation=result, best=best)
 
     def _rates(self, rate: float) -> Line:
-        assert self.speed is not None
+        assert self._throughput is not None
         return {
             "patterns_per_second": rate,
-            "network_patterns_per_second": self.speed.network,
-            "drawing_patterns_per_second": self.speed.drawing,
+            "network_patterns_per_second": self._throughput.network,
+            "drawing_patterns_per_second": self._throughput.drawing,
         }
 
-    def _save_weights(self, network: Network, verdict: ValidationResult | None) -> None:
+    def _save_weights(
+        self, network: Network, step: Step, result: ValidationResult | None
+    ) -> None:
         run = self._run
         card = Card(
             name=run.name,
             data=run.note,
             seed=run.training.seed,
             commit=run.commit,
-            scores={"step": self._trainer.steps_done} | _card_scores(run, verdict),
+            scores={"step": step.step} | _card_scores(run, result),
         )
         checkpoint.save(
             run.output,
@@ -157,27 +178,27 @@ class TrainingLoop:
             run.training.preprocess,
             card,
             run.validation_rule,
-            TEMPERATURE if verdict is None else verdict.temperature,
+            TEMPERATURE if result is None else result.temperature,
         )
 
 
-def _scores(verdict: ValidationResult | None) -> Line:
-    if verdict is None:
+def _scores(result: ValidationResult | None) -> Line:
+    if result is None:
         return {}
-    return {"score": verdict.score} | {
+    return {"score": result.score} | {
         accuracy(name, shots): value
-        for name, found in verdict.accuracies.items()
+        for name, found in result.accuracies.items()
         for shots, value in found.items()
     }
 
 
-def _card_scores(run: TrainingRun, verdict: ValidationResult | None) -> dict[str, Any]:
-    if verdict is None:
+def _card_scores(run: TrainingRun, result: ValidationResult | None) -> dict[str, Any]:
+    if result is None:
         return {}
     return {
         "validation": {
-            "five_shot_accuracy": verdict.score,
+            "five_shot_accuracy": result.score,
             "rule": run.validation_rule,
-            "accuracy_by_shots": verdict.accuracies,
+            "accuracy_by_shots": result.accuracies,
         }
     }

@@ -1,4 +1,4 @@
-"""Choosing triplets (section 3.3 of the paper).
+"""The triplet loss (section 3.2 of the paper) and the choice of triplets (3.3).
 
 Anchor and positive are of the same sample and the same label; the negative is
 of any sample with another label.
@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+DEFAULT_MARGIN = 0.02
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -117,3 +120,36 @@ def mine(
         negatives=negatives,
         semi_hard_share=float(useful.float().mean()) if len(useful) else 0.0,
     )
+
+
+def triplet_loss(near: Tensor, far: Tensor, margin: float = DEFAULT_MARGIN) -> Tensor:
+    """Return the mean of [margin + near - far]+ over triplets.
+
+    Parameters
+    ----------
+    near, far : (T,) float
+        Squared distances from anchors to positives and to negatives.
+    margin : float
+
+    Returns
+    -------
+    () float
+        Zero, with zero gradients, where there are no triplets.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
+    References
+    ----------
+    IUCrJ (2023), equation (2), there a sum; the mean keeps the step
+    independent of how many triplets were found.
+    """
+    if near.shape != far.shape or near.ndim != 1:
+        raise ValueError(
+            f"distances of shapes {tuple(near.shape)} and {tuple(far.shape)}, "
+            "twice the same (T,) expected"
+        )
+    violations = functional.relu(margin + near - far)
+    return violations.sum() / max(len(violations), 1)

@@ -1,4 +1,4 @@
-"""The paper's objective: augmented patterns judged by semi-hard triplets."""
+"""The paper's objective: semi-hard triplets of augmented patterns."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from torch import Tensor
 
 from specklenn.core.training.augment import expose, normalise, random_patches, warp
 from specklenn.core.training.data import TrainingData, draw_rows
-from specklenn.core.training.losses import triplet_loss
 from specklenn.core.training.objective import (
     Batch,
     ForwardFns,
     LossOutput,
+    advice,
     groups_of,
     joined,
     part_stream,
     seeded,
 )
 from specklenn.core.training.settings import Training, draw_fluence, exposure_mask
-from specklenn.core.training.triplet_loss import mine, squared_distances
+from specklenn.core.training.triplet_loss import mine, squared_distances, triplet_loss
 
 
 class TripletObjective:
@@ -76,6 +76,10 @@ class TripletObjective:
             settings.margin,
         )
         return LossOutput(loss=loss, semi_hard_share=triplets.semi_hard_share)
+
+    def advice(self, batch: Batch) -> str:
+        """Say what a batch held and what may help, where its loss is not finite."""
+        return advice(self._data, batch)
 
     def inputs(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Make the network's inputs: augment, expose, mask, normalise.

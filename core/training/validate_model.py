@@ -30,7 +30,7 @@ DRAWS = 2
 
 
 class ValidationFile(Settings):
-    """A dataset that a network is judged on while it is trained.
+    """A dataset that a network is validated on while it is trained.
 
     Parameters
     ----------
@@ -134,8 +134,8 @@ class ValidationResult:
     temperature: float
 
 
-def compute_loss(encoder: Network, sets: Sequence[ValidationSet]) -> ValidationResult:
-    """Judge a network in evaluation mode on one or more validation sets."""
+def validate(encoder: Network, sets: Sequence[ValidationSet]) -> ValidationResult:
+    """Measure a network in evaluation mode on one or more validation sets."""
     weights = [one.weight for one in sets]
     vectors = {one.name: one.embed(encoder) for one in sets}
     adapter = encoder.prototype_adapter
@@ -196,8 +196,8 @@ def first_of_each(
     )
     order = np.argsort(group, kind="stable")
     starts = np.searchsorted(group[order], group[order])
-    place = np.arange(len(order)) - starts
-    return np.sort(order[place < most])
+    number = np.arange(len(order)) - starts
+    return np.sort(order[number < most])
 
 
 def _load(

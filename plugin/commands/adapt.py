@@ -11,7 +11,7 @@ from specklenn.plugin.commands.arguments import add_config_arguments
 from specklenn.plugin.commands.packaged_configs import find_config
 
 if TYPE_CHECKING:
-    from specklenn.core.finetuning.finetune import Adapted, Adapting
+    from specklenn.core.finetuning.finetune import FinetunedModel, Finetuning
     from specklenn.core.finetuning.settings import Adaptation
 
 
@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     import torch
 
-    from specklenn.core.finetuning.finetune import Adapting
+    from specklenn.core.finetuning.finetune import Finetuning
     from specklenn.core.finetuning.labelled_shots import load_labelled_shots
     from specklenn.core.finetuning.model_files import next_version, write_model
     from specklenn.core.network import checkpoint
@@ -29,11 +29,11 @@ def main(arguments: list[str]) -> int:
     adaptation = _read(options)
     files = next_version(adaptation.output)
     shots = load_labelled_shots(adaptation)
-    adapting = Adapting(adaptation, shots, checkpoint.load(adaptation.start))
-    _train(adapting, adaptation)
-    adapted = adapting.result()
-    write_model(files, adaptation, adapting, adapted)
-    _tell(adapting, adapted)
+    finetuning = Finetuning(adaptation, shots, checkpoint.load(adaptation.start))
+    _train(finetuning, adaptation)
+    finetuned = finetuning.result()
+    write_model(files, adaptation, finetuning, finetuned)
+    _tell(finetuning, finetuned)
     print(f"wrote {files.weights}\nwrote {files.card}\nwrote {files.supports}")
     print(
         "Use it in a run that goes on: specklenn swap "
@@ -77,27 +77,27 @@ def _read(options: argparse.Namespace) -> Adaptation:
     )
 
 
-def _train(adapting: Adapting, adaptation: Adaptation) -> None:
+def _train(finetuning: Finetuning, adaptation: Adaptation) -> None:
     from specklenn.plugin.console.progress_bar import WorkProgress
 
     with WorkProgress("tuning", adaptation.tuning.steps, unit="steps") as progress:
-        for _ in adapting.steps():
+        for _ in finetuning.steps():
             progress.advance(1)
 
 
-def _tell(adapting: Adapting, adapted: Adapted) -> None:
+def _tell(finetuning: Finetuning, finetuned: FinetunedModel) -> None:
     """Print what came out."""
-    counts = adapting.shots.counts()
+    counts = finetuning.shots.counts()
     labels = ", ".join(f"{number} {name}" for name, number in counts.items())
-    print(f"{labels}; {len(adapting.held)} held out")
-    before, after, kept = adapted.before, adapted.after, adapted.judgement
+    print(f"{labels}; {len(finetuning.held)} held out")
+    before, after, kept = finetuned.before, finetuned.after, finetuned.kept
     if before is None or after is None or kept is None:
         print("nothing held out: nobody knows whether the tuned network is better")
         return
     print(
         f"held-out accuracy {before.accuracy:.3f} before, {after.accuracy:.3f} after; "
         f"nll {before.nll:.3f} and {after.nll:.3f} nats: the "
-        f"{'tuned' if adapted.tuned else 'first'} network is kept"
+        f"{'tuned' if finetuned.tuned else 'first'} network is kept"
     )
     print(
         f"temperature {kept.temperature:.3f}, calibration error "

@@ -10,14 +10,14 @@ from collections.abc import Collection
 from math import isnan
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from specklenn.core.errors import ConfigError, DataError, SpecklennError
 from specklenn.plugin.parallel.mpi_job import on_signals
 
 if TYPE_CHECKING:
-    from specklenn.core.training.ranks import Ranks
-    from specklenn.core.training.speed import Throughput
+    from specklenn.core.training.ranks import RankInfo, Ranks
+    from specklenn.core.training.throughput import Throughput
     from specklenn.core.training.trainer import Step, Trainer
     from specklenn.core.training.training_loop import Report, TrainingLoop
 
@@ -30,16 +30,16 @@ RECENT_STEPS = 50
 def main(arguments: list[str]) -> int:
     """Run the command; returns its exit code."""
     options = _parser().parse_args(arguments)
-    from specklenn.core.training.launcher import find_place
+    from specklenn.core.training.ranks import find_rank
 
-    place = find_place(os.environ)
+    info = find_rank(os.environ)
     if options.processes is None or options.processes == 1:
-        return _as_rank(options, place)
-    if place is not None:
+        return _as_rank(options, info)
+    if info is not None:
         raise ConfigError(
-            f"--processes: a launcher has started {place.number} ranks already"
+            f"--processes: a launcher has started {info.number} ranks already"
         )
-    from specklenn.plugin.training_ranks import run_ranks
+    from specklenn.plugin.parallel.training_ranks import run_ranks
 
     restart = ["--restart"] if options.restart else []
     return run_ranks(options.processes, ["train", str(options.config), *restart])
@@ -71,11 +71,11 @@ def _count(text: str) -> int:
     return number
 
 
-def _as_rank(options: argparse.Namespace, place: Any) -> int:
+def _as_rank(options: argparse.Namespace, info: RankInfo | None) -> int:
     """Train as one of the ranks; rank 0 says what went wrong, and ends first."""
     from specklenn.core.training.ranks import joined
 
-    with joined(place) as ranks:
+    with joined(info) as ranks:
         try:
             return _train(options, ranks)
         except SpecklennError as error:
@@ -98,17 +98,13 @@ def _train(options: argparse.Namespace, ranks: Ranks) -> int:
         problem = error
     ranks.agree(problem)
     assert prepared is not None
-    trainer, course = prepared
+    trainer, loop = prepared
     begin = trainer.steps_done
     if len({*ranks.gather(str(begin))}) > 1:
         raise DataError("training: not all ranks see the same state file")
-
-    def stop() -> None:
-        trainer.stop_asked = True
-
-    with on_signals(stop):
-        _show(trainer, course) if ranks.first else _follow(course)
-    return INTERRUPTED if trainer.steps_done < trainer.settings.steps else 0
+    with on_signals(trainer.ask_to_stop):
+        _show(trainer, loop) if ranks.first else _follow(loop)
+    return INTERRUPTED if trainer.steps_done < trainer.last_step else 0
 
 
 def _prepare(options: argparse.Namespace, ranks: Ranks) -> tuple[Trainer, TrainingLoop]:
@@ -121,10 +117,10 @@ def _prepare(options: argparse.Namespace, ranks: Ranks) -> tuple[Trainer, Traini
     """
     from specklenn.core.settings_file import read_yaml
     from specklenn.core.training.data import load_training_data
-    from specklenn.core.training.devices import choose_device, use_bfloat16
+    from specklenn.core.training.from_settings import make_trainer
+    from specklenn.core.training.ranks import choose_device, use_bfloat16
     from specklenn.core.training.resume import resume
     from specklenn.core.training.train_config import TrainingRun
-    from specklenn.core.training.trainer import Trainer
     from specklenn.core.training.training_loop import TrainingLoop
     from specklenn.core.training.validate_model import load_validation
     from specklenn.core.validation import validate
@@ -136,39 +132,44 @@ def _prepare(options: argparse.Namespace, ranks: Ranks) -> tuple[Trainer, Traini
     bfloat16 = use_bfloat16(run.precision, device)
     width = run.data_bin or training.preprocess.bin
     data = load_training_data(run.data, training.classes, width)
-    trainer = Trainer(training, data, ranks, device, bfloat16)
-    if run.state_file.exists() and not options.restart:
-        resume(trainer, run.state_file)
-    elif run.start:
-        trainer.start_from(run.start)
+    resuming = run.state_file.exists() and not options.restart
+    trainer = make_trainer(
+        training,
+        data,
+        start=() if resuming else run.start,
+        ranks=ranks,
+        device=device,
+        bfloat16=bfloat16,
+    )
+    history = resume(run.state_file, training, trainer) if resuming else None
     sets = load_validation(
         run.validation if ranks.first else (),
         run.validation_patterns,
         training.preprocess,
         run.validation_rule,
     )
-    return trainer, TrainingLoop(run, trainer, sets)
+    return trainer, TrainingLoop(run, trainer, sets, history)
 
 
-def _follow(course: TrainingLoop) -> None:
-    for _ in course.steps():
+def _follow(loop: TrainingLoop) -> None:
+    for _ in loop.steps():
         pass
 
 
-def _show(trainer: Trainer, course: TrainingLoop) -> None:
+def _show(trainer: Trainer, loop: TrainingLoop) -> None:
     """Train with the loss all the time and a line for every validation."""
     from specklenn.plugin.console.progress_bar import WorkProgress
 
-    done, steps = trainer.steps_done, trainer.settings.steps
+    done, steps = trainer.steps_done, trainer.last_step
     recent: deque[Step] = deque(maxlen=RECENT_STEPS)
     with WorkProgress("training", steps, done, unit="steps") as progress:
-        for step, report in course.steps():
+        for step, report in loop.steps():
             recent.append(step)
             progress.advance(1, _remark(recent))
             if report is not None:
                 progress.say(_line(report))
-    if course.speed is not None:
-        print(_speeds(course, course.speed, trainer.ranks.number))
+    if loop.throughput is not None:
+        print(_speeds(loop, loop.throughput, trainer.ranks.number))
     if trainer.steps_done < steps:
         print(f"stopped after step {trainer.steps_done}; the same command goes on")
 
@@ -180,12 +181,12 @@ def _remark(recent: Collection[Step]) -> str:
     return ", ".join(parts if isnan(share) else [*parts, f"semi-hard {share:.2f}"])
 
 
-def _speeds(course: TrainingLoop, speed: Throughput, processes: int) -> str:
+def _speeds(loop: TrainingLoop, alone: Throughput, processes: int) -> str:
     """Say what held the training up."""
     each = "" if processes == 1 else f" in each of {processes} processes"
     return (
-        f"{course.meter.rate():.0f} patterns/s in all; the network alone "
-        f"{speed.network:.0f}, drawing alone {speed.drawing:.0f}{each}"
+        f"{loop.rate:.0f} patterns/s in all; the network alone "
+        f"{alone.network:.0f}, drawing alone {alone.drawing:.0f}{each}"
     )
 
 
@@ -195,12 +196,12 @@ def _line(report: Report) -> str:
     parts = [f"step {line['step']:.0f}: loss {line['loss']:.4f}"]
     if not isnan(line["semi_hard_share"]):
         parts.append(f"semi-hard {line['semi_hard_share']:.2f}")
-    verdict = report.verdict
-    for name, found in verdict.accuracies.items() if verdict else ():
+    result = report.validation
+    for name, found in result.accuracies.items() if result else ():
         shots = ", ".join(f"{shots}: {value:.3f}" for shots, value in found.items())
         parts.append(f"{name} ({shots})")
-    if verdict is not None:
+    if result is not None:
         best = ", best" if report.best else ""
-        parts.append(f"five-shot accuracy {verdict.score:.3f}{best}")
+        parts.append(f"five-shot accuracy {result.score:.3f}{best}")
     parts.append(f"{line['patterns_per_second']:.0f} patterns/s")
     return "; ".join(parts)

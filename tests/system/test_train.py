@@ -3,6 +3,7 @@
 import csv
 import os
 import signal
+import sys
 import time
 
 import numpy as np
@@ -26,7 +27,7 @@ output: {name}/m.safetensors
 training:
   network: compact-3
   preprocess: {{crop: 32, bin: 1, standardise: false}}
-  episodes: {{scenes: 2, patterns_per_class: 4}}
+  episodes: {{per_step: 2, patterns_per_class: 4}}
   embedding_size: 16
   learning_rate: 2.e-3
   steps: {steps}
@@ -145,12 +146,24 @@ def test_ranks_of_mpirun_train_as_processes_do(command, configured, folder, two)
     assert losses_of(folder / "mpi") == pytest.approx(expected, rel=1e-2)
 
 
+def test_ranks_of_torchrun_train_as_processes_do(command, configured, folder, two):
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    launcher = [*torchrun, "--nproc-per-node", "2", "--no-python"]
+
+    done = command("train", configured("torchrun"), launcher=launcher)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("step 20: loss") == 1
+    expected = losses_of(folder / "two")
+    assert losses_of(folder / "torchrun") == pytest.approx(expected, rel=1e-2)
+
+
 @pytest.mark.mpi
 def test_ranks_that_cannot_share_a_step_evenly_say_so_once(command, configured):
     done = command("train", configured("three"), ranks=3)
 
     assert done.returncode != 0
-    said = "2 scenes or samples in a step cannot be shared out evenly among 3 ranks"
+    said = "2 episodes or samples in a step cannot be shared out evenly among 3 ranks"
     assert done.stderr.count(said) == 1
 
 
@@ -217,6 +230,6 @@ def test_a_full_disk_leaves_what_was_saved(command, configured, folder, tmp_path
         "left on the device\n"
     )
     with safe_open(tmp_path / "m.state.safetensors", "pt") as state:
-        assert int(state.metadata()["steps_done"]) == 5
+        assert int(state.get_tensor("steps_done")) == 5
     assert checkpoint.load(tmp_path / "m.safetensors").card.scores["step"] in (5, 10)
     assert not list(tmp_path.glob("*.part"))

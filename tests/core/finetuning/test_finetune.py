@@ -8,7 +8,7 @@ from specklenn.core.classify import Classifier
 from specklenn.core.data.dataset_writer import write_dataset
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.evaluation.calibration import fit_temperature
-from specklenn.core.finetuning.finetune import Adapted, Adapting, Judgement
+from specklenn.core.finetuning.finetune import FinetunedModel, Finetuning, HeldOutResult
 from specklenn.core.finetuning.labelled_shots import load_labelled_shots
 from specklenn.core.finetuning.model_files import next_version, write_model
 from specklenn.core.finetuning.settings import Adaptation
@@ -30,36 +30,36 @@ def adapt(untrained, labelled):
             **settings,
         )
         shots = load_labelled_shots(adaptation)
-        adapting = Adapting(adaptation, shots, checkpoint.load(adaptation.start))
-        for _ in adapting.steps():
+        finetuning = Finetuning(adaptation, shots, checkpoint.load(adaptation.start))
+        for _ in finetuning.steps():
             pass
-        return adaptation, adapting, adapting.result()
+        return adaptation, finetuning, finetuning.result()
 
     return call
 
 
-def test_an_adapted_model_judges_new_shots_better(adapt, make_shots, untrained):
-    adaptation, adapting, adapted = adapt()
+def test_an_adapted_model_classifies_new_shots_better(adapt, make_shots, untrained):
+    adaptation, finetuning, finetuned = adapt()
     files = next_version(adaptation.output)
-    write_model(files, adaptation, adapting, adapted)
+    write_model(files, adaptation, finetuning, finetuned)
     frames, labels = make_shots(100, seed=9)
 
     ours = Classifier.load(files.weights, files.supports).classify(frames)
     first = Classifier.load(untrained, files.supports).classify(frames)
 
-    assert adapted.tuned
+    assert finetuned.tuned
     assert (ours.labels == labels).mean() > (first.labels == labels).mean() + 0.05
     assert (ours.labels == labels).mean() > 0.9
 
 
 def test_a_network_that_got_worse_is_not_kept(adapt, untrained):
-    _, _, adapted = adapt(tuning={"steps": 30, "learning_rate": 3.0})
+    _, _, finetuned = adapt(tuning={"steps": 30, "learning_rate": 3.0})
 
     first = checkpoint.load(untrained).encoder.state_dict()
-    kept = adapted.encoder.state_dict()
+    kept = finetuned.encoder.state_dict()
 
-    assert not adapted.tuned
-    assert adapted.after.nll > adapted.before.nll
+    assert not finetuned.tuned
+    assert finetuned.after.nll > finetuned.before.nll
     assert all((kept[name] == tensor).all() for name, tensor in first.items())
 
 
@@ -76,56 +76,56 @@ def test_a_network_is_replaced_if_it_errs_and_the_tuned_one_is_better(
 ):
     codes = np.array([0, 1])
     first, second = (
-        Judgement(distances=np.float32(found), codes=codes, temperature=0.1)
+        HeldOutResult(distances=np.float32(found), codes=codes, temperature=0.1)
         for found in (before, after)
     )
 
-    assert Adapted(encoder=None, before=first, after=second).tuned == tuned
+    assert FinetunedModel(encoder=None, before=first, after=second).tuned == tuned
 
 
-def test_held_out_shots_are_judged_by_the_others_alone(adapt):
-    _, adapting, adapted = adapt()
+def test_held_out_shots_are_classified_by_the_others_alone(adapt):
+    _, finetuning, finetuned = adapt()
 
-    codes = adapting.shots.codes
-    assert not {*adapting.held} & {*adapting.trained}
-    assert np.bincount(codes[adapting.held]).tolist() == [7, 7]
-    assert adapted.after.codes.tolist() == codes[adapting.held].tolist()
-    fitted = fit_temperature(adapted.after.distances, adapted.after.codes)
+    codes = finetuning.shots.codes
+    assert not {*finetuning.held} & {*finetuning.trained}
+    assert np.bincount(codes[finetuning.held]).tolist() == [7, 7]
+    assert finetuned.after.codes.tolist() == codes[finetuning.held].tolist()
+    fitted = fit_temperature(finetuned.after.distances, finetuned.after.codes)
     expected = np.exp((14 * np.log(fitted) + 30 * np.log(0.1)) / 44)
-    assert adapted.after.temperature == pytest.approx(expected)
+    assert finetuned.after.temperature == pytest.approx(expected)
 
 
-def test_with_nothing_held_out_the_tuned_network_is_kept_unjudged(adapt):
-    adaptation, adapting, adapted = adapt(held_out=0, tuning={"steps": 2})
+def test_with_nothing_held_out_the_tuned_network_is_kept_unvalidated(adapt):
+    adaptation, finetuning, finetuned = adapt(held_out=0, tuning={"steps": 2})
     files = next_version(adaptation.output)
 
-    write_model(files, adaptation, adapting, adapted)
+    write_model(files, adaptation, finetuning, finetuned)
 
-    assert adapted.judgement is None
-    assert adapted.tuned
+    assert finetuned.kept is None
+    assert finetuned.tuned
     assert checkpoint.load(files.weights).temperature == checkpoint.TEMPERATURE
 
 
 def test_versions_are_counted_and_carry_what_was_measured(adapt):
-    adaptation, adapting, adapted = adapt(tuning={"steps": 2})
+    adaptation, finetuning, finetuned = adapt(tuning={"steps": 2})
     for number in (1, 2):
         files = next_version(adaptation.output)
-        write_model(files, adaptation, adapting, adapted)
+        write_model(files, adaptation, finetuning, finetuned)
         assert files.weights.name == f"ours_{number}.safetensors"
 
     model = checkpoint.load(files.weights)
     assert model.card.name == "adapted 2"
     assert model.card.scores["labels"] == {"single-hit": 20, "multi-hit": 20}
-    assert model.temperature == pytest.approx(adapted.judgement.temperature)
+    assert model.temperature == pytest.approx(finetuned.kept.temperature)
     assert model.rule == "prototype"
     with h5py.File(files.supports) as file:
         assert len(file["/entry_1/data_1/data"]) == 40
 
 
 def test_the_supports_carry_the_area(adapt):
-    adaptation, adapting, adapted = adapt(tuning={"steps": 2}, area={"quadrant": 3})
+    adaptation, finetuning, finetuned = adapt(tuning={"steps": 2}, area={"quadrant": 3})
     files = next_version(adaptation.output)
-    write_model(files, adaptation, adapting, adapted)
+    write_model(files, adaptation, finetuning, finetuned)
 
     mask = Classifier.load(files.weights, files.supports).preprocessor.mask
 

@@ -18,7 +18,7 @@ BRIGHT = EpisodeConditions(fluence=(5.0, 20.0))
 def few_shot():
     return Training(
         network="compact-3",
-        episodes=Episodes(scenes=2, patterns_per_class=6, datasets=(BRIGHT, BRIGHT)),
+        episodes=Episodes(per_step=2, patterns_per_class=6, datasets=(BRIGHT, BRIGHT)),
         preprocess=Preprocessing(crop=32, bin=1, standardise=False),
         classes=CLASSES,
         embedding_size=16,

@@ -3,13 +3,21 @@ import pytest
 import torch
 
 from specklenn.core.preprocess import Preprocessing
+from specklenn.core.training import episode_conditions
 from specklenn.core.training.episode_conditions import (
     EpisodeConditions,
+    apply_conditions,
+    electronics,
     random_mask,
-    show,
+    stray_light,
 )
 
 SIDE = 48
+NUMBER, GLOW_SIDE, EPISODES = 5, 32, 400
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
 
 
 def shown(
@@ -26,7 +34,9 @@ def shown(
     blob = level * torch.exp(-(axis[:, None] ** 2 + axis**2) / 300)
     patterns = blob.expand(number, 72, 72).clone()
     means = torch.full((number,), photons)
-    return show(patterns, means, preprocess, settings, read_noise, generator)
+    return apply_conditions(
+        patterns, means, preprocess, settings, read_noise, generator
+    )
 
 
 def test_inputs_are_normalised_over_the_good_pixels():
@@ -51,7 +61,7 @@ def test_without_standardising_bad_pixels_are_nan_and_the_rest_roots_of_photons(
     assert 20 < float(inputs[good].max()) < 40  # the blob's top is 1000 photons
 
 
-def test_the_mask_is_the_same_for_all_patterns_of_a_scene():
+def test_the_mask_is_the_same_for_all_patterns_of_an_episode():
     """Bad pixels are exactly 0; a good one is so only by chance, not in all."""
     for seed in range(5):
         zero = shown(EpisodeConditions(), number=8, seed=seed)[:, 0] == 0
@@ -59,7 +69,7 @@ def test_the_mask_is_the_same_for_all_patterns_of_a_scene():
         assert (zero.all(dim=0) == zero.any(dim=0)).float().mean() > 0.99
 
 
-def test_the_same_generator_shows_the_same_scene():
+def test_the_same_generator_shows_the_same_episode():
     settings = EpisodeConditions(jitter="focus")
 
     assert torch.equal(shown(settings, seed=3), shown(settings, seed=3))
@@ -76,32 +86,32 @@ def test_photons_set_the_brightness_whatever_the_patterns_are():
     torch.testing.assert_close(weak, strong, atol=0.2, rtol=0.2)
 
 
-def dark_scenes(clean, number):
+def dark_episodes(clean, number):
     """Show nothing at all, many times; returns how often nothing is seen."""
     preprocess = Preprocessing(crop=SIDE, bin=1, standardise=False)
     settings = EpisodeConditions(clean=clean)
-    scenes = (
+    episodes = (
         shown(settings, seed=seed, level=0, preprocess=preprocess)
         for seed in range(number)
     )
-    return sum(bool((scene.nan_to_num() == 0).all()) for scene in scenes) / number
+    return sum(bool((episode.nan_to_num() == 0).all()) for episode in episodes) / number
 
 
-def test_clean_scenes_are_counted_photons_and_nothing_else():
+def test_clean_episodes_are_counted_photons_and_nothing_else():
     preprocess = Preprocessing(crop=SIDE, bin=1, standardise=False)
 
     for seed in range(10):
-        scene = shown(EpisodeConditions(clean=1), seed=seed, preprocess=preprocess)
-        photons = scene[~scene.isnan()].square()
+        episode = shown(EpisodeConditions(clean=1), seed=seed, preprocess=preprocess)
+        photons = episode[~episode.isnan()].square()
         torch.testing.assert_close(photons, photons.round(), atol=1e-3, rtol=1e-4)
-    assert dark_scenes(clean=1, number=20) == 1
-    assert dark_scenes(clean=0, number=100) < 0.3
+    assert dark_episodes(clean=1, number=20) == 1
+    assert dark_episodes(clean=0, number=100) < 0.3
 
 
-def test_clean_is_the_share_of_the_scenes():
-    dark_anyway = dark_scenes(clean=0, number=100)
+def test_clean_is_the_share_of_the_episodes():
+    dark_anyway = dark_episodes(clean=0, number=100)
 
-    found = dark_scenes(clean=0.6, number=200)
+    found = dark_episodes(clean=0.6, number=200)
 
     assert found == pytest.approx(0.6 + 0.4 * dark_anyway, abs=4 * 0.04)
 
@@ -122,3 +132,88 @@ def test_masks_differ_and_leave_most_of_most_detectors():
 def test_ranges_are_above_zero_and_in_order(key):
     with pytest.raises(ValueError, match="0 < smallest <= largest"):
         EpisodeConditions(**{key: (2.0, 1.0)})
+
+
+@pytest.fixture(scope="module")
+def glows():
+    generator = seeded()
+    return torch.stack(
+        [stray_light(NUMBER, GLOW_SIDE, generator) for _ in range(EPISODES)]
+    )
+
+
+def only(monkeypatch, wanted):
+    for name in ("ROW_CHANCE", "HOT_CHANCE", "GAIN_CHANCE"):
+        monkeypatch.setattr(episode_conditions, name, float(name == wanted))
+
+
+def bare_episodes():
+    generator = seeded(1)
+    dark = torch.zeros(NUMBER, GLOW_SIDE, GLOW_SIDE)
+    return torch.stack([electronics(dark, generator) for _ in range(EPISODES)])
+
+
+def test_a_quarter_of_the_episodes_has_stray_light(glows):
+    share = (glows.amax(dim=(1, 2, 3)) > 0).float().mean()
+
+    assert float(share) == pytest.approx(episode_conditions.STRAY_CHANCE, abs=0.07)
+
+
+def test_stray_light_is_symmetric_about_the_beam_and_falls_off(glows):
+    lit = glows[glows.amax(dim=(1, 2, 3)) > 0].flatten(0, 1)
+    inner = lit[
+        :, GLOW_SIDE // 4 : -GLOW_SIDE // 4, GLOW_SIDE // 4 : -GLOW_SIDE // 4
+    ].mean(dim=(1, 2))
+
+    torch.testing.assert_close(lit, lit.flip(1, 2))
+    assert float(glows.min()) >= 0
+    assert bool((inner > 1.5 * lit.mean(dim=(1, 2))).all())
+
+
+def test_stray_light_of_an_episode_has_one_shape(glows):
+    lit = glows[glows.amax(dim=(1, 2, 3)) > 0]
+    shapes = lit / lit.sum(dim=(2, 3), keepdim=True)
+
+    assert float((shapes - shapes[:, :1]).abs().max()) < 1e-5
+
+
+def test_rows_or_columns_are_off_together(monkeypatch):
+    only(monkeypatch, "ROW_CHANCE")
+    episodes = bare_episodes()
+    by_row = episodes.std(dim=3).amax(dim=(1, 2)) == 0
+    by_column = episodes.std(dim=2).amax(dim=(1, 2)) == 0
+
+    assert bool((by_row ^ by_column).all())
+    assert 0.4 < float(by_row.float().mean()) < 0.6
+
+
+def test_hot_pixels_stay_where_they_are_in_an_episode(monkeypatch):
+    only(monkeypatch, "HOT_CHANCE")
+    hot = bare_episodes() > 0
+    number = hot[:, 0].sum(dim=(1, 2))
+
+    assert torch.equal(hot.all(dim=1), hot.any(dim=1))
+    assert int(number.min()) == 1
+    assert int(number.max()) == episode_conditions.MOST_HOT_PIXELS
+
+
+def test_artefacts_of_the_electronics_are_the_exception():
+    untouched = (bare_episodes() == 0).flatten(1).all(dim=1).float().mean()
+
+    expected = (1 - episode_conditions.ROW_CHANCE) * (1 - episode_conditions.HOT_CHANCE)
+    assert float(untouched) == pytest.approx(expected, abs=0.08)
+
+
+def test_an_unknown_gain_scales_a_whole_episode():
+    generator = seeded(2)
+    bright = torch.full((NUMBER, GLOW_SIDE, GLOW_SIDE), 1e5)
+    factors = torch.stack(
+        [electronics(bright, generator).median() / 1e5 for _ in range(EPISODES)]
+    )
+    scaled = (factors - 1).abs() > 1e-3
+
+    assert float(scaled.float().mean()) == pytest.approx(
+        episode_conditions.GAIN_CHANCE, abs=0.06
+    )
+    assert 10**-0.5 <= float(factors.min()) < 0.9
+    assert 3 < float(factors.max()) <= 10.001

@@ -28,7 +28,7 @@ def test_a_task_is_the_cross_entropy_of_the_rule_that_classifies():
     sharpness = 3.0
 
     found = task_loss(
-        distances_of(vectors), torch.tensor(ours), torch.tensor(theirs), sharpness
+        distances_of(vectors), (torch.tensor(ours), torch.tensor(theirs)), sharpness
     )
 
     sides = []
@@ -45,6 +45,24 @@ def test_a_task_is_the_cross_entropy_of_the_rule_that_classifies():
     assert float(found) == pytest.approx(sum(sides) / 2, rel=1e-5)
 
 
+def test_a_task_of_three_classes_is_the_loss_of_a_plain_loop():
+    vectors = vectors_of(12)
+
+    losses = []
+    for query in range(12):
+        means = []
+        for code in range(3):
+            own = [row for row in range(4 * code, 4 * code + 4) if row != query]
+            gaps = [float((vectors[query] - vectors[row]).norm()) for row in own]
+            means.append(sum(gaps) / len(gaps))
+        weights = [math.exp(-7.0 * mean) for mean in means]
+        losses.append(-math.log(weights[query // 4] / sum(weights)))
+
+    members = tuple(torch.arange(12).reshape(3, 4))
+    found = task_loss(distances_of(vectors), members, 7.0)
+    assert float(found) == pytest.approx(sum(losses) / 12, rel=1e-4)
+
+
 def test_an_episode_is_the_mean_of_its_six_tasks():
     classes, each = 3, 4
     vectors = vectors_of(2 * classes * each)
@@ -54,9 +72,9 @@ def test_an_episode_is_the_mean_of_its_six_tasks():
         single = torch.arange(ours, ours + 4)
         rest = torch.tensor([*range(ours + 4, ours + 12), foreign, foreign + 1])
         losses += [
-            task_loss(distances, single, single + 4, 10.0),
-            task_loss(distances, single, rest, 10.0),
-            task_loss(distances, single + 4, single + 8, 10.0),
+            task_loss(distances, (single, single + 4), 10.0),
+            task_loss(distances, (single, rest), 10.0),
+            task_loss(distances, (single + 4, single + 8), 10.0),
         ]
 
     found = episode_loss(vectors, classes, each, 10.0)
@@ -72,8 +90,8 @@ def test_two_classes_have_no_third_to_tell_the_second_from():
         single = torch.arange(ours, ours + 4)
         rest = torch.tensor([*range(ours + 4, ours + 8), foreign, foreign + 1])
         losses += [
-            task_loss(distances, single, single + 4, 10.0),
-            task_loss(distances, single, rest, 10.0),
+            task_loss(distances, (single, single + 4), 10.0),
+            task_loss(distances, (single, rest), 10.0),
         ]
 
     found = episode_loss(vectors, 2, 4, 10.0)
@@ -98,7 +116,7 @@ def test_the_loss_has_a_slope_everywhere_even_where_vectors_coincide():
 
 
 @pytest.mark.parametrize(("number", "each"), [(11, 2), (6, 1)])
-def test_scenes_of_another_size_are_refused(number, each):
+def test_episodes_of_another_size_are_refused(number, each):
     with pytest.raises(ValueError, match=f"{number} vectors, 2 samples of 3 classes"):
         episode_loss(vectors_of(number), 3, each, 10.0)
 
@@ -107,16 +125,16 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def test_queries_of_a_placed_task_never_support_themselves():
+def test_queries_of_a_task_by_prototypes_never_support_themselves():
     """With vectors along axes the means tell which patterns they are of."""
     members = [torch.arange(0, 4), torch.arange(4, 10)]
     seen = []
 
-    def place(means, class_encoding, numbers):
+    def adapt(means, class_encoding, numbers):
         seen.append((means, class_encoding, numbers))
         return means
 
-    adapted_task_loss(torch.eye(10), members, torch.eye(3)[:2], 2.0, place, generator())
+    adapted_task_loss(torch.eye(10), members, torch.eye(3)[:2], 2.0, adapt, generator())
 
     ((means, class_encoding, numbers),) = seen
     chosen = means * numbers[:, :, None]
@@ -129,17 +147,17 @@ def test_queries_of_a_placed_task_never_support_themselves():
             assert len(supports) == numbers[query, code]
 
 
-def test_the_loss_of_a_placed_task_is_the_cross_entropy_of_its_distances():
+def test_the_loss_of_a_task_by_prototypes_is_the_cross_entropy_of_its_distances():
     vectors, sharpness = vectors_of(7), 3.0
     members = [torch.arange(0, 3), torch.arange(3, 7)]
     kept = []
 
-    def place(means, class_encoding, numbers):
+    def adapt(means, class_encoding, numbers):
         kept.append(1.5 * means.flip(1))
         return kept[0]
 
     found = adapted_task_loss(
-        vectors, members, torch.eye(3)[:2], sharpness, place, generator()
+        vectors, members, torch.eye(3)[:2], sharpness, adapt, generator()
     )
 
     losses = [[], []]
@@ -152,14 +170,14 @@ def test_the_loss_of_a_placed_task_is_the_cross_entropy_of_its_distances():
     assert float(found) == pytest.approx(sum(sides) / 2, rel=1e-4)
 
 
-def test_a_placed_episode_has_four_tasks_of_each_sample():
+def test_an_episode_by_prototypes_has_four_tasks_of_each_sample():
     class_encoding = []
 
-    def place(means, of_task, numbers):
+    def adapt(means, of_task, numbers):
         class_encoding.append(of_task.tolist())
         return means
 
-    adapted_loss(vectors_of(24), torch.eye(3), 4, 10.0, place, generator())
+    adapted_loss(vectors_of(24), torch.eye(3), 4, 10.0, adapt, generator())
 
     single, multi, debris = torch.eye(3).tolist()
     of_a_sample = [
@@ -171,14 +189,14 @@ def test_a_placed_episode_has_four_tasks_of_each_sample():
     assert class_encoding == 2 * of_a_sample
 
 
-def test_two_classes_have_two_placed_tasks_of_each_sample():
+def test_two_classes_have_two_tasks_by_prototypes_of_each_sample():
     asked = []
 
-    def place(means, class_encoding, numbers):
+    def adapt(means, class_encoding, numbers):
         asked.append(len(class_encoding))
         return means
 
-    adapted_loss(vectors_of(16), torch.eye(3)[:2], 4, 10.0, place, generator())
+    adapted_loss(vectors_of(16), torch.eye(3)[:2], 4, 10.0, adapt, generator())
 
     assert asked == [2, 2, 2, 2]
 

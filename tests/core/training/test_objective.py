@@ -11,9 +11,9 @@ from specklenn.core.errors import DataError
 from specklenn.core.network import checkpoint
 from specklenn.core.network.checkpoint import Card
 from specklenn.core.training.episode_conditions import EpisodeConditions
+from specklenn.core.training.from_settings import make_objective, make_trainer
 from specklenn.core.training.objective import ForwardFns
 from specklenn.core.training.settings import Episodes, Training
-from specklenn.core.training.trainer import Trainer
 
 BRIGHT = EpisodeConditions(fluence=(5.0, 20.0))
 
@@ -21,7 +21,7 @@ BRIGHT = EpisodeConditions(fluence=(5.0, 20.0))
 def test_few_shot_training_learns_and_the_model_can_be_saved(
     few_shot, make_data, tmp_path
 ):
-    trainer = Trainer(few_shot, make_data())
+    trainer = make_trainer(few_shot, make_data())
 
     losses = [trainer.step().loss for _ in range(few_shot.steps)]
 
@@ -36,33 +36,33 @@ def test_few_shot_training_learns_and_the_model_can_be_saved(
     assert float(difference.abs().max()) < 1e-2
 
 
-def test_scenes_take_their_patterns_from_one_dataset_each(few_shot, make_data):
+def test_episodes_take_their_patterns_from_one_dataset_each(few_shot, make_data):
     """The second dataset is shown without photons: nothing stands out in its middle."""
     dark = EpisodeConditions(fluence=(1e-9, 1e-9), share=0.5, artefacts=False)
     episodes = few_shot.episodes.model_copy(update={"datasets": (BRIGHT, dark)})
     settings = few_shot.model_copy(update={"episodes": episodes})
-    objective = Trainer(settings, make_data()).objective
+    objective = make_objective(settings, make_data())
     generator = torch.Generator().manual_seed(0)
 
-    drawn = [objective.scene(generator) for _ in range(60)]
-    scenes = torch.stack([inputs[:, 0] for inputs, _ in drawn])
-    contrast = scenes[..., 8:24, 8:24].nanmean(dim=(1, 2, 3))
-    contrast -= scenes[..., :4, :4].nanmean(dim=(1, 2, 3))
+    drawn = [objective.episode(generator) for _ in range(60)]
+    episodes = torch.stack([inputs[:, 0] for inputs, _ in drawn])
+    contrast = episodes[..., 8:24, 8:24].nanmean(dim=(1, 2, 3))
+    contrast -= episodes[..., :4, :4].nanmean(dim=(1, 2, 3))
 
-    assert scenes.shape == (60, 36, 32, 32)
+    assert episodes.shape == (60, 36, 32, 32)
     # Two thirds of them, within four standard deviations.
     assert float((contrast > 0.3).float().mean()) == pytest.approx(2 / 3, abs=0.25)
 
 
-def test_scenes_are_judged_as_much_by_places_as_by_mean_distances(few_shot, make_data):
-    objective = Trainer(few_shot, make_data()).objective
+def test_prototypes_count_as_much_as_mean_distances(few_shot, make_data):
+    objective = make_objective(few_shot, make_data())
     batch = objective.draw(0, range(2))
     scatter = torch.randn(32 * 32, 16, generator=torch.Generator().manual_seed(1))
 
     def embed(inputs):
         return functional.normalize(inputs.nan_to_num().flatten(1) @ scatter, dim=1)
 
-    def far(means, kinds, numbers):
+    def far(means, class_encoding, numbers):
         """So far that all classes are equally likely."""
         return 1e4 + 0 * means
 
@@ -74,33 +74,30 @@ def test_scenes_are_judged_as_much_by_places_as_by_mean_distances(few_shot, make
     assert float(both) == pytest.approx((float(bare) + guessing) / 2, rel=1e-4)
 
 
-def test_classes_of_other_names_are_trained_without_a_placer(few_shot, make_data):
+def test_classes_of_other_names_are_trained_without_an_adapter(few_shot, make_data):
     data = dataclasses.replace(make_data(), classes=("a", "b", "c"))
-    trainer = Trainer(few_shot.model_copy(update={"classes": data.classes}), data)
-    before = {
-        k: v.clone() for k, v in trainer.encoder.prototype_adapter.state_dict().items()
-    }
+    trainer = make_trainer(few_shot.model_copy(update={"classes": data.classes}), data)
+    before = trainer.trained().prototype_adapter.state_dict()
 
     trainer.step()
 
-    after = trainer.encoder.prototype_adapter.state_dict()
+    after = trainer.trained().prototype_adapter.state_dict()
     assert all(torch.equal(after[name], before[name]) for name in before)
 
 
-def test_the_placer_alone_can_be_trained(few_shot, make_data, tmp_path):
+def test_the_adapter_alone_can_be_trained(few_shot, make_data, tmp_path):
     """From a network that has lost its own, as one that was adapted."""
-    first = Trainer(few_shot, make_data()).trained()
+    first = make_trainer(few_shot, make_data()).trained()
     first.prototype_adapter = None
     path = tmp_path / "m.safetensors"
     checkpoint.save(path, first, few_shot.preprocess, Card(name="m"))
     started = checkpoint.load(path).encoder.state_dict()
-    trainer = Trainer(
-        few_shot.model_copy(update={"only_prototype_adapter": True}), make_data()
+    trainer = make_trainer(
+        few_shot.model_copy(update={"only_prototype_adapter": True}),
+        make_data(),
+        start=[path],
     )
-    trainer.start_from([path])
-    random = {
-        k: v.clone() for k, v in trainer.encoder.prototype_adapter.state_dict().items()
-    }
+    random = trainer.trained().prototype_adapter.state_dict()
 
     losses = [trainer.step().loss for _ in range(30)]
 
@@ -114,18 +111,18 @@ def test_the_placer_alone_can_be_trained(few_shot, make_data, tmp_path):
     )
 
 
-def test_only_classes_that_are_known_can_be_placed(few_shot, make_data):
+def test_only_of_known_classes_can_prototypes_be_learned(few_shot, make_data):
     data = dataclasses.replace(make_data(), classes=("single-hit", "b", "c"))
     changes = {"only_prototype_adapter": True, "classes": data.classes}
 
     with pytest.raises(DataError, match="classes single-hit, b, c found, only single"):
-        Trainer(few_shot.model_copy(update=changes), data)
+        make_objective(few_shot.model_copy(update=changes), data)
 
 
 @pytest.mark.parametrize(
     "changes", [{"network": "specklenn-2023"}, {"episodes": None}], ids=str
 )
-def test_only_a_placer_that_is_there_can_be_trained_alone(few_shot, changes):
+def test_only_an_adapter_that_is_there_can_be_trained_alone(few_shot, changes):
     given = few_shot.model_dump() | {"only_prototype_adapter": True} | changes
 
     with pytest.raises(ValidationError, match="compact-3 with episodes expected"):
@@ -137,11 +134,11 @@ def test_settings_for_another_number_of_datasets_are_refused(few_shot, make_data
     settings = few_shot.model_copy(update={"episodes": episodes})
 
     with pytest.raises(DataError, match="3 given for 2 datasets"):
-        Trainer(settings, make_data())
+        make_objective(settings, make_data())
 
 
 @pytest.mark.parametrize(("samples", "patterns"), [(3, 6), (4, 9)])
-def test_a_dataset_too_small_for_a_scene_is_refused(
+def test_a_dataset_too_small_for_an_episode_is_refused(
     few_shot, make_data, samples, patterns
 ):
     episodes = Episodes(patterns_per_class=patterns)
@@ -150,15 +147,15 @@ def test_a_dataset_too_small_for_a_scene_is_refused(
     with pytest.raises(
         DataError, match=r"b.h5: fewer than 2 samples|a.h5: fewer than 2"
     ):
-        Trainer(settings, make_data(samples))
+        make_objective(settings, make_data(samples))
 
 
 def test_a_step_shows_the_same_whoever_draws_which_of_its_parts(settings, make_data):
-    objective = Trainer(settings, make_data()).objective
+    objective = make_objective(settings, make_data())
     parts = range(objective.parts)
 
     whole = objective.draw(3, parts)
-    apart = [Trainer(settings, make_data()).objective.draw(3, [part]) for part in parts]
+    apart = [make_objective(settings, make_data()).draw(3, [part]) for part in parts]
 
     inputs = torch.cat([batch.inputs for batch in apart])
     assert torch.equal(inputs.nan_to_num(-1), whole.inputs.nan_to_num(-1))
@@ -166,8 +163,8 @@ def test_a_step_shows_the_same_whoever_draws_which_of_its_parts(settings, make_d
 
 
 def test_other_steps_parts_and_seeds_show_something_else(settings, make_data):
-    objective = Trainer(settings, make_data()).objective
-    other = Trainer(settings.model_copy(update={"seed": 1}), make_data()).objective
+    objective = make_objective(settings, make_data())
+    other = make_objective(settings.model_copy(update={"seed": 1}), make_data())
 
     drawn = [
         objective.draw(3, [0]),
@@ -183,7 +180,7 @@ def test_other_steps_parts_and_seeds_show_something_else(settings, make_data):
 def test_the_samples_of_a_triplet_step_are_different_ones(triplets, make_data):
     data = make_data()
 
-    rows = Trainer(triplets, data).objective.draw(0, range(4)).rows
+    rows = make_objective(triplets, data).draw(0, range(4)).rows
 
     assert sorted(set(data.samples[rows].tolist())) == [0, 1, 2, 3]
 
@@ -191,4 +188,4 @@ def test_the_samples_of_a_triplet_step_are_different_ones(triplets, make_data):
 def test_a_step_has_no_more_parts_than_there_are_samples(triplets, make_data):
     settings = triplets.model_copy(update={"samples_per_step": 9})
 
-    assert Trainer(settings, make_data()).objective.parts == 4
+    assert make_objective(settings, make_data()).parts == 4

@@ -3,13 +3,13 @@ import math
 import pytest
 import torch
 
+from specklenn.core.training.from_settings import make_trainer
 from specklenn.core.training.optimiser import (
     learning_rate,
+    make_average,
     make_optimiser,
-    move_average,
 )
 from specklenn.core.training.settings import Training
-from specklenn.core.training.trainer import Trainer
 
 
 def test_the_learning_rate_rises_linearly_and_falls_along_a_cosine():
@@ -43,26 +43,30 @@ def test_adamw_takes_a_share_off_filters_and_matrices_only():
 
 
 def test_an_average_forgets_its_start_and_then_keeps_what_it_is_told():
-    average, network = torch.nn.BatchNorm1d(1), torch.nn.BatchNorm1d(1)
+    network = torch.nn.BatchNorm1d(1)
+    average = make_average(network, 0.99)
     network.running_mean.fill_(1.0)
     network.weight.data.fill_(3.0)
+    network.num_batches_tracked.fill_(7)
 
-    move_average(average, network, 0.99, steps_done=0)
-    first = average.running_mean.item(), average.weight.item()
-    move_average(average, network, 0.99, steps_done=100_000)
+    average.update_parameters(network)
+    first = average.module.running_mean.item(), average.module.weight.item()
+    average.n_averaged.fill_(100_000)
+    average.update_parameters(network)
 
     assert first == pytest.approx((0.9, 2.8))
-    assert average.running_mean.item() == pytest.approx(0.901)
-    assert average.weight.item() == pytest.approx(2.802)
+    assert average.module.running_mean.item() == pytest.approx(0.901)
+    assert average.module.weight.item() == pytest.approx(2.802)
+    assert average.module.num_batches_tracked == 7
 
 
 def test_the_average_is_what_is_validated_and_saved(few_shot, make_data):
     settings = few_shot.model_copy(update={"average": 0.999})
-    trainer = Trainer(settings, make_data())
-    seen = [trainer.encoder.embedding.weight.detach().clone()]
+    trainer = make_trainer(settings, make_data())
+    seen = [trainer.state()["network.embedding.weight"].clone()]
     for _ in range(2):
         trainer.step()
-        seen.append(trainer.encoder.embedding.weight.detach().clone())
+        seen.append(trainer.state()["network.embedding.weight"].clone())
 
     found = trainer.trained().embedding.weight.detach()
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from specklenn.core.errors import DataError
+from specklenn.core.training.from_settings import make_objective
 from specklenn.core.training.prefetch import draw_batches
-from specklenn.core.training.trainer import Trainer
 
 
 def test_batches_drawn_in_the_background_are_the_same_bit_for_bit(settings, make_data):
-    objective = Trainer(settings, make_data()).objective
+    objective = make_objective(settings, make_data())
 
     here = list(draw_batches(objective, [1], range(2, 7), workers=0))
     there = list(draw_batches(objective, [1], range(2, 7), workers=2))
@@ -24,7 +24,7 @@ def test_batches_drawn_in_the_background_are_the_same_bit_for_bit(settings, make
 
 
 def test_a_training_that_stops_early_leaves_no_process_behind(few_shot, make_data):
-    objective = Trainer(few_shot, make_data()).objective
+    objective = make_objective(few_shot, make_data())
     drawn = draw_batches(objective, [0], range(100), workers=1)
     next(drawn)
     assert multiprocessing.active_children()
@@ -35,7 +35,7 @@ def test_a_training_that_stops_early_leaves_no_process_behind(few_shot, make_dat
 
 
 class Deadly:
-    """A objective whose third batch kills whoever draws it."""
+    """An objective whose third batch kills whoever draws it."""
 
     parts = 1
 
@@ -49,7 +49,7 @@ class Deadly:
 
 
 def test_a_drawing_process_that_dies_is_said(few_shot, make_data):
-    objective = Deadly(Trainer(few_shot, make_data()).objective)
+    objective = Deadly(make_objective(few_shot, make_data()))
 
     with pytest.raises(DataError, match=r"draws batches has ended: "):
         list(draw_batches(objective, [0], range(5), workers=1))
@@ -58,7 +58,7 @@ def test_a_drawing_process_that_dies_is_said(few_shot, make_data):
 def test_background_processes_survive_the_signals_that_end_a_training(
     few_shot, make_data
 ):
-    objective = Trainer(few_shot, make_data()).objective
+    objective = make_objective(few_shot, make_data())
     drawn = draw_batches(objective, [0], range(20), workers=1)
     next(drawn)
     (worker,) = multiprocessing.active_children()

@@ -8,11 +8,48 @@ import pytest
 import torch
 
 from specklenn.core.errors import ConfigError, DataError
-from specklenn.core.training.launcher import Place
-from specklenn.core.training.ranks import ALONE, LostRank, Ranks, joined
+from specklenn.core.training.from_settings import make_objective, make_trainer
+from specklenn.core.training.ranks import (
+    ALONE,
+    LostRank,
+    RankInfo,
+    Ranks,
+    choose_device,
+    find_rank,
+    joined,
+    use_bfloat16,
+)
 from specklenn.core.training.trainer import Trainer
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks")
+
+CPU, CARD = torch.device("cpu"), torch.device("cuda", 0)
+no_card = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")
+card = pytest.mark.skipif(not torch.cuda.is_available(), reason="no card here")
+
+TORCHRUN = {
+    "RANK": "3",
+    "WORLD_SIZE": "4",
+    "LOCAL_RANK": "1",
+    "LOCAL_WORLD_SIZE": "2",
+    "MASTER_ADDR": "node7",
+    "MASTER_PORT": "1234",
+}
+OPEN_MPI = {
+    "OMPI_COMM_WORLD_RANK": "1",
+    "OMPI_COMM_WORLD_SIZE": "2",
+    "OMPI_COMM_WORLD_LOCAL_RANK": "1",
+    "OMPI_COMM_WORLD_LOCAL_SIZE": "2",
+    "PMIX_NAMESPACE": "job@1",
+}
+SRUN = {
+    "SLURM_PROCID": "5",
+    "SLURM_NTASKS": "8",
+    "SLURM_STEP_NUM_TASKS": "8",
+    "SLURM_STEP_TASKS_PER_NODE": "4(x2)",
+    "SLURM_LOCALID": "1",
+    "SLURM_JOB_ID": "77",
+}
 
 
 def free_port():
@@ -21,9 +58,9 @@ def free_port():
         return found.getsockname()[1]
 
 
-def rank(pipe, place, call):
+def rank(pipe, info, call):
     try:
-        with joined(place) as ranks:
+        with joined(info) as ranks:
             pipe.send(call(ranks))
     except Exception as error:
         pipe.send(error)
@@ -35,10 +72,10 @@ def on_ranks(call, number=2):
     port, pipes, processes = free_port(), [], []
     for n in range(number):
         ours, theirs = context.Pipe()
-        place = Place(
+        info = RankInfo(
             rank=n, number=number, local_rank=n, address="127.0.0.1", port=port
         )
-        processes.append(context.Process(target=rank, args=(theirs, place, call)))
+        processes.append(context.Process(target=rank, args=(theirs, info, call)))
         processes[-1].start()
         theirs.close()
         pipes.append(ours)
@@ -94,7 +131,7 @@ def test_parts_are_shared_out_evenly_or_not_at_all():
         [4, 5],
     ]
     assert list(ALONE.share(5)) == [0, 1, 2, 3, 4]
-    with pytest.raises(ConfigError, match=r"4 scenes .* evenly among 3 ranks"):
+    with pytest.raises(ConfigError, match=r"4 episodes .* evenly among 3 ranks"):
         Ranks(0, 3).share(4)
 
 
@@ -113,26 +150,26 @@ class Plain(torch.nn.Module):
         return torch.nn.functional.normalize(values, dim=1)
 
 
-def plain_trainer(settings, data, ranks):
-    trainer = Trainer(settings, data, ranks)
-    trainer.encoder = Plain()
-    trainer.optimiser = torch.optim.SGD(trainer.encoder.parameters())
-    return trainer
+def plain_trainer(settings, data, ranks, network=None):
+    network = network or Plain()
+    optimiser = torch.optim.SGD(network.parameters())
+    objective = make_objective(settings, data)
+    return Trainer(network, objective, optimiser, lambda _: 1e-3, 9, ranks=ranks)
 
 
 def test_ranks_together_make_the_step_of_one_process(few_shot, make_data):
+    before = Plain().layer.weight.detach()
     alone = plain_trainer(few_shot, make_data(), ALONE)
-    before = alone.encoder.layer.weight.detach().clone()
     expected = alone.step()
 
     def call(ranks):
         trainer = plain_trainer(few_shot, make_data(), ranks)
         step = trainer.step()
-        return step.loss, trainer.encoder.layer.weight.detach().numpy()
+        return step.loss, trainer.trained().layer.weight.detach().numpy()
 
     found = on_ranks(call)
 
-    after = alone.encoder.layer.weight.detach()
+    after = alone.trained().layer.weight.detach()
     assert float((after - before).abs().max()) > 1e-6
     for loss, weight in found:
         assert loss == pytest.approx(expected.loss, rel=1e-5)
@@ -143,13 +180,13 @@ def test_after_some_steps_all_ranks_have_the_same_network(settings, make_data):
     settings = settings.model_copy(update={"average": 0.9})
 
     def call(ranks):
-        trainer = Trainer(settings, make_data(), ranks)
+        trainer = make_trainer(settings, make_data(), ranks=ranks)
         for _ in range(3):
             trainer.step()
-        trainer.share_statistics()
-        networks = trainer.encoder, trainer.average
-        tensors = [t for network in networks for t in network.state_dict().values()]
-        return [tensor.numpy().tobytes() for tensor in tensors]
+        trainer.average_statistics()
+        return {
+            name: value.numpy().tobytes() for name, value in trainer.state().items()
+        }
 
     first, second = on_ranks(call)
 
@@ -158,11 +195,10 @@ def test_after_some_steps_all_ranks_have_the_same_network(settings, make_data):
 
 def test_a_loss_that_is_not_finite_on_one_rank_stops_all(few_shot, make_data):
     def call(ranks):
-        trainer = plain_trainer(few_shot, make_data(), ranks)
-        batch = trainer.draw(0)
+        network = Plain()
         if ranks.rank == 1:
-            trainer.encoder.layer.weight.data.fill_(float("nan"))
-        trainer.step(batch)
+            network.layer.weight.data.fill_(float("nan"))
+        plain_trainer(few_shot, make_data(), ranks, network).step()
 
     found = on_ranks(call)
 
@@ -174,8 +210,70 @@ def test_a_loss_that_is_not_finite_on_one_rank_stops_all(few_shot, make_data):
 def test_a_rank_that_is_asked_to_stop_stops_all(few_shot, make_data):
     def call(ranks):
         trainer = plain_trainer(few_shot, make_data(), ranks)
-        trainer.stop_asked = ranks.rank == 1
-        trainer.step()
-        return trainer.stopping
+        if ranks.rank == 1:
+            trainer.ask_to_stop()
+        return trainer.step().stopping
 
     assert on_ranks(call) == [True, True]
+
+
+def test_a_process_that_nothing_launched_is_alone():
+    assert find_rank({}) is None
+
+
+def test_a_job_of_one_is_alone():
+    assert find_rank({**OPEN_MPI, "OMPI_COMM_WORLD_SIZE": "1"}) is None
+
+
+def test_a_batch_script_before_any_srun_is_alone():
+    assert find_rank({"SLURM_PROCID": "0", "SLURM_NTASKS": "8"}) is None
+
+
+def test_torchruns_variables_say_it_all():
+    assert find_rank(TORCHRUN) == RankInfo(
+        rank=3, number=4, local_rank=1, address="node7", port=1234
+    )
+
+
+def test_ranks_of_one_machine_meet_at_a_port_of_their_job():
+    first = find_rank({**OPEN_MPI, "OMPI_COMM_WORLD_RANK": "0"})
+    second = find_rank(OPEN_MPI)
+    other = find_rank({**OPEN_MPI, "PMIX_NAMESPACE": "job@2"})
+
+    assert (first.rank, second.rank, second.local_rank) == (0, 1, 1)
+    assert first.address == second.address == "127.0.0.1"
+    assert first.port == second.port != other.port
+    assert 20_000 <= first.port < 32_000
+
+
+def test_ranks_of_several_machines_need_to_know_the_first():
+    with pytest.raises(
+        ConfigError, match=r"8 ranks on several machines .* MASTER_ADDR"
+    ):
+        find_rank(SRUN)
+
+    found = find_rank({**SRUN, "MASTER_ADDR": "node1"})
+    assert (found.rank, found.number, found.local_rank) == (5, 8, 1)
+    assert found.address == "node1"
+
+
+def test_the_cpu_can_always_be_asked_for():
+    assert choose_device("cpu", local_rank=7) == CPU
+
+
+@no_card
+def test_without_a_card_the_cpu_is_taken_or_its_lack_is_said():
+    assert choose_device("auto") == CPU
+    with pytest.raises(ConfigError, match=r"device: cuda, but PyTorch .* finds 0 gra"):
+        choose_device("cuda")
+
+
+@card
+def test_with_a_card_it_is_taken():
+    assert choose_device("auto") == choose_device("cuda") == CARD
+
+
+def test_precision_is_what_is_asked_for_and_full_on_a_cpu():
+    assert use_bfloat16("bfloat16", CPU)
+    assert not use_bfloat16("float32", CARD)
+    assert not use_bfloat16("auto", CPU)

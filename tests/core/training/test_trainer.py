@@ -10,14 +10,14 @@ from specklenn.core.simulation.detector import Detector
 from specklenn.core.simulation.noise import Noise
 from specklenn.core.training.augment import Augmentation
 from specklenn.core.training.data import TrainingData
+from specklenn.core.training.from_settings import make_objective, make_trainer
 from specklenn.core.training.settings import (
     Exposure,
     Training,
     draw_fluence,
     exposure_mask,
 )
-from specklenn.core.training.trainer import Trainer
-from specklenn.core.training.validate_model import ValidationSet, compute_loss
+from specklenn.core.training.validate_model import ValidationSet, validate
 
 SMALL = Training(
     preprocess=Preprocessing(crop=32, bin=2),
@@ -55,34 +55,34 @@ def fringes(seed: int = 0) -> TrainingData:
     )
 
 
-def _inputs(trainer, number):
+def _inputs(data, number, settings=SMALL):
     generator = torch.Generator().manual_seed(0)
-    return trainer.objective.inputs(torch.arange(number), generator)
+    return make_objective(settings, data).inputs(torch.arange(number), generator)
 
 
-def validation(trainer: Trainer):
+def validation(data: TrainingData):
     return ValidationSet(
         name="all",
-        inputs=_inputs(trainer, 72)[:, 0].numpy(),
-        labels=np.array(SMALL.classes)[trainer.data.labels.numpy()],
-        names=trainer.data.samples.numpy().astype(str),
+        inputs=_inputs(data, 72)[:, 0].numpy(),
+        labels=np.array(SMALL.classes)[data.labels.numpy()],
+        names=data.samples.numpy().astype(str),
         classes=SMALL.classes,
     )
 
 
 def test_training_learns_to_tell_fringes():
-    trainer = Trainer(SMALL, fringes())
+    data = fringes()
+    trainer = make_trainer(SMALL, data)
 
-    for _ in range(SMALL.steps):
-        trainer.step()
+    steps = list(trainer.steps())
 
-    assert compute_loss(trainer.trained(), [validation(trainer)]).score > 0.9
+    assert [step.step for step in steps] == list(range(1, SMALL.steps + 1))
+    assert trainer.steps_done == trainer.last_step == SMALL.steps
+    assert validate(trainer.trained(), [validation(data)]).score > 0.9
 
 
 def test_inputs_have_the_networks_shape_and_the_detectors_mask():
-    trainer = Trainer(SMALL, fringes())
-
-    inputs = _inputs(trainer, 5)
+    inputs = _inputs(fringes(), 5)
 
     assert inputs.shape == (5, 1, 16, 16)
     assert (inputs[:, 0][:, exposure_mask(SMALL)] == 0).all()
@@ -97,50 +97,55 @@ def test_bad_pixels_of_the_data_stay_bad_wherever_they_turn():
         update={"exposure": None, "augment": Augmentation(rotate=False, patches=0)}
     )
 
-    inputs = _inputs(Trainer(shots, data), 6)
+    inputs = _inputs(data, 6, shots)
 
     assert (inputs == 0).flatten(1).sum(dim=1).min() >= 4 * 16
 
 
-def test_the_copy_of_the_network_embeds_alike():
-    trainer = Trainer(SMALL, fringes())
+def test_the_trained_network_is_a_copy_that_does_not_learn_on():
+    trainer = make_trainer(SMALL, fringes())
     trainer.step()
-    inputs = _inputs(trainer, 4)
 
-    trainer.encoder.eval()
+    trained = trainer.trained()
+    before = {name: value.clone() for name, value in trained.state_dict().items()}
+    state = trainer.state()
 
-    torch.testing.assert_close(
-        trainer.trained()(inputs), trainer.encoder(inputs), atol=1e-5, rtol=1e-4
+    assert not trained.training
+    assert all(
+        torch.equal(value, state[f"network.{name}"]) for name, value in before.items()
     )
+    trainer.step()
+    assert all(map(torch.equal, before.values(), trained.state_dict().values()))
 
 
-def test_the_best_score_is_remembered():
-    trainer = Trainer(SMALL, fringes())
+def test_what_is_not_to_learn_stays_as_it_is(few_shot, make_data):
+    only = few_shot.model_copy(update={"only_prototype_adapter": True})
+    trainer = make_trainer(only, make_data())
+    before = {name: value.clone() for name, value in trainer.state().items()}
 
-    assert trainer.record({"score": 0.7})
-    assert not trainer.record({"score": 0.6})
-    assert trainer.record({"score": 0.8})
-    assert trainer.best == 0.8
+    trainer.step()
 
-
-def test_without_a_score_the_last_weights_are_the_best():
-    trainer = Trainer(SMALL, fringes())
-
-    assert trainer.record({})
-    assert trainer.record({})
+    changed = [
+        name.removeprefix("network.")
+        for name, value in trainer.state().items()
+        if name.startswith("network.") and not torch.equal(value, before[name])
+    ]
+    assert changed
+    assert all(name.startswith("prototype_adapter.") for name in changed)
 
 
 def test_a_gradient_that_is_not_finite_stops_the_training_before_the_weights():
-    trainer = Trainer(SMALL, fringes())
+    data = fringes()
+    trainer = make_trainer(SMALL, data)
     trainer.step()
-    batch = trainer.draw(1)
+    batch = make_objective(SMALL, data).draw(1, range(2))
     batch.inputs[:] = float("nan")
-    before = [weight.detach().clone() for weight in trainer.encoder.parameters()]
+    before = trainer.trained().parameters()
 
     with pytest.raises(DataError, match=r"step 2: .* not finite .* s\d, s\d of d.h5"):
         trainer.step(batch)
 
-    after = list(trainer.encoder.parameters())
+    after = trainer.trained().parameters()
     assert trainer.steps_done == 1
     assert all(map(torch.equal, before, after))
 
@@ -174,27 +179,27 @@ def test_data_without_pairs_or_too_small_are_refused():
     with pytest.raises(
         DataError, match=r"d.h5: no sample has two patterns of every class"
     ):
-        Trainer(SMALL, lonely)
+        make_objective(SMALL, lonely)
     with pytest.raises(DataError, match="at least 48 expected"):
-        Trainer(SMALL.model_copy(update={"preprocess": Preprocessing()}), data)
+        make_objective(SMALL.model_copy(update={"preprocess": Preprocessing()}), data)
 
 
 def test_the_network_can_compute_in_bfloat16(settings, make_data):
-    half = Trainer(settings, make_data(), bfloat16=True)
-    full = Trainer(settings, make_data())
+    half = make_trainer(settings, make_data(), bfloat16=True)
+    full = make_trainer(settings, make_data())
 
     found, expected = half.step(), full.step()
 
     assert found.loss == pytest.approx(expected.loss, rel=0.3)
     assert found.loss != expected.loss
-    assert {weight.dtype for weight in half.encoder.parameters()} == {torch.float32}
+    assert {weight.dtype for weight in half.trained().parameters()} == {torch.float32}
     assert half.trained().embedding.weight.isfinite().all()
 
 
 @pytest.fixture
 def weights(tmp_path):
     """Weights of a few steps with another seed."""
-    trainer = Trainer(SMALL.model_copy(update={"seed": 9}), fringes())
+    trainer = make_trainer(SMALL.model_copy(update={"seed": 9}), fringes())
     trainer.step()
     card = checkpoint.Card(name="earlier")
     path = tmp_path / "earlier.safetensors"
@@ -204,9 +209,9 @@ def weights(tmp_path):
 
 @pytest.mark.parametrize("average", [0.0, 0.9])
 def test_a_training_can_start_from_weights(weights, average):
-    trainer = Trainer(SMALL.model_copy(update={"average": average}), fringes())
+    settings = SMALL.model_copy(update={"average": average})
 
-    trainer.start_from([weights])
+    trainer = make_trainer(settings, fringes(), start=[weights])
 
     inputs = torch.rand(2, 1, 16, 16)
     earlier = checkpoint.load(weights).encoder
@@ -215,9 +220,21 @@ def test_a_training_can_start_from_weights(weights, average):
 
 
 def test_weights_of_another_network_are_no_start(weights):
-    trainer = Trainer(SMALL.model_copy(update={"embedding_size": 4}), fringes())
+    other = SMALL.model_copy(update={"embedding_size": 4})
 
     with pytest.raises(
         DataError, match=r"16 pixels and 8 numbers, .* of 16 and 4 expected"
     ):
-        trainer.start_from([weights])
+        make_trainer(other, fringes(), start=[weights])
+
+
+def test_measuring_the_throughput_leaves_the_training_as_it_is(settings, make_data):
+    measured, other = (make_trainer(settings, make_data()) for _ in range(2))
+
+    found = measured.measure_throughput()
+
+    assert measured.step().loss == other.step().loss
+    one, two = measured.state(), other.state()
+    assert [name for name in one if not torch.equal(one[name], two[name])] == []
+    assert found.network > 0
+    assert found.drawing > 0

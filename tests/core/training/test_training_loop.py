@@ -1,5 +1,4 @@
 import csv
-import sys
 
 import numpy as np
 import pytest
@@ -8,11 +7,9 @@ from safetensors.torch import load_file
 
 from specklenn.core.errors import DataError
 from specklenn.core.network import checkpoint
-from specklenn.core.training.curves import draw_curves
+from specklenn.core.training.from_settings import make_objective, make_trainer
 from specklenn.core.training.resume import resume
-from specklenn.core.training.speed import measure_speed
 from specklenn.core.training.train_config import TrainingRun
-from specklenn.core.training.trainer import Trainer
 from specklenn.core.training.training_loop import TrainingLoop
 from specklenn.core.training.validate_model import ValidationSet
 
@@ -23,7 +20,7 @@ TIMES = ("patterns_per_second", "network_patterns_per_second", "seconds")
 def validation(few_shot, make_data):
     """Patterns of the training data themselves, as the objective shows them."""
     data = make_data()
-    objective = Trainer(few_shot, data).objective
+    objective = make_objective(few_shot, data)
     batches = [objective.draw(step, [0, 1]) for step in (100, 101)]
     rows = torch.cat([batch.rows for batch in batches])
     return ValidationSet(
@@ -38,7 +35,7 @@ def validation(few_shot, make_data):
 
 @pytest.fixture(scope="module")
 def start(few_shot, make_data, validation):
-    """Make a course of 7 steps, validated every 3; resumed if there is a state."""
+    """Make a loop of 7 steps, validated every 3; resumed if there is a state."""
 
     def begin(folder, **changes):
         run = TrainingRun(
@@ -48,24 +45,25 @@ def start(few_shot, make_data, validation):
             validation_rule="prototype",
             training=few_shot.model_copy(update={"steps": 7, "average": 0.5}),
         ).model_copy(update=changes)
-        trainer = Trainer(run.training, make_data())
-        if run.state_file.exists():
-            resume(trainer, run.state_file)
-        return run, trainer, TrainingLoop(run, trainer, [validation])
+        trainer = make_trainer(run.training, make_data())
+        resuming = run.state_file.exists()
+        history = resume(run.state_file, run.training, trainer) if resuming else None
+        return run, trainer, TrainingLoop(run, trainer, [validation], history)
 
     return begin
 
 
 @pytest.fixture(scope="module")
 def finished(start, tmp_path_factory):
-    run, _, course = start(tmp_path_factory.mktemp("finished"))
-    return run, list(course.steps())
+    run, _, loop = start(tmp_path_factory.mktemp("finished"))
+    return run, list(loop.steps())
 
 
-def stop_after(number, trainer, course):
-    """Ask a course to stop when it has made some steps; it makes one more."""
-    for step, _ in course.steps():
-        trainer.stop_asked = step.step == number
+def stop_after(number, trainer, loop):
+    """Ask a training to stop when it has made some steps; it makes one more."""
+    for step, _ in loop.steps():
+        if step.step == number:
+            trainer.ask_to_stop()
 
 
 def log_of(run):
@@ -83,7 +81,7 @@ def differences(run, other):
     return [name for name in one | two if not torch.equal(one[name], two[name])]
 
 
-def test_a_course_validates_now_and_then_and_after_the_last_step(finished):
+def test_a_training_validates_now_and_then_and_after_the_last_step(finished):
     run, told = finished
 
     assert [step.step for step, _ in told] == [1, 2, 3, 4, 5, 6, 7]
@@ -100,7 +98,7 @@ def test_the_log_has_the_figures_of_the_reports(finished):
     losses = [step.loss for step, _ in told[3:6]]
     assert line["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
     assert line["learning_rate"] == pytest.approx(step.learning_rate, rel=1e-5)
-    assert line["score"] == pytest.approx(report.verdict.score, rel=1e-5)
+    assert line["score"] == pytest.approx(report.validation.score, rel=1e-5)
     assert line["seen_5_shot"] == line["score"]
     assert 0 <= line["seen_1_shot"] <= 1
     assert np.isnan(line["seen_20_shot"])
@@ -111,7 +109,7 @@ def test_the_log_has_the_figures_of_the_reports(finished):
 def test_the_weights_are_those_of_the_best_validation(finished, validation):
     run, told = finished
     reports = [report for _, report in told if report]
-    scores = [report.verdict.score for report in reports]
+    scores = [report.validation.score for report in reports]
 
     model = checkpoint.load(run.output)
 
@@ -133,14 +131,14 @@ def test_the_log_is_drawn(finished):
     assert run.curves_file.read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_course_that_is_stopped_goes_on_as_if_it_had_not_been(
+def test_a_training_that_is_stopped_goes_on_as_if_it_had_not_been(
     start, finished, tmp_path
 ):
-    run, first, course = start(tmp_path)
-    stop_after(3, first, course)
+    run, first, loop = start(tmp_path)
+    stop_after(3, first, loop)
     assert first.steps_done == 4
-    _, second, course = start(tmp_path)
-    list(course.steps())
+    _, second, loop = start(tmp_path)
+    list(loop.steps())
 
     assert second.steps_done == 7
     assert without_times(log_of(run)) == without_times(log_of(finished[0]))
@@ -148,53 +146,44 @@ def test_a_course_that_is_stopped_goes_on_as_if_it_had_not_been(
 
 
 def test_background_drawing_changes_no_bit_of_a_training(start, finished, tmp_path):
-    run, _, course = start(tmp_path, workers=2)
+    run, _, loop = start(tmp_path, workers=2)
 
-    list(course.steps())
+    list(loop.steps())
 
     assert differences(run, finished[0]) == []
 
 
 def test_lines_behind_the_resumed_step_are_cut_off(start, tmp_path):
-    run, trainer, course = start(tmp_path)
-    stop_after(3, trainer, course)
+    run, trainer, loop = start(tmp_path)
+    stop_after(3, trainer, loop)
     with run.log_file.open("a") as file:
         file.write("6,0.1\n")
 
-    _, trainer, course = start(tmp_path)
-    stop_after(5, trainer, course)
+    _, trainer, loop = start(tmp_path)
+    stop_after(5, trainer, loop)
 
     assert [line["step"] for line in log_of(run)] == ["3", "6"]
     assert log_of(run)[1]["loss"] != "0.1"
 
 
-def break_after(step, trainer, course):
-    for done, _ in course.steps():
+def break_after(step, trainer, loop):
+    for done, _ in loop.steps():
         if done.step == step:
-            trainer.encoder.embedding.weight.data.fill_(float("nan"))
+            broken = trainer.state()
+            broken["network.embedding.weight"].fill_(float("nan"))
+            trainer.load_state(broken)
 
 
 def test_a_loss_that_is_not_finite_leaves_what_was_good(start, tmp_path):
-    run, trainer, course = start(tmp_path)
+    run, trainer, loop = start(tmp_path)
 
     with pytest.raises(DataError, match=r"step 5: .*sample \d.* of [ab].h5"):
-        break_after(4, trainer, course)
+        break_after(4, trainer, loop)
 
     assert all(value.isfinite().all() for value in load_file(run.state_file).values())
     assert [line["step"] for line in log_of(run)] == ["3"]
     assert checkpoint.load(run.output).card.scores["step"] == 3
     assert start(tmp_path)[1].steps_done == 3
-
-
-def test_without_matplotlib_nothing_is_drawn_and_nothing_said(
-    tmp_path, monkeypatch, capsys
-):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-
-    draw_curves([{"step": 1.0, "loss": 2.0}], [], tmp_path / "log.png")
-
-    assert list(tmp_path.iterdir()) == []
-    assert capsys.readouterr().err == ""
 
 
 def test_without_validation_the_last_weights_are_kept(start, tmp_path):
@@ -204,16 +193,3 @@ def test_without_validation_the_last_weights_are_kept(start, tmp_path):
 
     assert [report.best for report in reports] == [True, True, True]
     assert checkpoint.load(run.output).card.scores == {"step": 7}
-
-
-def test_measuring_the_speed_leaves_the_training_as_it_is(start, tmp_path):
-    _, measured, _ = start(tmp_path / "a")
-    _, other, _ = start(tmp_path / "b")
-
-    speed = measure_speed(measured)
-
-    assert measured.step().loss == other.step().loss
-    one, two = measured.encoder.state_dict(), other.encoder.state_dict()
-    assert [name for name in one if not torch.equal(one[name], two[name])] == []
-    assert speed.network > 0
-    assert speed.drawing > 0

@@ -14,10 +14,10 @@ from specklenn.core.training.validate_model import (
     ValidationFile,
     ValidationResult,
     ValidationSet,
-    compute_loss,
     first_of_each,
     load_validation,
     set_names,
+    validate,
 )
 
 PREPROCESS = Preprocessing(crop=32, bin=2)
@@ -85,7 +85,7 @@ def test_the_temperature_is_the_weighted_geometric_mean_of_the_files(tmp_path, e
 
     first, second = (one.temperature(one.embed(encoder)) for one in sets)
 
-    assert compute_loss(encoder, sets).temperature == pytest.approx(
+    assert validate(encoder, sets).temperature == pytest.approx(
         (first**3 * second) ** 0.25
     )
 
@@ -129,11 +129,11 @@ def test_the_score_is_the_weighted_mean_of_the_five_shot_accuracies(encoder):
         Fixed(name="b", inputs={5: 0.9, 20: 1.0}, weight=2.0, **nothing),
     ]
 
-    verdict = compute_loss(encoder, sets)
+    result = validate(encoder, sets)
 
-    assert isinstance(verdict, ValidationResult)
-    assert verdict.score == pytest.approx(0.8)
-    assert verdict.accuracies == {"a": {1: 0.2, 5: 0.6}, "b": {5: 0.9, 20: 1.0}}
+    assert isinstance(result, ValidationResult)
+    assert result.score == pytest.approx(0.8)
+    assert result.accuracies == {"a": {1: 0.2, 5: 0.6}, "b": {5: 0.9, 20: 1.0}}
 
 
 def test_files_go_by_their_stems_and_a_number_where_those_are_alike():
@@ -169,7 +169,7 @@ def test_one_file_several_and_none_can_be_given(given, files, weights):
         ),
     ],
 )
-def test_files_that_cannot_be_judged_on_are_refused(tmp_path, texts, words):
+def test_files_that_cannot_be_validated_on_are_refused(tmp_path, texts, words):
     path = write(tmp_path / "v.h5", **texts)
 
     with pytest.raises(DataError, match=words):

@@ -102,11 +102,11 @@ def test_a_finished_training_has_nothing_left_to_do(trained):
 FEW_SHOT = """
   network: compact-3
   preprocess: {crop: 32, bin: 2, standardise: false}
-  episodes: {scenes: 1, patterns_per_class: 3}
+  episodes: {per_step: 1, patterns_per_class: 3}
 """
 
 
-def test_a_compact_model_is_trained_on_scenes_and_evaluated(folder, tmp_path, capsys):
+def test_a_compact_model_is_trained_on_episodes_and_evaluated(folder, tmp_path, capsys):
     text = (folder / "train.yaml").read_text()
     text = text.replace("run.h5", str(folder / "run.h5"))
     text = text.replace("  preprocess: {crop: 32, bin: 2}\n", "")

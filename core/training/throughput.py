@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-
-import torch
-
-from specklenn.core.training.trainer import Trainer
 
 REPEATS = 3
 
@@ -22,7 +17,7 @@ class Throughput:
     Parameters
     ----------
     network : float
-        Of the network, there and back, on batches that are ready.
+        Of the network, forward and backward, on batches that are ready.
     drawing : float
         Of drawing batches: choosing, turning, exposing and masking patterns.
     """
@@ -59,27 +54,7 @@ class ThroughputMeter:
         return self._patterns / self._seconds if self._seconds else 0.0
 
 
-def measure_speed(trainer: Trainer) -> Throughput:
-    """Measure on a few batches; leaves the training as it is."""
-    step = trainer.steps_done
-    batch = trainer.draw(step)
-    scratch = copy.copy(trainer)
-    scratch.encoder = copy.deepcopy(trainer.encoder)
-    scratch.compute_loss(batch)  # the first time is slower
-
-    def compute_loss() -> None:
-        scratch.compute_loss(batch)
-        if trainer.device.type == "cuda":
-            torch.cuda.synchronize()
-
-    number = len(batch.rows)
-    return Throughput(
-        network=number / _seconds(compute_loss),
-        drawing=number / _seconds(lambda: trainer.draw(step)),
-    )
-
-
-def _seconds(call: Callable[[], Any]) -> float:
+def seconds_of(call: Callable[[], Any]) -> float:
     """Return the time of one call, the least of a few."""
     times = []
     for _ in range(REPEATS):
