@@ -40,7 +40,7 @@ from specklenn.plugin.parallel.channel import Channel, in_memory_channels
 from specklenn.plugin.parallel.clock import Backoff, Clock, SystemClock
 from specklenn.plugin.parallel.mpi_job import machine, on_signals
 from specklenn.plugin.publishers import Publishers
-from specklenn.plugin.startup import PreparedRun, make_source, prepare, read_weights
+from specklenn.plugin.startup import PreparedRun, make_source, prepare_run
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Job:
         self.rank = rank
         self.workers = list(range(1, size)) or [0]
         self.clock: Clock = SystemClock()
-        self.prepared: PreparedRun = prepare(loaded, rank)
+        self.prepared: PreparedRun = prepare_run(loaded, rank)
         self.publisher: Publisher = NoPublisher()
         if rank == 0:
             self.folder = make_output_folder(self.config, loaded)
@@ -183,7 +183,7 @@ class Job:
         control, pipeline = self.config.control, self.prepared.pipeline
         if not control.enabled:
             return NoOrders()
-        weights = read_weights(self.loaded)
+        weights = self.prepared.weights
         builder = SwapBuilder(pipeline, weights, self.config.preprocess)
         return ControlServer(control.endpoint, builder, self.state, self.clock)
 

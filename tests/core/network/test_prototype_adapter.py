@@ -18,7 +18,7 @@ def adapter():
     return PrototypeAdapter(8).eval()
 
 
-def test_a_class_is_told_by_its_kind_and_a_joined_one_by_both():
+def test_a_class_has_one_place_in_the_encoding_and_a_joined_one_has_two():
     found = encode_classes(("multi-hit", "single-hit", "single-hit+non-sample-hit"))
 
     assert found.tolist() == [[0, 1, 0], [1, 0, 0], [1, 0, 1]]
