@@ -1,6 +1,8 @@
 # Everything happens in .venv, which is made when it is missing.
 PYTHON ?= python3
 BIN := .venv/bin
+# A process that has done its tests takes some of another's.
+ON_ALL_CORES := -n auto --dist worksteal
 
 .PHONY: demo test test-hosts lint clean
 
@@ -8,11 +10,11 @@ demo: .venv/installed
 	$(BIN)/specklenn demo
 
 test: .venv/installed
-	QT_QPA_PLATFORM=offscreen $(BIN)/pytest $(PYTEST_ARGUMENTS)
+	QT_QPA_PLATFORM=offscreen $(BIN)/pytest $(ON_ALL_CORES) $(PYTEST_ARGUMENTS)
 
 # With the facilities' own packages; psana builds on Debian's libkrb5-dev.
 test-hosts: .venv/installed-hosts
-	QT_QPA_PLATFORM=offscreen $(BIN)/pytest -m hosts $(PYTEST_ARGUMENTS)
+	QT_QPA_PLATFORM=offscreen $(BIN)/pytest $(ON_ALL_CORES) -m hosts $(PYTEST_ARGUMENTS)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -2,8 +2,8 @@
 
 Run ``python benchmarks/loop.py`` for both roles in one process, or
 ``mpirun -n 3 python benchmarks/loop.py`` for the loop over MPI. The rows go all
-the way: lease, report, books, tally, ``results.h5``. The yardstick is a plain
-per-shot PyTorch loop of the paper's network, measured in the same run.
+the way: lease, report, seen shots, class counts, ``results.h5``. The yardstick is a
+plain per-shot PyTorch loop of the paper's network, measured in the same run.
 """
 
 from __future__ import annotations

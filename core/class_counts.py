@@ -1,8 +1,7 @@
-"""Counts per class, with their intervals; tallies of parts add up to the whole."""
+"""Shots per class; counts of parts add up to those of the whole."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,44 +10,9 @@ import numpy.typing as npt
 from specklenn.core.flags import count_reasons, is_skipped
 from specklenn.core.rows import NO_CLASS, Rows
 
-NORMAL_95 = 1.959963984540054
-"""Two-sided 95 % quantile of the normal distribution."""
 
-
-def wilson_interval(
-    count: int, total: int, z: float = NORMAL_95
-) -> tuple[float, float]:
-    """Return the Wilson score interval of a rate.
-
-    Parameters
-    ----------
-    count, total : int
-        ``count`` of ``total`` shots; 0 of n and n of n are fine.
-    z : float
-        Normal quantile, 95 % by default.
-
-    Returns
-    -------
-    (low, high) : float
-        Between 0 and 1; (0, 1) where there is no shot.
-
-    References
-    ----------
-    E. B. Wilson, J. Am. Stat. Assoc. 22, 209 (1927).
-    """
-    if total == 0:
-        return 0.0, 1.0
-    rate = count / total
-    weight = z * z / total
-    middle = (rate + weight / 2) / (1 + weight)
-    half = z / (1 + weight) * math.sqrt(rate * (1 - rate) / total + weight / total / 4)
-    low = 0.0 if count == 0 else max(middle - half, 0.0)
-    high = 1.0 if count == total else min(middle + half, 1.0)
-    return low, high
-
-
-class Tally:
-    """What has been counted so far.
+class ClassCounts:
+    """Shots counted so far.
 
     Parameters
     ----------
@@ -62,7 +26,7 @@ class Tally:
     confusion : (classes, classes) int64
         Truth by label, for the shots whose truth is known.
     skipped : dict of str to int
-        Shots that could not be judged, per reason.
+        Shots that could not be classified, per reason.
     """
 
     def __init__(self, classes: Sequence[str]) -> None:
@@ -80,7 +44,7 @@ class Tally:
 
     @property
     def skips(self) -> int:
-        """Shots that could not be judged."""
+        """Shots that could not be classified."""
         return sum(self.skipped.values())
 
     def add(self, rows: Rows) -> None:
@@ -94,8 +58,8 @@ class Tally:
         self.confusion += table.reshape(number, number)
         self._add_skips(count_reasons(rows["flags"]))
 
-    def merge(self, other: Tally) -> None:
-        """Add what another tally of the same classes counted."""
+    def merge(self, other: ClassCounts) -> None:
+        """Add other counts of the same classes."""
         self.counts += other.counts
         self.confusion += other.confusion
         self._add_skips(other.skipped)

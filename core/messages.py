@@ -2,40 +2,41 @@
 
 A snapshot is state, not difference: its counters only grow, so a window that
 misses messages loses nothing, and one that starts late sees the whole run and
-its last ten minutes. The wire format is a single msgpack map; arrays travel as
-``{"dtype", "shape", "data"}``. Decoding trusts nothing that arrives.
+its last ten minutes. The wire format is a single msgpack map of the fields below
+and of ``schema``; arrays travel as ``{"dtype", "shape", "data"}``. Decoding checks
+everything that arrives.
 
-This is the only module of specklenn that the window imports; it needs NumPy
-and msgpack and nothing else.
+The windows import this module and `specklenn.core.intervals` and no other of
+specklenn; it needs NumPy and msgspec and nothing else.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
-import msgpack
+import msgspec
 import numpy as np
 import numpy.typing as npt
+
+from specklenn.core.message_arrays import from_message, to_message
 
 SCHEMA = 2
 """Version of the message layout; a window refuses any other with a sentence."""
 
 LARGEST_MESSAGE_BYTES = 32 * 1024 * 1024
-LARGEST_ARRAY_SIDE = 100_000
-ALLOWED_DTYPES = ("|u1", "<u2", "<f2", "<f4", "<f8", "<i8")
 
 RUN_STATES = ("waiting", "running", "finished", "failed")
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Pattern = npt.NDArray[np.float32]
+Body = TypeVar("Body")
 
 
 class MessageError(ValueError):
     """Bytes that are not a message this version can read."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RankStatus:
+class RankStatus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One worker rank as the collector sees it.
 
     Parameters
@@ -52,15 +53,16 @@ class RankStatus:
         Last line of its traceback, empty while it is well.
     """
 
-    rank: int
+    rank: Count
     host: str
-    shots: int
+    shots: Count
     silent_s: float
     failure: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Example:
+class Example(
+    msgspec.Struct, frozen=True, kw_only=True, eq=False, forbid_unknown_fields=True
+):
     """One classified shot with its pattern, for people to look at.
 
     Parameters
@@ -79,24 +81,31 @@ class Example:
     photons : float
         Photons on the good pixels of the crop.
     rank : int
-        Rank that judged it.
+        Rank that classified it.
     pattern : (h, w) float32, photons per pixel
         The crop that the network saw, before normalisation; NaN where masked.
         Row 0 is the top of the picture.
     """
 
-    index: int
-    timestamp_ns: int
+    index: Count
+    timestamp_ns: Count
     label: str
     score: float
     distances: tuple[float, ...]
     photons: float
-    rank: int
-    pattern: npt.NDArray[np.float32]
+    rank: Count
+    pattern: Pattern
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Snapshot:
+class Snapshot(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    eq=False,
+    forbid_unknown_fields=True,
+    tag_field="schema",
+    tag=SCHEMA,
+):
     """Everything a window needs to draw the run as it stands now.
 
     Parameters
@@ -122,7 +131,7 @@ class Snapshot:
     missed_shots : int
         Shots that a live source dealt out or dropped and that never came back.
     skipped : dict of str to int
-        Shots that could not be judged, per reason.
+        Shots that could not be classified, per reason.
     latency_edges_ms : (bins + 1,) float64
         Edges of the latency histogram, milliseconds.
     latency_counts : (bins,) int64
@@ -148,28 +157,28 @@ class Snapshot:
     """
 
     session: str
-    sequence: int
-    wall_ns: int
+    sequence: Count
+    wall_ns: Count
     state: str
     experiment: str
     run: str
     classes: tuple[str, ...]
     counts: npt.NDArray[np.int64]
     support_classes: tuple[str, ...]
-    expected_shots: int
-    missed_shots: int
-    skipped: dict[str, int]
+    expected_shots: Count
+    missed_shots: Count
+    skipped: dict[str, Count]
     latency_edges_ms: npt.NDArray[np.float64]
     latency_counts: npt.NDArray[np.int64]
     ranks: tuple[RankStatus, ...]
-    support_version: int
+    support_version: Count
     support_hash: str
-    model_version: int
+    model_version: Count
     model: str
     history_s: npt.NDArray[np.float64]
     history_counts: npt.NDArray[np.int64]
     examples: tuple[Example, ...] = ()
-    failures: tuple[str, ...] = field(default=())
+    failures: tuple[str, ...] = ()
 
     @property
     def shots(self) -> int:
@@ -183,14 +192,7 @@ def encode(snapshot: Snapshot) -> bytes:
     Patterns are sent as float16 photons (exact up to 2048 photons a pixel,
     clipped at 65504): windows draw them, nobody computes with them.
     """
-    body = {
-        item.name: _plain(getattr(snapshot, item.name))
-        for item in dataclasses.fields(snapshot)
-        if item.name != "examples"
-    }
-    body["examples"] = [_pack_example(example) for example in snapshot.examples]
-    packed: bytes = msgpack.packb({"schema": SCHEMA, **body})
-    return packed
+    return _ENCODER.encode(snapshot)
 
 
 def decode(message: bytes) -> Snapshot:
@@ -207,187 +209,78 @@ def decode(message: bytes) -> Snapshot:
         raise MessageError(
             f"message of {len(message)} bytes, at most {LARGEST_MESSAGE_BYTES} allowed"
         )
-    body = _unpack_map(message)
-    version = body.pop("schema", None)
-    if version != SCHEMA:
+    found = _unpacked(_SCHEMA_DECODER, message).schema
+    if found != SCHEMA:
         raise MessageError(
-            f"the run speaks message schema {version!r}, this window {SCHEMA}; "
+            f"the run speaks message schema {found!r}, this window {SCHEMA}; "
             "start both from the same specklenn version"
         )
-    try:
-        return _snapshot(body)
-    except MessageError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise MessageError(f"not a complete snapshot: {error!r}") from error
-
-
-def _pack_example(example: Example) -> dict[str, Any]:
-    body = {
-        item.name: _plain(getattr(example, item.name))
-        for item in dataclasses.fields(example)
-        if item.name != "pattern"
-    }
-    limit = float(np.finfo(np.float16).max)
-    clipped = np.clip(example.pattern, -limit, limit).astype(np.float16)
-    return {**body, "pattern": _plain(clipped)}
-
-
-def _plain(value: Any) -> Any:
-    """Turn arrays and records into what msgpack knows."""
-    if isinstance(value, np.ndarray):
-        little = np.ascontiguousarray(value, value.dtype.newbyteorder("<"))
-        return {
-            "dtype": little.dtype.str,
-            "shape": list(little.shape),
-            "data": little.tobytes(),
-        }
-    if isinstance(value, RankStatus):
-        return dataclasses.asdict(value)
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        return value.item()
-    return value
-
-
-def _unpack_map(message: bytes) -> dict[str, Any]:
-    try:
-        body = msgpack.unpackb(message, max_ext_len=0, strict_map_key=True)
-    except Exception as error:  # msgpack raises a dozen unrelated kinds
-        raise MessageError(f"not a msgpack message: {error}") from error
-    if not isinstance(body, dict):
-        raise MessageError(f"a map expected, a {type(body).__name__} found")
-    return body
-
-
-def _snapshot(body: dict[str, Any]) -> Snapshot:
-    snapshot = Snapshot(
-        classes=_texts(body.pop("classes")),
-        support_classes=_texts(body.pop("support_classes")),
-        counts=_array(body.pop("counts"), "<i8", 1),
-        latency_edges_ms=_array(body.pop("latency_edges_ms"), "<f8", 1),
-        latency_counts=_array(body.pop("latency_counts"), "<i8", 1),
-        history_s=_array(body.pop("history_s"), "<f8", 1),
-        history_counts=_array(body.pop("history_counts"), "<i8", 2),
-        skipped={
-            _text(k): _count(v) for k, v in _checked(body.pop("skipped"), dict).items()
-        },
-        ranks=tuple(_rank(item) for item in _checked(body.pop("ranks"), list)),
-        examples=tuple(_example(item) for item in _checked(body.pop("examples"), list)),
-        failures=_texts(body.pop("failures")),
-        session=_text(body.pop("session")),
-        sequence=_count(body.pop("sequence")),
-        wall_ns=_count(body.pop("wall_ns")),
-        state=_text(body.pop("state")),
-        experiment=_text(body.pop("experiment")),
-        run=_text(body.pop("run")),
-        expected_shots=_count(body.pop("expected_shots")),
-        missed_shots=_count(body.pop("missed_shots")),
-        support_version=_count(body.pop("support_version")),
-        support_hash=_text(body.pop("support_hash")),
-        model_version=_count(body.pop("model_version")),
-        model=_text(body.pop("model")),
-    )
-    if body:
-        raise MessageError(f"unknown fields {sorted(map(str, body))}")
-    _check_lengths(snapshot)
+    snapshot = _unpacked(_DECODER, message)
+    _check_shapes(snapshot)
     return snapshot
 
 
-def _check_lengths(snapshot: Snapshot) -> None:
+class _AnySchema(msgspec.Struct):
+    """What is read of a message whose version is not known yet."""
+
+    schema: Any = None
+
+
+def _unpacked(decoder: msgspec.msgpack.Decoder[Body], message: bytes) -> Body:
+    try:
+        return decoder.decode(message)
+    except msgspec.ValidationError as error:
+        raise MessageError(f"not a complete snapshot: {error}") from error
+    except (ValueError, TypeError, RecursionError) as error:
+        raise MessageError(f"not a msgpack message: {error}") from error
+
+
+def _check_shapes(snapshot: Snapshot) -> None:
+    """Check what the fields' types do not say: which lengths belong together."""
     if snapshot.state not in RUN_STATES:
         raise MessageError(f"state {snapshot.state!r}, one of {RUN_STATES} expected")
-    number = len(snapshot.classes)
-    times = len(snapshot.history_s)
-    if snapshot.counts.shape != (number,):
-        raise MessageError(f"{len(snapshot.counts)} counts for {number} classes")
-    if snapshot.history_counts.shape != (times, number):
-        raise MessageError(
-            f"history of shape {snapshot.history_counts.shape}, "
-            f"({times}, {number}) expected"
-        )
-    if len(snapshot.latency_edges_ms) != len(snapshot.latency_counts) + 1:
-        raise MessageError("latency histogram: one edge more than bins expected")
+    number, times = len(snapshot.classes), snapshot.history_s.size
+    bins = snapshot.latency_counts.size
+    for name, shape in (
+        ("counts", (number,)),
+        ("history_s", (times,)),
+        ("history_counts", (times, number)),
+        ("latency_counts", (bins,)),
+        ("latency_edges_ms", (bins + 1,)),
+    ):
+        found = getattr(snapshot, name).shape
+        if found != shape:
+            raise MessageError(f"{name} of shape {found}, {shape} expected")
     for example in snapshot.examples:
-        if len(example.distances) != len(snapshot.support_classes):
-            raise MessageError(
-                f"{len(example.distances)} distances "
-                f"for {len(snapshot.support_classes)} support classes"
-            )
-        if example.label not in snapshot.classes:
-            raise MessageError(f"example of unknown class {example.label!r}")
+        _check_example(example, snapshot)
 
 
-def _rank(body: Any) -> RankStatus:
-    values = dict(_checked(body, dict))
-    status = RankStatus(
-        rank=_count(values.pop("rank")),
-        host=_text(values.pop("host")),
-        shots=_count(values.pop("shots")),
-        silent_s=_number(values.pop("silent_s")),
-        failure=_text(values.pop("failure")),
-    )
-    if values:
-        raise MessageError(f"unknown fields of a rank {sorted(map(str, values))}")
-    return status
+def _check_example(example: Example, snapshot: Snapshot) -> None:
+    if len(example.distances) != len(snapshot.support_classes):
+        raise MessageError(
+            f"{len(example.distances)} distances "
+            f"for {len(snapshot.support_classes)} support classes"
+        )
+    if example.label not in snapshot.classes:
+        raise MessageError(f"example of unknown class {example.label!r}")
+    if example.pattern.ndim != 2:
+        raise MessageError(f"a pattern of shape {example.pattern.shape}")
 
 
-def _example(body: Any) -> Example:
-    values = dict(_checked(body, dict))
-    pattern = _array(values.pop("pattern"), "<f2", 2).astype(np.float32)
-    distances = _checked(values.pop("distances"), list)
-    example = Example(
-        index=_count(values.pop("index")),
-        timestamp_ns=_count(values.pop("timestamp_ns")),
-        label=_text(values.pop("label")),
-        score=_number(values.pop("score")),
-        distances=tuple(_number(item) for item in distances),
-        photons=_number(values.pop("photons")),
-        rank=_count(values.pop("rank")),
-        pattern=pattern,
-    )
-    if values:
-        raise MessageError(f"unknown fields of an example {sorted(map(str, values))}")
-    return example
+def _to_message(value: Any) -> Any:
+    """Turn arrays into what msgpack knows, patterns with fewer digits."""
+    if isinstance(value, np.ndarray) and value.dtype == np.float32:
+        limit = np.finfo(np.float16).max
+        value = np.clip(value, -limit, limit).astype(np.float16)
+    return to_message(value)
 
 
-def _array(body: Any, dtype: str, dimensions: int) -> npt.NDArray[Any]:
-    values = _checked(body, dict)
-    found, shape, data = values["dtype"], values["shape"], values["data"]
-    if found not in ALLOWED_DTYPES or found != dtype:
-        raise MessageError(f"array of data type {found!r}, {dtype!r} expected")
-    sides = tuple(_count(side) for side in _checked(shape, list))
-    if len(sides) != dimensions or any(side > LARGEST_ARRAY_SIDE for side in sides):
-        raise MessageError(f"array of shape {sides}, {dimensions} dimensions expected")
-    size = math.prod(sides) * np.dtype(dtype).itemsize
-    if len(_checked(data, bytes)) != size:
-        raise MessageError(f"array of {len(data)} bytes, {size} expected")
-    return np.frombuffer(data, dtype).reshape(sides)
+def _from_message(kind: Any, body: Any) -> npt.NDArray[Any]:
+    if kind == Pattern:
+        return from_message(npt.NDArray[np.float16], body).astype(np.float32)
+    return from_message(kind, body)
 
 
-def _checked(value: Any, kind: type) -> Any:
-    if not isinstance(value, kind):
-        raise MessageError(f"{kind.__name__} expected, {type(value).__name__} found")
-    return value
-
-
-def _text(value: Any) -> str:
-    text: str = _checked(value, str)
-    return text
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(_text(item) for item in _checked(value, list))
-
-
-def _count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise MessageError(f"a count expected, {value!r} found")
-    return value
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise MessageError(f"a number expected, {value!r} found")
-    return float(value)
+_ENCODER = msgspec.msgpack.Encoder(enc_hook=_to_message)
+_SCHEMA_DECODER = msgspec.msgpack.Decoder(_AnySchema)
+_DECODER = msgspec.msgpack.Decoder(Snapshot, dec_hook=_from_message)

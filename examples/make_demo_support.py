@@ -14,7 +14,7 @@ import numpy as np
 from specklenn.core.config.loading import load_config
 from specklenn.core.data import labelled_dataset
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
-from specklenn.core.simulation.pools import PooledSimulator
+from specklenn.core.simulation.simulator import PooledSimulator
 from specklenn.plugin.commands.packaged_configs import find_config
 from specklenn.plugin.sources.simulated import SimulatedSettings
 
@@ -28,8 +28,8 @@ def main(target: Path) -> None:
     """Write the support file."""
     source = load_config(find_config("demo")).settings.source
     assert isinstance(source, SimulatedSettings)
-    factory = PooledSimulator(source.experiment)
-    drawn = factory.shots(np.arange(FIRST_SHOT, FIRST_SHOT + 400))
+    simulator = PooledSimulator(source.experiment)
+    drawn = simulator.shots(np.arange(FIRST_SHOT, FIRST_SHOT + 400))
     chosen = np.concatenate(
         [
             np.flatnonzero(drawn.labels == name)[:PER_CLASS]
@@ -46,7 +46,7 @@ def main(target: Path) -> None:
             compression_opts=9,
             shuffle=True,
         )
-        file.create_dataset(labelled_dataset.MASK, data=factory.mask.astype(np.uint8))
+        file.create_dataset(labelled_dataset.MASK, data=simulator.mask.astype(np.uint8))
         labels = np.char.encode(drawn.labels[chosen], "utf-8")
         file.create_dataset(
             labelled_dataset.LABEL, data=labels.astype(h5py.string_dtype("utf-8", 64))

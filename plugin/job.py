@@ -24,9 +24,9 @@ from specklenn.plugin.console.summary import print_summary
 from specklenn.plugin.control.server import ControlServer
 from specklenn.plugin.control.update_builder import SwapBuilder
 from specklenn.plugin.live.collector import Collector
-from specklenn.plugin.live.metrics import MetricsServer
+from specklenn.plugin.live.metrics_server import MetricsServer
 from specklenn.plugin.live.outputs import Publisher, Sink
-from specklenn.plugin.live.publish import NoPublisher, ZmqPublisher
+from specklenn.plugin.live.publish import NoPublisher, Publishers, ZmqPublisher
 from specklenn.plugin.live.results import HITS, RESULTS, HitsFile, ResultsFile
 from specklenn.plugin.live.run_state import RunState
 from specklenn.plugin.live.scheduler import (
@@ -39,7 +39,6 @@ from specklenn.plugin.live.worker import Worker, WorkerOptions
 from specklenn.plugin.parallel.channel import Channel, in_memory_channels
 from specklenn.plugin.parallel.clock import Backoff, Clock, SystemClock
 from specklenn.plugin.parallel.mpi_job import machine, on_signals
-from specklenn.plugin.publishers import Publishers
 from specklenn.plugin.startup import PreparedRun, make_source, prepare_run
 
 log = logging.getLogger(__name__)

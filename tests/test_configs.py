@@ -12,7 +12,7 @@ from specklenn.core.simulation.debris import Debris
 from specklenn.core.simulation.detector import Detector
 from specklenn.core.simulation.experiment import Experiment
 from specklenn.core.simulation.noise import Noise
-from specklenn.core.simulation.pools import PooledSimulator
+from specklenn.core.simulation.simulator import PooledSimulator
 from specklenn.core.support import load_supports
 from specklenn.core.training.train_config import TrainingRun
 from specklenn.core.validation import validate
@@ -77,8 +77,8 @@ def test_the_demos_supports_are_shots_of_its_own_experiment_behind_its_end():
     source = load_config(packaged_configs.find_config("demo")).settings.source
     assert isinstance(source, SimulatedSettings)
     supports = load_supports(packaged_configs.folder() / "support/demo.yaml")
-    factory = PooledSimulator(source.experiment)
-    drawn = factory.shots(np.arange(1_000_000, 1_000_400))
+    simulator = PooledSimulator(source.experiment)
+    drawn = simulator.shots(np.arange(1_000_000, 1_000_400))
 
     for name in supports.classes:
         mine = supports.frames[supports.labels == name]

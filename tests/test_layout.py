@@ -34,7 +34,7 @@ FORBIDDEN = {
         "PySide6",
     ),
 }
-ALLOWED = {"gui": ("specklenn.core.messages",)}
+ALLOWED = {"gui": ("specklenn.core.messages", "specklenn.core.intervals")}
 OUTSIDE_ONLY = ("core", "plugin", "gui", "configs")
 
 
@@ -111,6 +111,7 @@ def test_no_pickle_crosses_a_boundary():
     [
         ("import specklenn.plugin.cli", ("numpy", "torch", "pydantic", "rich")),
         ("import specklenn.core.messages", ("torch", "pydantic", "h5py", "yaml")),
+        ("import specklenn.core.intervals", ("torch", "pydantic", "h5py", "msgspec")),
         (
             "import specklenn.gui.monitor.app",
             ("torch", "PySide6", "pyqtgraph", "h5py"),

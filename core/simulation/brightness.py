@@ -23,7 +23,7 @@ def mean_photons(body: Body, sample: SolidBody, geometry: Geometry) -> float:
     """Return the mean photons on the detector at 1 photon per square angstrom.
 
     Of one particle, over sizes, stretches and orientations: Gauss's two points in
-    either range; for each form six axes through opposite corners of an icosahedron,
+    either range; for each shape six axes through opposite corners of an icosahedron,
     over which functions of an axis of up to the fifth degree have their mean.
 
     Parameters
@@ -41,14 +41,14 @@ def mean_photons(body: Body, sample: SolidBody, geometry: Geometry) -> float:
     good = ~geometry.bad
     totals = [
         expected_photons(field[good], geometry.cross_sections[good], 1.0).sum()
-        for form, turns in zip(_forms(body), _orientations(), strict=True)
-        for field in (sample.field(turn, form) for turn in turns)
+        for shape, turns in zip(_shapes(body), _orientations(), strict=True)
+        for field in (sample.field(turn, shape) for turn in turns)
     ]
     return float(np.mean(totals))
 
 
-def _forms(body: Body) -> list[ParticleShape]:
-    """Return the forms at Gauss's points; the spread of densities averages out."""
+def _shapes(body: Body) -> list[ParticleShape]:
+    """Return the shapes at Gauss's points; the spread of densities averages out."""
     points = product(_gauss(body.radius_angstrom), _gauss(body.stretch))
     return [
         ParticleShape(
@@ -68,7 +68,7 @@ def _gauss(bounds: tuple[float, float]) -> tuple[float, float]:
 
 
 def _orientations() -> Vectors:
-    """Return six orientations for each of four forms, (4, 6, 3, 3) float64.
+    """Return six orientations for each of four shapes, (4, 6, 3, 3) float64.
 
     Turned at random, and always so: a body's faces must not lie the same way in
     all of them, or its flares hit or miss what pixels there are beyond a beam stop.

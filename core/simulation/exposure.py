@@ -81,15 +81,17 @@ def expose(
 def draw_particles(
     random: np.random.Generator, experiment: Experiment, sample: Sample, number: int
 ) -> tuple[Particle, ...]:
-    """Draw the forms, orientations and places of some particles of one sample."""
-    forms = [sample.draw_form(random) for _ in range(number)]
+    """Draw the shapes, orientations and places of some particles of one sample."""
+    shapes = [sample.draw_shape(random) for _ in range(number)]
     orientations = random_quaternions(random, number)
-    positions = _positions(random, experiment, forms)
+    positions = _positions(random, experiment, shapes)
     fluences = experiment.fluence * experiment.beam.fluence_at(positions)
     return tuple(
-        Particle(orientation=turned, position=place, fluence=float(fluence), form=form)
-        for turned, place, fluence, form in zip(
-            orientations, positions, fluences, forms, strict=True
+        Particle(
+            orientation=turned, position=place, fluence=float(fluence), shape=shape
+        )
+        for turned, place, fluence, shape in zip(
+            orientations, positions, fluences, shapes, strict=True
         )
     )
 
@@ -117,7 +119,7 @@ def photons_of(
     rotations = rotation_matrices(np.array([p.orientation for p in particles]))
     fields = np.array(
         [
-            sample.field(rotation, particle.form) * np.float32(particle.fluence**0.5)
+            sample.field(rotation, particle.shape) * np.float32(particle.fluence**0.5)
             for rotation, particle in zip(rotations, particles, strict=True)
         ]
     )
@@ -132,12 +134,14 @@ def photons_of(
 
 
 def _positions(
-    random: np.random.Generator, experiment: Experiment, forms: list[ParticleShape]
+    random: np.random.Generator, experiment: Experiment, shapes: list[ParticleShape]
 ) -> Vectors:
     beam = experiment.beam
-    if len(forms) > 1 and experiment.placement == "dispersed":
-        return dispersed(random, len(forms), beam.reach_angstrom)
-    radii = np.array([form.radius_angstrom * max(1.0, form.stretch) for form in forms])
+    if len(shapes) > 1 and experiment.placement == "dispersed":
+        return dispersed(random, len(shapes), beam.reach_angstrom)
+    radii = np.array(
+        [shape.radius_angstrom * max(1.0, shape.stretch) for shape in shapes]
+    )
     return beam.draw_place(random) + touching(random, radii)
 
 

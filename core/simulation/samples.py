@@ -67,11 +67,11 @@ class Sample(Protocol):
     def nbytes(self) -> int:
         """Memory held, bytes."""
 
-    def draw_form(self, random: np.random.Generator) -> ParticleShape:
-        """Draw one particle's own form."""
+    def draw_shape(self, random: np.random.Generator) -> ParticleShape:
+        """Draw one particle's own shape."""
 
     def field(
-        self, rotation: Vectors, form: ParticleShape
+        self, rotation: Vectors, shape: ParticleShape
     ) -> npt.NDArray[np.complex64]:
         """Return the amplitude at every pixel, (P,) complex64, electrons.
 
@@ -79,7 +79,7 @@ class Sample(Protocol):
         ----------
         rotation : (3, 3) float64
             From the particle's own axes to the laboratory's.
-        form : ParticleShape
+        shape : ParticleShape
         """
 
 
@@ -138,7 +138,7 @@ class Molecule:
 
     def __init__(self, structure: Structure, geometry: Geometry) -> None:
         self.name = structure.name
-        self._form = ParticleShape(radius_angstrom=structure.radius_angstrom)
+        self._shape = ParticleShape(radius_angstrom=structure.radius_angstrom)
         self._q = np.ascontiguousarray(geometry.q.T)
         reach = float(geometry.lengths.max())
         radius = max(structure.radius_angstrom, SMALLEST_RADIUS)
@@ -164,11 +164,11 @@ class Molecule:
         self._grid = grid_of_points(structure.positions, weights, radius, reach, falls)
         self._fall = np.interp(lengths, steps, curves[0]).astype(np.float32)
 
-    def draw_form(self, random: np.random.Generator) -> ParticleShape:
-        """Return the form that all particles of this sample have."""
-        return self._form
+    def draw_shape(self, random: np.random.Generator) -> ParticleShape:
+        """Return the shape that all particles of this sample have."""
+        return self._shape
 
-    def field(self, rotation: Vectors, form: ParticleShape) -> Amplitudes:
+    def field(self, rotation: Vectors, shape: ParticleShape) -> Amplitudes:
         """Return the amplitude at every pixel, (P,) complex64, electrons."""
         if self._structure is not None:
             (field,) = amplitudes(self._structure, self._q.T, rotation[None])
@@ -203,7 +203,7 @@ class SolidBody:
             self._solid = icosahedron = Icosahedron(_reach(settings, geometry))
             self.nbytes = icosahedron.nbytes
 
-    def draw_form(self, random: np.random.Generator) -> ParticleShape:
+    def draw_shape(self, random: np.random.Generator) -> ParticleShape:
         """Draw the size, the stretch and the densities of one particle."""
         settings = self._settings
         shell, core = 1 + settings.density_spread * random.standard_normal(2)
@@ -214,16 +214,16 @@ class SolidBody:
             core_density=settings.core_density * max(core, 0.0),
         )
 
-    def field(self, rotation: Vectors, form: ParticleShape) -> Amplitudes:
+    def field(self, rotation: Vectors, shape: ParticleShape) -> Amplitudes:
         """Return the amplitude at every pixel, (P,) complex64, electrons."""
-        axes = form.radius_angstrom * np.array([1.0, 1.0, form.stretch])
+        axes = shape.radius_angstrom * np.array([1.0, 1.0, shape.stretch])
         q = axes[:, None] * (rotation.T @ self._q)
-        thickness = self._settings.shell_thickness_angstrom / form.radius_angstrom
+        thickness = self._settings.shell_thickness_angstrom / shape.radius_angstrom
         inner = 1 - thickness / self._solid.inradius
         core = inner**3 * self._solid.at(inner * q)
-        field = form.core_density * core
+        field = shape.core_density * core
         if inner < 1:
-            field = field + form.shell_density * (self._solid.at(q) - core)
+            field = field + shape.shell_density * (self._solid.at(q) - core)
         filled: Amplitudes = (axes.prod() * field).astype(np.complex64)
         return filled
 

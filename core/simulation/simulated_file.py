@@ -28,10 +28,12 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from specklenn.core.data.assembly import Assembly
 from specklenn.core.data.dataset_writer import DatasetWriter, writing
-from specklenn.core.data.labelled_dataset import TEXT, open_file
+from specklenn.core.data.labelled_dataset import DATA, LABEL, MASK, TEXT, open_file
 from specklenn.core.errors import DataError
-from specklenn.core.simulation.simulation_job import Task
+from specklenn.core.labels import SIMULATED
+from specklenn.core.simulation.simulation_job import SimulationJob
 from specklenn.core.simulation.simulator import ShotSimulator, SimulatedShots
 
 CREATOR = "specklenn simulate"
@@ -41,12 +43,15 @@ ENERGY = "/entry_1/instrument_1/source_1/energy"
 SAFE = f"{TRUTH}/shots_written"
 JOULE_PER_EV = 1.602176634e-19
 
+EXAMPLES = 8
+"""Of each class on a contact sheet."""
+
 ROOM_BYTES = 1 << 20
 BYTES_PER_PIXEL = 13
 """Of a position and a mask."""
 
 
-class RunFile:
+class SimulatedFile:
     """Appends simulated shots; a file that was begun goes on where it ends.
 
     It can be read while it is written.
@@ -54,10 +59,10 @@ class RunFile:
     Parameters
     ----------
     path : Path
-        Begun anew unless it holds shots of the same task.
-    task : Task
-    factory : ShotSimulator
-        Of the task.
+        Begun anew unless it holds shots of the same job.
+    job : SimulationJob
+    simulator : ShotSimulator
+        Of the job.
 
     Raises
     ------
@@ -65,39 +70,41 @@ class RunFile:
         If the file cannot be written.
     """
 
-    def __init__(self, path: Path, task: Task, factory: ShotSimulator) -> None:
+    def __init__(
+        self, path: Path, job: SimulationJob, simulator: ShotSimulator
+    ) -> None:
         self._path = path
-        if is_begun(path, task):
+        if is_begun(path, job):
             with open_file(path) as file:
                 shots = int(file[SAFE][()])
             self._writer = DatasetWriter.reopen(path, shots)
         else:
             self._writer = DatasetWriter(
                 path,
-                factory.geometry.shape,
-                factory.pattern_dtype,
-                factory.mask,
-                timestamps=task.live_Hz is not None,
+                simulator.geometry.shape,
+                simulator.pattern_dtype,
+                simulator.mask,
+                timestamps=job.live_Hz is not None,
             )
             with writing(path):
-                self._describe(task, factory)
+                self._describe(job, simulator)
         with writing(path):
             self._safe = self._writer.file[SAFE]
             self._writer.let_others_read()
         self._lock = _hold(path)
 
-    def _describe(self, task: Task, factory: ShotSimulator) -> None:
-        for name, kind, shape in _columns(factory.dtype):
+    def _describe(self, job: SimulationJob, simulator: ShotSimulator) -> None:
+        for name, kind, shape in _columns(simulator.dtype):
             self._writer.add_column(f"{TRUTH}/{name}", kind, shape)
-        file, detector = self._writer.file, task.located.detector
+        file, detector = self._writer.file, job.located.detector
         pixels = detector.pixel_positions_m().astype(np.float32)
         energy = np.float64(detector.photon_energy_eV * JOULE_PER_EV)
         fixed = ((PIXELS, pixels), (ENERGY, energy), (SAFE, np.int64(0)))
         for name, value in fixed:
-            # Without the time of its making: the same task gives the same bytes.
+            # Without the time of its making: the same job gives the same bytes.
             file.create_dataset(name, data=value, track_times=False)
         file.attrs["creator"] = CREATOR
-        file.attrs["task"] = task.described
+        file.attrs["task"] = job.described
         file.attrs["complete"] = False
 
     def __len__(self) -> int:
@@ -122,7 +129,7 @@ class RunFile:
             self._writer.flush()
 
     def close(self, *, complete: bool) -> None:
-        """Close the file and say whether it holds all shots of its task."""
+        """Close the file and say whether it holds all shots of its job."""
         with writing(self._path):
             self._writer.close()
             self._lock.close()
@@ -131,8 +138,34 @@ class RunFile:
                 file.attrs.modify("complete", np.bool_(complete))
 
 
-def is_begun(path: Path, task: Task) -> bool:
-    """Return whether a file holds a part of a task to go on with.
+def draw_examples(path: Path, sheet: Path) -> None:
+    """Draw examples of every class of a run, modules put where they are.
+
+    Parameters
+    ----------
+    path : Path
+        Of a simulated run.
+    sheet : Path
+        PNG file to write.
+    """
+    from specklenn.core.simulation.contact_sheet import draw_contact_sheet
+
+    with open_file(path) as file:
+        assembly = Assembly(file[PIXELS][()])
+        labels = file[LABEL].asstr()[()]
+        rows = {}
+        for label in SIMULATED:
+            found = np.flatnonzero(labels == label)
+            if len(found):
+                spread = np.linspace(0, len(found) - 1, min(EXAMPLES, len(found)))
+                frames = file[DATA][found[spread.astype(int)]]
+                rows[label] = assembly.pictures(frames).astype(np.float32)
+        (bad,) = assembly.pictures(file[MASK][()][None]).astype(bool)
+    draw_contact_sheet(sheet, rows, bad | assembly.empty, path.name)
+
+
+def is_begun(path: Path, job: SimulationJob) -> bool:
+    """Return whether a file holds a part of a job to go on with.
 
     Raises
     ------
@@ -154,8 +187,8 @@ def is_begun(path: Path, task: Task) -> bool:
                 f"{path}: exists and was not written by specklenn simulate; it is not "
                 "replaced, choose another name"
             )
-        same = file.attrs.get("task") == task.described
-        return bool(same and task.live_Hz is None and not file.attrs["complete"])
+        same = file.attrs.get("task") == job.described
+        return bool(same and job.live_Hz is None and not file.attrs["complete"])
 
 
 def _hold(path: Path) -> BinaryIO:
@@ -177,7 +210,7 @@ def _is_held(path: Path) -> bool:
     return False
 
 
-def check_room(path: Path, factory: ShotSimulator) -> None:
+def check_room(path: Path, simulator: ShotSimulator) -> None:
     """Refuse a disk that is full already, before an earlier file is replaced.
 
     HDF5 would leave nothing to go on with, and may crash.
@@ -187,7 +220,7 @@ def check_room(path: Path, factory: ShotSimulator) -> None:
     DataError
         If a file cannot even be begun in this folder.
     """
-    needed = ROOM_BYTES + BYTES_PER_PIXEL * factory.mask.size
+    needed = ROOM_BYTES + BYTES_PER_PIXEL * simulator.mask.size
     with writing(path), tempfile.TemporaryFile(dir=path.parent) as probe:
         probe.write(bytes(needed))
         probe.flush()

@@ -17,7 +17,7 @@ BLOCK_BYTES = 8_000_000
 MOST_SHOTS = 64
 
 
-class Task(Settings):
+class SimulationJob(Settings):
     """A simulated dataset.
 
     Parameters
@@ -43,7 +43,7 @@ class Task(Settings):
 
     @property
     def described(self) -> str:
-        """The task as JSON, without where it was done: what a file is made from."""
+        """The job as JSON, without where it was done: what a file is made from."""
         return self.model_dump_json(exclude={"folder"})
 
     @property
@@ -53,7 +53,7 @@ class Task(Settings):
 
     @property
     def block_shots(self) -> int:
-        """Shots in a block: the same for a task however many work on it."""
+        """Shots in a block: the same for a job however many work on it."""
         frame = 4 * int(np.prod(self.located.detector.shape))
         return max(1, min(MOST_SHOTS, BLOCK_BYTES // frame))
 
@@ -62,8 +62,8 @@ class Task(Settings):
         """Number of blocks."""
         return -(-self.shots // self.block_shots)
 
-    def factory(self) -> ShotSimulator:
-        """Return the factory that makes the shots."""
+    def simulator(self) -> ShotSimulator:
+        """Return the simulator that makes the shots."""
         if self.per_class is None:
             return ShotSimulator(self.located)
         plan = PerClass(self.experiment.classes, self.per_class)
@@ -72,37 +72,37 @@ class Task(Settings):
 
 
 class BlockMaker:
-    """Makes the blocks of a task, as shots or as bytes.
+    """Makes the blocks of a job, as shots or as bytes.
 
     Parameters
     ----------
-    task : Task
+    job : SimulationJob
     """
 
-    def __init__(self, task: Task) -> None:
-        self.factory = task.factory()
-        self._task = task
+    def __init__(self, job: SimulationJob) -> None:
+        self.simulator = job.simulator()
+        self._job = job
 
     def make(self, block: int) -> bytes:
         """Return a block's truth and patterns as bytes; see `unpack`."""
-        shots = self.factory.shots(self.indices(block))
+        shots = self.simulator.shots(self.indices(block))
         return shots.truth.tobytes() + shots.patterns.tobytes()
 
     def indices(self, block: int) -> npt.NDArray[np.int64]:
         """Return the shots of a block, (n,) int64."""
-        size = self._task.block_shots
-        return np.arange(block * size, min((block + 1) * size, self._task.shots))
+        size = self._job.block_shots
+        return np.arange(block * size, min((block + 1) * size, self._job.shots))
 
     def unpack(self, block: int, packed: bytes) -> SimulatedShots:
         """Turn the bytes of a block into shots."""
-        factory, number = self.factory, len(self.indices(block))
-        truth = np.frombuffer(packed, factory.dtype, number)
-        patterns = np.frombuffer(packed, factory.pattern_dtype, offset=truth.nbytes)
+        simulator, number = self.simulator, len(self.indices(block))
+        truth = np.frombuffer(packed, simulator.dtype, number)
+        patterns = np.frombuffer(packed, simulator.pattern_dtype, offset=truth.nbytes)
         return SimulatedShots(
-            patterns=patterns.reshape(number, *factory.geometry.shape), truth=truth
+            patterns=patterns.reshape(number, *simulator.geometry.shape), truth=truth
         )
 
 
 def make_work(text: str) -> Callable[[int], bytes]:
-    """Return what makes the blocks of a task given as JSON."""
-    return BlockMaker(Task.model_validate_json(text)).make
+    """Return what makes the blocks of a job given as JSON."""
+    return BlockMaker(SimulationJob.model_validate_json(text)).make

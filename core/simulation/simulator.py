@@ -21,8 +21,8 @@ from specklenn.core.simulation.noise import Readout, draw_jitter
 from specklenn.core.simulation.sample_library import MOST_BYTES, SampleLibrary
 from specklenn.core.simulation.truth import fill_row, truth_dtype
 
-SHOT_STREAM = 2
-"""Keeps the random numbers of shots apart from those of pools."""
+POOL_STREAM, SHOT_STREAM = 1, 2
+"""Keep the random numbers of pools and of shots apart."""
 
 MOST_PHOTONS = np.iinfo(np.uint16).max
 
@@ -133,8 +133,8 @@ class ShotSimulator:
         self.experiment = experiment
         self.mask = detector.mask()
         self.geometry = Geometry.of(detector)
-        self.catalogue = SampleLibrary(experiment, self.geometry, most_bytes)
-        self.plan = plan or Mixture(experiment, len(self.catalogue))
+        self.library = SampleLibrary(experiment, self.geometry, most_bytes)
+        self.plan = plan or Mixture(experiment, len(self.library))
         self.dtype = truth_dtype(max(experiment.hits))
         counts = experiment.noise.counts_photons
         self.pattern_dtype = np.dtype(np.uint16 if counts else np.float32)
@@ -143,8 +143,8 @@ class ShotSimulator:
 
     def expose(self, random: np.random.Generator, label: str, sample: int) -> Exposure:
         """Draw one noise-free shot of a class of a sample, by its number."""
-        found = self.catalogue[sample]
-        conditions = self.catalogue.conditions(sample)
+        found = self.library[sample]
+        conditions = self.library.conditions(sample)
         return expose(random, conditions, self.geometry, label, found)
 
     def shots(
@@ -192,3 +192,43 @@ class ShotSimulator:
         if self.experiment.noise.counts_photons:
             read = np.minimum(read, MOST_PHOTONS)
         return read
+
+
+class PooledSimulator:
+    """Draws shots from pools of exposures: faster than each could be made anew.
+
+    The exposures are noise free and made at once; every shot has jitter and noise of
+    its own. For live streams.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Its ``pool`` says how many exposures each class of each sample has.
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.simulator = ShotSimulator(experiment)
+        self.mask = self.simulator.mask
+        random = np.random.default_rng([experiment.seed, POOL_STREAM])
+        self._pools = {
+            (label, sample): [
+                self.simulator.expose(random, label, sample)
+                for _ in range(experiment.pool)
+            ]
+            for sample in range(len(self.simulator.library))
+            for label in experiment.classes
+        }
+
+    def shots(self, indices: npt.NDArray[np.int64]) -> SimulatedShots:
+        """Draw the shots of these numbers.
+
+        Parameters
+        ----------
+        indices : (B,) int64
+            0 or more; the same number always gives the same shot.
+        """
+        return self.simulator.shots(indices, self._choose)
+
+    def _choose(self, random: np.random.Generator, label: str, sample: int) -> Exposure:
+        pool = self._pools[label, sample]
+        return pool[random.integers(len(pool))]

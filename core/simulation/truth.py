@@ -14,8 +14,8 @@ Vectors = npt.NDArray[np.float64]
 LONGEST_TEXT = 64
 """As in the files."""
 
-FORM_FIELDS = ("radius_angstrom", "stretch", "shell_density", "core_density")
-PARTICLE_FIELDS = ("orientation", "position_angstrom", "fluence", *FORM_FIELDS)
+SHAPE_FIELDS = ("radius_angstrom", "stretch", "shell_density", "core_density")
+PARTICLE_FIELDS = ("orientation", "position_angstrom", "fluence", *SHAPE_FIELDS)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,13 +30,13 @@ class Particle:
         From the middle of the focus: x to the right, y up, z along the beam.
     fluence : float
         Photons per square angstrom at this place, before jitter.
-    form : ParticleShape
+    shape : ParticleShape
     """
 
     orientation: Vectors
     position: Vectors
     fluence: float
-    form: ParticleShape
+    shape: ParticleShape
 
 
 def truth_dtype(most_particles: int) -> np.dtype[np.void]:
@@ -91,5 +91,5 @@ def fill_row(
         row["orientation"][number] = particle.orientation
         row["position_angstrom"][number] = particle.position
         row["fluence"][number] = particle.fluence * jitter
-        for name in FORM_FIELDS:
-            row[name][number] = getattr(particle.form, name)
+        for name in SHAPE_FIELDS:
+            row[name][number] = getattr(particle.shape, name)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from specklenn.gui.monitor.intervals import Counts, Floats, wilson
+from specklenn.core.intervals import wilson_interval
+from specklenn.gui.monitor.intervals import Counts, Floats
 
 GAP_S = 3.0
 """Longer without a row is a gap; rows come every second."""
@@ -138,7 +139,7 @@ class History:
         shots = hits.sum(axis=1, keepdims=True)
         full = self._stretch[picked] <= ends - boxcar_s + BIN_S / 2
         shots = np.where(full[:, None], shots, 0)
-        low, high = wilson(hits, shots)
+        low, high = wilson_interval(hits, shots)
         rates = hits / np.where(shots > 0, shots, np.nan)
         return RateSeries(
             times=ends, rates=rates, low=low, high=high, boxcar_s=boxcar_s

@@ -1,4 +1,4 @@
-"""Intervals of counted rates and quantiles of histograms."""
+"""Quantiles of histograms."""
 
 from __future__ import annotations
 
@@ -7,35 +7,6 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
-
-Z_95 = 1.959963984540054
-"""Two-sided 95 % quantile of the normal distribution."""
-
-
-def wilson(hits: npt.ArrayLike, shots: npt.ArrayLike) -> tuple[Floats, Floats]:
-    """95 % score interval of a rate, as fractions of one.
-
-    Finite and inside 0 to 1 for any count of at least one shot, also for none of
-    n and for n of n; NaN where there is no shot.
-
-    Parameters
-    ----------
-    hits, shots : (...) int64
-        Shots of the class and shots in all; broadcast against each other.
-
-    References
-    ----------
-    E. B. Wilson, J. Am. Stat. Assoc. 22, 209 (1927).
-    """
-    n = np.asarray(shots, np.float64)
-    n = np.where(n > 0, n, np.nan)
-    share = np.asarray(hits, np.float64) / n
-    scale = 1 + Z_95**2 / n
-    centre = (share + Z_95**2 / (2 * n)) / scale
-    half = Z_95 * np.sqrt(share * (1 - share) / n + Z_95**2 / (4 * n**2)) / scale
-    low = np.where(share == 0, 0.0, np.clip(centre - half, 0.0, 1.0))
-    high = np.where(share == 1, 1.0, np.clip(centre + half, 0.0, 1.0))
-    return low, high
 
 
 def histogram_quantiles(

@@ -8,10 +8,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from specklenn.core.intervals import wilson_interval
 from specklenn.core.messages import RankStatus, Snapshot
 from specklenn.gui.monitor.examples import ExampleShelf
 from specklenn.gui.monitor.history import History, RateSeries
-from specklenn.gui.monitor.intervals import Counts, histogram_quantiles, wilson
+from specklenn.gui.monitor.intervals import Counts, histogram_quantiles
 from specklenn.gui.monitor.view import (
     Choices,
     ClassRate,
@@ -174,7 +175,7 @@ class MonitorState:
         else:
             counts, over_s = self._history.window(window_s)
         shots = int(counts.sum())
-        low, high = wilson(counts, shots)
+        low, high = wilson_interval(counts, shots)
         return tuple(
             ClassRate(
                 name=name,

@@ -68,13 +68,14 @@ def _of_experiment(experiment: Experiment) -> str:
     """Load the samples; say what is simulated."""
     from specklenn.core.simulation.simulator import ShotSimulator
 
-    factory = ShotSimulator(experiment)
-    warnings = "".join(f"; {text}" for text in factory.catalogue.check())
-    shape = " x ".join(map(str, factory.geometry.shape))
+    simulator = ShotSimulator(experiment)
+    warnings = "".join(f"; {text}" for text in simulator.library.check())
+    shape = " x ".join(map(str, simulator.geometry.shape))
     return (
-        f"{len(factory.catalogue)} samples, frames of {shape} pixels, classes "
+        f"{len(simulator.library)} samples, frames of {shape} pixels, classes "
         f"{', '.join(experiment.classes)}, particles of up to "
-        f"{factory.geometry.sampled_radius_angstrom:.0f} angstrom are sampled{warnings}"
+        f"{simulator.geometry.sampled_radius_angstrom:.0f} angstrom are sampled"
+        f"{warnings}"
     )
 
 

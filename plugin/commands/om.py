@@ -15,6 +15,7 @@ from specklenn.core.errors import ConfigError, SpecklennError
 from specklenn.plugin.commands.arguments import add_config_arguments
 from specklenn.plugin.commands.packaged_configs import find_config
 from specklenn.plugin.job import INTERRUPTED, Job
+from specklenn.plugin.live.publish import Publishers
 from specklenn.plugin.om import host
 from specklenn.plugin.om.collecting import CollectingNode, RunEndedError
 from specklenn.plugin.om.events import CarefulRetrieval, sentence
@@ -22,7 +23,6 @@ from specklenn.plugin.om.processing import HandedShots, ProcessingNode
 from specklenn.plugin.om.settings import OmSettings
 from specklenn.plugin.om.viewer import OmFrames
 from specklenn.plugin.parallel.mpi_job import agree, machine, on_signals, world
-from specklenn.plugin.publishers import Publishers
 
 if TYPE_CHECKING:
     from mpi4py import MPI

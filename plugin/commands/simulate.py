@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mpi4py import MPI
 
     from specklenn.core.simulation.experiment import Experiment
-    from specklenn.core.simulation.simulation_job import Task
+    from specklenn.core.simulation.simulation_job import SimulationJob
 
 INTERRUPTED = 130
 
@@ -30,20 +30,20 @@ def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
     communicator = world()
     rank = communicator.Get_rank() if communicator else 0
-    task: Task | None = None
+    job: SimulationJob | None = None
     problem: SpecklennError | None = None
     try:
-        task = read_task(options)
+        job = read_job(options)
         if rank == 0:
-            _check(task, options, communicator)
+            _check(job, options, communicator)
     except SpecklennError as error:
         problem = error
     code = agree(communicator, problem)
-    if code or task is None:
+    if code or job is None:
         return code
     if rank > 0:
-        return _work(task, communicator)
-    return _lead(task, options, communicator)
+        return _work(job, communicator)
+    return _lead(job, options, communicator)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -106,7 +106,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def read_task(options: argparse.Namespace) -> Task:
+def read_job(options: argparse.Namespace) -> SimulationJob:
     """Return what is to be simulated.
 
     Raises
@@ -118,7 +118,7 @@ def read_task(options: argparse.Namespace) -> Task:
     from specklenn.core.settings_file import read_yaml
     from specklenn.core.simulation.experiment import Experiment
     from specklenn.core.simulation.sample_library import count_samples
-    from specklenn.core.simulation.simulation_job import Task
+    from specklenn.core.simulation.simulation_job import SimulationJob
     from specklenn.core.validation import validate
 
     if options.live is not None and not _possible_rate(options.live):
@@ -135,7 +135,7 @@ def read_task(options: argparse.Namespace) -> Task:
         with _of_config(path):
             samples = count_samples(experiment.located(folder))
         shots = samples * len(experiment.classes) * options.per_class
-    return Task(
+    return SimulationJob(
         experiment=experiment,
         folder=folder,
         shots=shots,
@@ -185,7 +185,7 @@ def _sheet(options: argparse.Namespace) -> Path | None:
 
 
 def _check(
-    task: Task, options: argparse.Namespace, communicator: MPI.Intracomm | None
+    job: SimulationJob, options: argparse.Namespace, communicator: MPI.Intracomm | None
 ) -> None:
     """Refuse what would fail later; warn of what the detector cannot show."""
     from specklenn.core.simulation.contact_sheet import require_matplotlib
@@ -201,21 +201,21 @@ def _check(
     for name, path in (("--output", options.output), ("--preview", sheet)):
         if path is not None and not os.path.isdir(path.absolute().parent):
             raise ConfigError(f"{name} {path}: its folder does not exist")
-    if task.live_Hz is not None and communicator and communicator.Get_size() > 1:
+    if job.live_Hz is not None and communicator and communicator.Get_size() > 1:
         raise ConfigError(
             f"--live: {communicator.Get_size()} ranks found, one process expected"
         )
-    begun = is_begun(options.output, task)
+    begun = is_begun(options.output, job)
     with _of_config(options.config):
-        factory = task.factory()
-        warnings = factory.catalogue.check()
+        simulator = job.simulator()
+        warnings = simulator.library.check()
     if not begun:
-        check_room(options.output, factory)
+        check_room(options.output, simulator)
     for warning in warnings:
         print(f"specklenn: warning: {warning}", file=sys.stderr)
 
 
-def _work(task: Task, communicator: MPI.Intracomm | None) -> int:
+def _work(job: SimulationJob, communicator: MPI.Intracomm | None) -> int:
     """Be a rank that makes blocks for rank 0."""
     from specklenn.core.simulation.simulation_job import BlockMaker
     from specklenn.plugin.parallel.block_pool import tell_failure, work_for_leader
@@ -225,7 +225,7 @@ def _work(task: Task, communicator: MPI.Intracomm | None) -> int:
     assert communicator is not None
     channel = MpiChannel(communicator)
     try:
-        work = BlockMaker(task).make
+        work = BlockMaker(job).make
     except Exception as error:  # a file that this node does not see
         tell_failure(channel, error)
         return 1
@@ -234,27 +234,27 @@ def _work(task: Task, communicator: MPI.Intracomm | None) -> int:
 
 
 def _lead(
-    task: Task, options: argparse.Namespace, communicator: MPI.Intracomm | None
+    job: SimulationJob, options: argparse.Namespace, communicator: MPI.Intracomm | None
 ) -> int:
     """Write the file; returns the exit code."""
-    from specklenn.plugin import simulation
+    from specklenn.plugin.commands import simulation_writer
 
     stop = Stop()
     try:
         with on_signals(stop.ask):
-            if task.live_Hz is not None:
-                missed = simulation.write_live(task, options.output, stop)
+            if job.live_Hz is not None:
+                missed = simulation_writer.write_live(job, options.output, stop)
             else:
                 missed = 0
-                simulation.write(
-                    task, options.output, options.processes, communicator, stop
+                simulation_writer.write(
+                    job, options.output, options.processes, communicator, stop
                 )
     except KeyboardInterrupt:
-        print(f"interrupted; {_next_time(task, options.output)}")
+        print(f"interrupted; {_next_time(job, options.output)}")
         return _leave(INTERRUPTED, communicator)
     except DataError as error:
         print(f"specklenn: error: {error}", file=sys.stderr)
-        print(f"{options.output} is incomplete; {_next_time(task, options.output)}")
+        print(f"{options.output} is incomplete; {_next_time(job, options.output)}")
         # HDF5 would crash at exit, trying once more to write what it could not.
         return _leave(error.exit_code, communicator, at_once=True)
     except Exception:
@@ -263,16 +263,18 @@ def _lead(
         traceback.print_exc()  # and do not wait for ranks that wait for us
         return _leave(1, communicator)
     lost = f", {missed} missed" if missed else ""
-    print(f"{task.shots - missed} shots written to {options.output}{lost}")
+    print(f"{job.shots - missed} shots written to {options.output}{lost}")
     if (sheet := _sheet(options)) is not None:
-        simulation.draw_preview(options.output, sheet)
+        from specklenn.core.simulation.simulated_file import draw_examples
+
+        draw_examples(options.output, sheet)
         print(f"examples of every class drawn into {sheet}")
     return 0
 
 
-def _next_time(task: Task, output: Path) -> str:
+def _next_time(job: SimulationJob, output: Path) -> str:
     """Say what the same command would do now."""
-    if task.live_Hz is not None:
+    if job.live_Hz is not None:
         return f"the same command begins {output} anew"
     return f"the same command goes on with {output}"
 

@@ -38,7 +38,7 @@ class TerminalProgress:
     def update(self, state: RunState, now_s: float) -> None:
         """Draw the state."""
         waiting = state.state == "waiting"
-        rate = 0.0 if waiting else self._meter.rate_hz(state.tally.shots, now_s)
+        rate = 0.0 if waiting else self._meter.rate_hz(state.class_counts.shots, now_s)
         if self._live is not None:
             self._live.update(Text(status_line(state, rate)), refresh=True)
         elif now_s >= self._next_plain_s:
@@ -96,21 +96,21 @@ def seen_on_terminal(stream: TextIO) -> bool:
 
 def status_line(state: RunState, rate_hz: float) -> str:
     """Return shots, rate, counts, latency, losses and ranks in one line."""
-    tally, facts = state.tally, state.facts
+    counted, facts = state.class_counts, state.facts
     of = f"/{facts.expected_shots}" if facts.expected_shots else ""
     counts = "  ".join(
         f"{name} {count}"
-        for name, count in zip(tally.classes, tally.counts, strict=True)
+        for name, count in zip(counted.classes, counted.counts, strict=True)
         if count or name != UNKNOWN
     )
     latency = state.latency_quantile_ms(0.99)
     ranks = " ".join(f"{rank.rank}:{rank.shots}" for rank in state.ranks.values())
     parts = [
-        f"{state.state:8s} {tally.shots}{of} shots",
+        f"{state.state:8s} {counted.shots}{of} shots",
         f"{rate_hz:.0f} Hz",
         counts,
         f"p99 {latency:.1f} ms" if latency == latency else "p99 -",
-        f"skipped {tally.skips}",
+        f"skipped {counted.skips}",
         f"missed {state.missed}",
         f"ranks {ranks}",
     ]

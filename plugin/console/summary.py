@@ -1,4 +1,4 @@
-"""What a run says when it ends: rates, confusion table, losses, files."""
+"""What a run prints when it ends: rates, confusion table, missed shots, files."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from specklenn.core.class_counts import Tally, wilson_interval
+from specklenn.core.class_counts import ClassCounts
+from specklenn.core.intervals import wilson_interval
 from specklenn.plugin.live.run_state import RunState
 
 
 def print_summary(state: RunState, files: Sequence[Path], console: Console) -> None:
     """Print the summary of a run that has ended."""
-    console.print(_rates(state.tally))
-    if state.tally.confusion.sum():
-        console.print(_confusion(state.tally))
-        console.print(f"agreement with the labels: {_agreement(state.tally)}")
+    console.print(_rates(state.class_counts))
+    if state.class_counts.confusion.sum():
+        console.print(_confusion(state.class_counts))
+        console.print(f"agreement with the labels: {_agreement(state.class_counts)}")
     console.print(_numbers(state))
     for path in files:
         console.print(f"wrote {path}")
@@ -26,39 +27,40 @@ def print_summary(state: RunState, files: Sequence[Path], console: Console) -> N
         console.print(f"! {sentence}")
 
 
-def _rates(tally: Tally) -> Table:
+def _rates(counted: ClassCounts) -> Table:
     table = Table(title="Rates", title_justify="left")
     table.add_column("class")
     for name in ("shots", "rate", "95 % interval"):
         table.add_column(name, justify="right")
-    total = int(tally.counts.sum())
-    for name, count in zip(tally.classes, tally.counts, strict=True):
-        low, high = wilson_interval(int(count), total)
+    total = int(counted.counts.sum())
+    for name, count in zip(counted.classes, counted.counts, strict=True):
+        # Without shots the rate may be anything.
+        low, high = wilson_interval(count, total) if total else (0.0, 1.0)
         rate = f"{100 * count / total:.2f} %" if total else "-"
         interval = f"{100 * low:.2f} to {100 * high:.2f} %"
         table.add_row(name, str(count), rate, interval)
-    for reason, skips in sorted(tally.skipped.items()):
+    for reason, skips in sorted(counted.skipped.items()):
         table.add_row(f"skipped: {reason}", str(skips), "", "")
     return table
 
 
-def _confusion(tally: Tally) -> Table:
+def _confusion(counted: ClassCounts) -> Table:
     table = Table(title="Truth (rows) and classification (columns)")
     table.title_justify = "left"
     table.add_column("")
-    used = np.flatnonzero(tally.confusion.sum(axis=0) + tally.confusion.sum(axis=1))
+    used = np.flatnonzero(counted.confusion.sum(axis=0) + counted.confusion.sum(axis=1))
     for code in used.tolist():
-        table.add_column(tally.classes[code], justify="right")
+        table.add_column(counted.classes[code], justify="right")
     for truth in used.tolist():
-        if tally.confusion[truth].sum():
-            counts = (str(tally.confusion[truth, code]) for code in used)
-            table.add_row(tally.classes[truth], *counts)
+        if counted.confusion[truth].sum():
+            counts = (str(counted.confusion[truth, code]) for code in used)
+            table.add_row(counted.classes[truth], *counts)
     return table
 
 
-def _agreement(tally: Tally) -> str:
-    right = int(np.trace(tally.confusion))
-    total = int(tally.confusion.sum())
+def _agreement(counted: ClassCounts) -> str:
+    right = int(np.trace(counted.confusion))
+    total = int(counted.confusion.sum())
     low, high = wilson_interval(right, total)
     return (
         f"{right} of {total} = {100 * right / total:.1f} % "
@@ -68,11 +70,11 @@ def _agreement(tally: Tally) -> str:
 
 def _numbers(state: RunState) -> str:
     seconds = max(state.last_row_ns - state.started_ns, 0) / 1e9
-    rate = state.tally.shots / seconds if seconds > 0 else float("nan")
+    rate = state.class_counts.shots / seconds if seconds > 0 else float("nan")
     quantiles = (state.latency_quantile_ms(q) for q in (0.5, 0.95, 0.99))
     p50, p95, p99 = quantiles
     return (
-        f"{state.tally.shots} shots in {seconds:.1f} s = {rate:.1f} Hz, latency "
+        f"{state.class_counts.shots} shots in {seconds:.1f} s = {rate:.1f} Hz, latency "
         f"p50 {p50:.1f} p95 {p95:.1f} p99 {p99:.1f} ms, "
-        f"skipped {state.tally.skips}, missed {state.missed}"
+        f"skipped {state.class_counts.skips}, missed {state.missed}"
     )

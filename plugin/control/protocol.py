@@ -8,21 +8,22 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeVar
 
-import msgpack
-from pydantic import Field, StringConstraints, ValidationError
+import msgspec
 
 from specklenn.core.errors import DataError
-from specklenn.core.settings import Settings
 from specklenn.plugin.live.versions import Version
 
 SCHEMA: Literal[1] = 1
 LARGEST_MESSAGE_BYTES = 64 * 1024
 
-Name = Annotated[str, StringConstraints(max_length=60)]
-Place = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+Name = Annotated[str, msgspec.Meta(max_length=60)]
+FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+"""Finite: neither NaN nor infinity passes."""
 
 
-class Request(Settings):
+class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What somebody wants of a run.
 
     Parameters
@@ -41,8 +42,8 @@ class Request(Settings):
     layout: Literal[1] = SCHEMA
     id: Name
     action: Literal["swap", "back", "status"]
-    weights: Place | None = None
-    support: Place | None = None
+    weights: FileName | None = None
+    support: FileName | None = None
     user: Name
     host: Name
 
@@ -59,7 +60,7 @@ class Request(Settings):
         return " ".join([self.action, " and ".join(parts)]).strip()
 
 
-class Answer(Settings):
+class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a run says.
 
     Parameters
@@ -74,7 +75,7 @@ class Answer(Settings):
     ranks, workers : int
         Workers that use it, and those there are.
     built_s : float
-        From the request to the finished candidate at rank 0, seconds.
+        From the request to the finished update at rank 0, seconds.
     took_s : float
         From the request to the last rank that has it, seconds.
     """
@@ -85,10 +86,10 @@ class Answer(Settings):
     words: str = ""
     before: Version | None = None
     now: Version | None = None
-    ranks: int = Field(default=0, ge=0)
-    workers: int = Field(default=0, ge=0)
-    built_s: float = 0.0
-    took_s: float = 0.0
+    ranks: Count = 0
+    workers: Count = 0
+    built_s: Seconds = 0.0
+    took_s: Seconds = 0.0
 
 
 Message = TypeVar("Message", Request, Answer)
@@ -96,11 +97,10 @@ Message = TypeVar("Message", Request, Answer)
 
 def encode(message: Request | Answer) -> bytes:
     """Turn a request or an answer into bytes."""
-    packed: bytes = msgpack.packb(message.model_dump())
-    return packed
+    return msgspec.msgpack.encode(message)
 
 
-def decode(model: type[Message], payload: bytes) -> Message:
+def decode(kind: type[Message], payload: bytes) -> Message:
     """Check bytes and turn them into a request or an answer.
 
     Raises
@@ -114,12 +114,8 @@ def decode(model: type[Message], payload: bytes) -> Message:
             "expected"
         )
     try:
-        return model.model_validate(msgpack.unpackb(payload), strict=True)
-    except ValidationError as error:
-        found = error.errors()[0]
-        place = ".".join(map(str, found["loc"])) or "the whole"
-        raise DataError(
-            f"not a message of this version: {place}: {found['msg']}"
-        ) from None
-    except Exception as error:  # msgpack raises a dozen unrelated kinds
+        return msgspec.msgpack.decode(payload, type=kind)
+    except msgspec.ValidationError as error:
+        raise DataError(f"not a message of this version: {error}") from error
+    except (ValueError, TypeError, RecursionError) as error:
         raise DataError(f"not a msgpack message: {error}") from error

@@ -12,6 +12,7 @@ import queue
 import threading
 from typing import Any
 
+import msgspec
 import zmq
 
 from specklenn.core.errors import ConfigError, DataError, SpecklennError
@@ -118,7 +119,7 @@ class ControlServer:
         except Exception as error:
             log.exception("a swap could not be built")
             answer = self._told(request, done=False, words=repr(error))
-        answer = answer.model_copy(update={"before": before})
+        answer = msgspec.structs.replace(answer, before=before)
         _write_down(request, answer)
         return answer
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from specklenn.core.config.run_config import PreprocessOverrides
 from specklenn.core.errors import ConfigError
 from specklenn.core.network import checkpoint
@@ -14,7 +16,7 @@ from specklenn.core.pipeline import Pipeline
 from specklenn.core.preprocess import Preprocessor
 from specklenn.core.support import SupportSet, load_supports
 from specklenn.plugin.control.protocol import Request
-from specklenn.plugin.live.model_update import Candidate, pack_candidate, with_model
+from specklenn.plugin.live.model_update import ModelUpdate, pack_update, with_model
 from specklenn.plugin.live.versions import Version, numbered
 
 MOST_KEPT = 8
@@ -108,11 +110,11 @@ class SwapBuilder:
         if wanted.has_content_of(now):
             raise ConfigError(f"nothing changes: {now.words} is in use already")
         self._offered += 1
-        version = numbered(history, wanted).model_copy(update={"number": self._offered})
-        candidate, pipeline = self._built(setup, version)
+        version = replace(numbered(history, wanted), number=self._offered)
+        update, pipeline = self._built(setup, version)
         return Draft(
             version=version,
-            payload=pack_candidate(candidate),
+            payload=pack_update(update),
             pipeline=pipeline,
             setups=setups,
             note=_renumbered(setup.supports.version, version),
@@ -139,7 +141,7 @@ class SwapBuilder:
             supports = load_supports(Path(request.support))
         return (Setup(weights=weights, supports=supports), now, *earlier)
 
-    def _built(self, setup: Setup, version: Version) -> tuple[Candidate, Pipeline]:
+    def _built(self, setup: Setup, version: Version) -> tuple[ModelUpdate, Pipeline]:
         """Make the candidate, and of it what every worker will make of it."""
         now, supports = self._pipeline.classifier, setup.supports
         stays = version.weights_sha256 == now.model.card.sha256
@@ -148,7 +150,7 @@ class SwapBuilder:
         preprocessor = now.preprocessor.with_settings(preprocessing)
         _check_classes(supports, now.classes)
         _check_frames(supports, preprocessor)
-        candidate = Candidate(
+        update = ModelUpdate(
             version=version,
             weights=None if stays else setup.weights,
             preprocessing=preprocessing,
@@ -156,7 +158,7 @@ class SwapBuilder:
             labels=tuple(supports.labels.tolist()),
             origins=supports.origins,
         )
-        return candidate, with_model(self._pipeline, candidate, model)
+        return update, with_model(self._pipeline, update, model)
 
 
 def _check_classes(supports: SupportSet, classes: tuple[str, ...]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-import msgpack
 import numpy as np
+from msgspec import msgpack
+from msgspec.structs import replace
 
 from specklenn.core.errors import DataError
 from specklenn.plugin.live.outputs import Progress, Publisher, Sink
@@ -214,10 +215,10 @@ class Collector:
             return
         self.state.started_ns = self._clock.wall_ns()
         self.state.state = "running"
-        first = self.state.in_use.model_copy(update={"time_ns": self.state.started_ns})
+        first = replace(self.state.in_use, time_ns=self.state.started_ns)
         self.state.versions = [first]
         self._with_sinks(lambda sink: sink.use(first))
-        start = msgpack.packb(self.state.started_ns)
+        start = msgpack.encode(self.state.started_ns)
         for rank in self.state.alive:
             self._channel.send(rank.rank, Kind.START, start)
 
@@ -243,7 +244,7 @@ class Collector:
 
     def _failed(self, message: Message) -> None:
         rank = self.state.ranks[message.rank]
-        rank.host, detail = msgpack.unpackb(message.payload)
+        rank.host, detail = msgpack.decode(message.payload, type=tuple[str, str])
         rank.failure = (detail.strip() or "unknown reason").splitlines()[-1]
         log.error("rank %d on %s failed:\n%s", rank.rank, rank.host, detail)
         self.state.failures.append(
@@ -270,7 +271,7 @@ class Collector:
             if lease is None:
                 return
             rank = self._idle_workers.pop(0)
-            self._channel.send(rank, Kind.LEASE, msgpack.packb(lease))
+            self._channel.send(rank, Kind.LEASE, msgpack.encode(lease))
 
     def _keep_up(self) -> None:
         now = self._clock.monotonic()

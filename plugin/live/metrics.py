@@ -1,148 +1,151 @@
-"""A run in numbers for Prometheus: HTTP at rank 0, read at every scrape.
-
-Off unless the configuration says ``metrics.enabled``. Scrapes are answered in threads
-of their own, from the newest snapshot: the event loop hands one over ten times a second
-and never waits.
-"""
+"""What Prometheus is told of a run: one family of metrics for each question."""
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Callable, Iterator
-from socket import AF_INET6
-from socketserver import ThreadingMixIn
-from typing import TYPE_CHECKING, Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+from collections.abc import Iterator, Mapping
 
-from specklenn.core.config.run_config import Metrics
-from specklenn.core.errors import ConfigError, MissingPackageError
-from specklenn.core.messages import Snapshot
-from specklenn.plugin.parallel.clock import Clock
+import numpy as np
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+    StateSetMetricFamily,
+)
 
-if TYPE_CHECKING:
-    from prometheus_client import Metric
+from specklenn.core.messages import RUN_STATES, RankStatus, Snapshot
 
-log = logging.getLogger(__name__)
-
-REQUEST_TIMEOUT_S = 5.0
-LAST_SCRAPE_STEP_S = 0.05
+LATENCY_BINS_PER_BUCKET = 4
+"""Of a run's histogram with 20 bins a decade: five buckets a decade are left."""
 
 
-class MetricsServer:
-    """Answers scrapes with the newest snapshot; a publisher.
+def families(snapshot: Snapshot, changed_ns: int, now_ns: int) -> Iterator[Metric]:
+    """Return every metric of a run.
 
     Parameters
     ----------
-    settings : Metrics
-    clock : Clock
-
-    Raises
-    ------
-    MissingPackageError
-        If prometheus-client is not installed.
-    ConfigError
-        If the port cannot be used; says why.
+    snapshot : Snapshot
+    changed_ns : int
+        When the number of shots last changed, Unix epoch, nanoseconds.
+    now_ns : int
     """
-
-    def __init__(self, settings: Metrics, clock: Clock) -> None:
-        app = make_app(self)
-        self._settings = settings
-        self._clock = clock
-        self._newest: Snapshot | None = None
-        self._changed_ns = 0
-        self._scraped: int | None = None
-        self._server = _bound(settings)
-        self._server.set_app(app)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-
-    def publish(self, snapshot: Snapshot) -> None:
-        """Let the next scrapes see this snapshot."""
-        before = self._newest
-        if before is None or before.shots != snapshot.shots:
-            self._changed_ns = snapshot.wall_ns
-        self._newest = snapshot
-
-    def collect(self) -> Iterator[Metric]:
-        """Return the metrics of this moment; Prometheus's client calls it."""
-        from specklenn.plugin.metric_families import families
-
-        snapshot = self._newest
-        if snapshot is None:
-            return
-        yield from families(snapshot, self._changed_ns, self._clock.wall_ns())
-        self._scraped = snapshot.sequence
-
-    def close(self) -> None:
-        """Wait for a last scrape if there were any, then close the port.
-
-        A run that failed or was interrupted does not wait.
-        """
-        until = self._clock.monotonic() + self._settings.last_scrape_s
-        while self._awaits_scrape() and self._clock.monotonic() < until:
-            self._clock.sleep(LAST_SCRAPE_STEP_S)
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def _awaits_scrape(self) -> bool:
-        newest, scraped = self._newest, self._scraped
-        if newest is None or scraped is None or newest.state != "finished":
-            return False
-        return scraped < newest.sequence
+    yield from _shots(snapshot)
+    yield _latency(snapshot)
+    yield from _ranks(snapshot.ranks)
+    yield from _run(snapshot)
+    yield GaugeMetricFamily(
+        "specklenn_last_row_age_seconds",
+        "Since the last row arrived, or since the start where none has.",
+        max(now_ns - changed_ns, 0) / 1e9,
+    )
+    yield GaugeMetricFamily(
+        "specklenn_snapshot_age_seconds",
+        "Age of these numbers; grows if the collector hangs.",
+        max(now_ns - snapshot.wall_ns, 0) / 1e9,
+    )
 
 
-def make_app(collector: Any) -> Callable[..., Any]:
-    """Return the WSGI application that shows what a collector of metrics collects.
+def _shots(snapshot: Snapshot) -> Iterator[Metric]:
+    yield CounterMetricFamily(
+        "specklenn_shots",
+        "Shots with a row: classified, without a hit or skipped.",
+        snapshot.shots,
+    )
+    counts = zip(snapshot.classes, snapshot.counts.tolist(), strict=True)
+    yield _counters(
+        "specklenn_class_shots", "Shots given this class.", "class", dict(counts)
+    )
+    yield _counters(
+        "specklenn_skipped_shots",
+        "Shots that could not be judged, by reason.",
+        "reason",
+        snapshot.skipped,
+    )
+    yield CounterMetricFamily(
+        "specklenn_missed_shots",
+        "Shots that a live source dropped or that never came back.",
+        snapshot.missed_shots,
+    )
+    yield GaugeMetricFamily(
+        "specklenn_expected_shots",
+        "Shots in the run, 0 where nobody can know.",
+        snapshot.expected_shots,
+    )
 
-    Raises
-    ------
-    MissingPackageError
-        If prometheus-client is not installed.
+
+def _latency(snapshot: Snapshot) -> Metric:
+    """Return the histogram; its sum is not known, since a run keeps bins only.
+
+    Latencies beyond the last edge are counted in the last bin, so only the bucket
+    +Inf has them for certain.
     """
-    try:
-        from prometheus_client import CollectorRegistry, make_wsgi_app
-    except ImportError as error:
-        raise MissingPackageError(
-            "metrics.enabled: the package prometheus-client is missing; "
-            'pip install "specklenn[metrics]"'
-        ) from error
-    registry = CollectorRegistry()
-    registry.register(collector)
-    app: Callable[..., Any] = make_wsgi_app(registry)
-    return app
+    below = np.cumsum(snapshot.latency_counts)
+    edges_s = snapshot.latency_edges_ms[1:] / 1000
+    chosen = range(0, len(edges_s) - 1, LATENCY_BINS_PER_BUCKET)
+    buckets = [(f"{edges_s[i]:.6g}", float(below[i])) for i in chosen]
+    total = float(below[-1]) if len(below) else 0.0
+    return HistogramMetricFamily(
+        "specklenn_latency_seconds",
+        "From the shot (live) or its reading (files) to its row at the collector.",
+        buckets=[*buckets, ("+Inf", total)],
+    )
 
 
-class _Server(ThreadingMixIn, WSGIServer):
-    """One thread a request; closing it lets answers that are under way go out."""
+def _ranks(ranks: tuple[RankStatus, ...]) -> Iterator[Metric]:
+    failed = sum(bool(rank.failure) for rank in ranks)
+    yield GaugeMetricFamily(
+        "specklenn_ranks_alive", "Workers that have not failed.", len(ranks) - failed
+    )
+    yield GaugeMetricFamily(
+        "specklenn_ranks_failed", "Workers that have failed.", failed
+    )
+    labels = ("rank", "host")
+    silent = GaugeMetricFamily(
+        "specklenn_rank_silent_seconds",
+        "Since the last message of a worker; 0 when it has ended.",
+        labels=labels,
+    )
+    shots = CounterMetricFamily(
+        "specklenn_rank_shots", "Shots whose rows came from a worker.", labels=labels
+    )
+    for rank in ranks:
+        silent.add_metric([str(rank.rank), rank.host], rank.silent_s)
+        shots.add_metric([str(rank.rank), rank.host], rank.shots)
+    yield silent
+    yield shots
 
-    daemon_threads = False
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Write a client that went away or said nothing into the log."""
-        log.info("no answer to a scrape of %s", client_address, exc_info=True)
+def _run(snapshot: Snapshot) -> Iterator[Metric]:
+    yield StateSetMetricFamily(
+        "specklenn_run_state",
+        "1 for the state that the run is in.",
+        {state: state == snapshot.state for state in RUN_STATES},
+    )
+    yield InfoMetricFamily(
+        "specklenn_run",
+        "What is being measured, and what judges the shots.",
+        {
+            "experiment": snapshot.experiment,
+            "run": snapshot.run,
+            "session": snapshot.session,
+            "model": snapshot.model,
+            "model_version": str(snapshot.model_version),
+            "support_version": str(snapshot.support_version),
+            "support_hash": snapshot.support_hash,
+        },
+    )
+    yield GaugeMetricFamily(
+        "specklenn_notices",
+        "Sentences that a person must see: failures, troubles, notes on the data.",
+        len(snapshot.failures),
+    )
 
 
-class _Server6(_Server):
-    address_family = AF_INET6
-
-
-class _Handler(WSGIRequestHandler):
-    """Writes no lines about requests, and drops those who say nothing."""
-
-    timeout = REQUEST_TIMEOUT_S
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
-def _bound(settings: Metrics) -> WSGIServer:
-    kind = _Server6 if ":" in settings.host else _Server
-    try:
-        return kind((settings.host, settings.port), _Handler)
-    except OSError as error:
-        raise ConfigError(
-            f"metrics.port: {settings.host} port {settings.port} cannot be used: "
-            f"{error.strerror}; does another run show its numbers there?"
-        ) from error
+def _counters(
+    name: str, words: str, label: str, counts: Mapping[str, int]
+) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, words, labels=(label,))
+    for value, count in counts.items():
+        family.add_metric([value], count)
+    return family

@@ -6,25 +6,27 @@ the supports only the crop travels, of the model nothing where it stays.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-import msgpack
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.classify import Classifier
 from specklenn.core.errors import DataError
+from specklenn.core.message_arrays import from_message, to_message
 from specklenn.core.network.checkpoint import Card, Checkpoint, Weights, decode
 from specklenn.core.pipeline import Pipeline
 from specklenn.core.preprocess import Preprocessing, Preprocessor
+from specklenn.core.settings import Settings
 from specklenn.core.support import SupportSet
 from specklenn.plugin.live.versions import Version
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Candidate:
-    """A model and supports that may judge the shots to come.
+class ModelUpdate(
+    msgspec.Struct, frozen=True, kw_only=True, eq=False, forbid_unknown_fields=True
+):
+    """A model and supports that may classify the shots to come.
 
     Parameters
     ----------
@@ -49,77 +51,62 @@ class Candidate:
     origins: tuple[str, ...]
 
 
-def pack_candidate(candidate: Candidate) -> bytes:
-    """Turn a candidate into bytes."""
-    weights, crops = candidate.weights, np.ascontiguousarray(candidate.crops)
-    packed: bytes = msgpack.packb(
-        {
-            "version": candidate.version.model_dump(),
-            "weights": weights
-            and [weights.content, weights.card.model_dump_json(), weights.source],
-            "preprocessing": candidate.preprocessing.model_dump_json(),
-            "crops": [crops.dtype.str, list(crops.shape), crops.tobytes()],
-            "labels": candidate.labels,
-            "origins": candidate.origins,
-        }
-    )
-    return packed
+def pack_update(update: ModelUpdate) -> bytes:
+    """Turn an update into bytes."""
+    return msgspec.msgpack.encode(update, enc_hook=_to_message)
 
 
-def unpack_candidate(payload: bytes) -> Candidate:
-    """Turn bytes into a candidate.
+def unpack_update(payload: bytes) -> ModelUpdate:
+    """Turn bytes into an update.
 
     Raises
     ------
     ValueError
         If they are none.
     """
-    body = msgpack.unpackb(payload)
-    dtype, shape, crops = body["crops"]
-    return Candidate(
-        version=Version.model_validate(body["version"]),
-        weights=_weights(*body["weights"]) if body["weights"] else None,
-        preprocessing=Preprocessing.model_validate_json(body["preprocessing"]),
-        crops=np.frombuffer(crops, dtype).reshape(shape),
-        labels=tuple(body["labels"]),
-        origins=tuple(body["origins"]),
-    )
+    return msgspec.msgpack.decode(payload, type=ModelUpdate, dec_hook=_from_message)
 
 
-def successor(pipeline: Pipeline, candidate: Candidate) -> Pipeline:
-    """Build the pipeline that judges by a candidate, with everything else as it is.
+def successor(pipeline: Pipeline, update: ModelUpdate) -> Pipeline:
+    """Build the pipeline that classifies by an update, with everything else as it is.
 
     Raises
     ------
     SpecklennError
         If model, supports and this run do not fit together.
     """
-    weights = candidate.weights
+    weights = update.weights
     model = decode(weights) if weights else pipeline.classifier.model
-    return with_model(pipeline, candidate, model)
+    return with_model(pipeline, update, model)
 
 
-def with_model(pipeline: Pipeline, candidate: Candidate, model: Checkpoint) -> Pipeline:
-    """Build the same with the candidate's model, which is made already."""
-    now, version = pipeline.classifier, candidate.version
+def with_model(pipeline: Pipeline, update: ModelUpdate, model: Checkpoint) -> Pipeline:
+    """Build the same with the update's model, which is made already."""
+    now, version = pipeline.classifier, update.version
     if model.card.sha256 != version.weights_sha256:
         raise DataError(
             f"the model {model.card.name} in use here is not the one that stays"
         )
-    preprocessor = now.preprocessor.with_settings(candidate.preprocessing)
+    preprocessor = now.preprocessor.with_settings(update.preprocessing)
     supports = SupportSet(
-        frames=_frames(candidate.crops, preprocessor),
-        labels=np.array(candidate.labels),
+        frames=_frames(update.crops, preprocessor),
+        labels=np.array(update.labels),
         classes=now.classes,
-        origins=candidate.origins,
+        origins=update.origins,
         version=version.support_version,
     )
     classifier = Classifier(model, supports, preprocessor, now.settings, now.device)
     return pipeline.with_classifier(classifier, version.model_version)
 
 
-def _weights(content: bytes, card: str, source: str) -> Weights:
-    return Weights(content=content, card=Card.model_validate_json(card), source=source)
+def _to_message(value: Any) -> Any:
+    return value.model_dump_json() if isinstance(value, Settings) else to_message(value)
+
+
+def _from_message(kind: Any, body: Any) -> Any:
+    if kind in (Card, Preprocessing):
+        return kind.model_validate_json(body)
+    return from_message(kind, body)
 
 
 def _frames(crops: npt.NDArray[Any], preprocessor: Preprocessor) -> npt.NDArray[Any]:

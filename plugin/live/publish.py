@@ -1,11 +1,15 @@
-"""Publishes snapshots over ZeroMQ: one message part, nobody is waited for."""
+"""Tells others of a run: snapshots over ZeroMQ, to several publishers, to nobody."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
 
 import zmq
 
 from specklenn.core.errors import ConfigError
 from specklenn.core.messages import Snapshot, encode
+from specklenn.plugin.live.outputs import Publisher
 from specklenn.plugin.parallel.clock import Clock
 
 GOODBYE_S = 1.0
@@ -61,6 +65,30 @@ class ZmqPublisher:
                 self._clock.sleep(GOODBYE_STEP_S)
                 self._socket.send(self._last, zmq.DONTWAIT)
         self._context.destroy()
+
+
+class Publishers:
+    """Hands every snapshot to each of its publishers, in order.
+
+    Parameters
+    ----------
+    publishers : sequence of Publisher
+        None of them is fine: then nobody is told.
+    """
+
+    def __init__(self, publishers: Sequence[Publisher]) -> None:
+        self._publishers = tuple(publishers)
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Send a snapshot everywhere."""
+        for publisher in self._publishers:
+            publisher.publish(snapshot)
+
+    def close(self) -> None:
+        """Close all of them, also where one of them cannot."""
+        with ExitStack() as stack:
+            for publisher in reversed(self._publishers):
+                stack.callback(publisher.close)
 
 
 class NoPublisher:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-import msgpack
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from specklenn.core.message_arrays import from_message, to_message
 from specklenn.core.rows import Rows, row_dtype
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Attached:
+class Attached(
+    msgspec.Struct, frozen=True, kw_only=True, eq=False, forbid_unknown_fields=True
+):
     """Pictures that belong to some rows of a report.
 
     Parameters
@@ -47,9 +48,10 @@ def attach(positions: npt.NDArray[Any], pictures: npt.NDArray[Any]) -> Attached:
 NOTHING = attach(np.zeros(0), np.zeros((0, 1, 1)))
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Report:
-    """Some judged shots.
+class Report(
+    msgspec.Struct, frozen=True, kw_only=True, eq=False, forbid_unknown_fields=True
+):
+    """Some classified shots.
 
     Parameters
     ----------
@@ -63,47 +65,34 @@ class Report:
     """
 
     rows: Rows
-    missed: int = 0
-    frames: Attached = field(default=NOTHING)
-    examples: Attached = field(default=NOTHING)
+    missed: Annotated[int, msgspec.Meta(ge=0)] = 0
+    frames: Attached = NOTHING
+    examples: Attached = NOTHING
 
 
 def pack_report(report: Report) -> bytes:
     """Turn a report into bytes."""
-    packed: bytes = msgpack.packb(
-        {
-            "rows": report.rows.tobytes(),
-            "missed": report.missed,
-            "frames": _pack(report.frames),
-            "examples": _pack(report.examples),
-        }
-    )
-    return packed
+    return msgspec.msgpack.encode(report, enc_hook=_to_message)
 
 
 def unpack_report(payload: bytes, support_classes: int) -> Report:
-    """Turn bytes into a report; arrays are views of the bytes, rows a copy."""
-    body = msgpack.unpackb(payload)
-    rows = np.frombuffer(body["rows"], row_dtype(support_classes)).copy()
-    return Report(
-        rows=rows,
-        missed=int(body["missed"]),
-        frames=_unpack(body["frames"]),
-        examples=_unpack(body["examples"]),
-    )
+    """Turn bytes into a report; arrays are views of the bytes, rows a copy.
+
+    Raises
+    ------
+    ValueError
+        If they are none.
+    """
+
+    def from_worker(kind: Any, body: Any) -> npt.NDArray[Any]:
+        if kind == Rows:
+            return np.frombuffer(body, row_dtype(support_classes)).copy()
+        return from_message(kind, body)
+
+    return msgspec.msgpack.decode(payload, type=Report, dec_hook=from_worker)
 
 
-def _pack(attached: Attached) -> list[Any]:
-    return [
-        attached.positions.tobytes(),
-        list(attached.pictures.shape),
-        np.ascontiguousarray(attached.pictures).tobytes(),
-    ]
-
-
-def _unpack(body: list[Any]) -> Attached:
-    positions, shape, pictures = body
-    return Attached(
-        positions=np.frombuffer(positions, np.int32),
-        pictures=np.frombuffer(pictures, np.float32).reshape(shape),
-    )
+def _to_message(value: Any) -> Any:
+    """Turn arrays into what msgpack knows; of rows both sides know the data type."""
+    is_rows = isinstance(value, np.ndarray) and value.dtype.names is not None
+    return value.tobytes() if is_rows else to_message(value)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -125,7 +126,7 @@ class ResultsFile:
 
 def _record(version: Version) -> npt.NDArray[Any]:
     record = np.zeros((), VERSION_DTYPE)
-    for name, value in version.model_dump().items():
+    for name, value in msgspec.structs.asdict(version).items():
         record[name] = value.encode() if isinstance(value, str) else value
     return record
 

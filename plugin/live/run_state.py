@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.class_counts import Tally
+from specklenn.core.class_counts import ClassCounts
 from specklenn.core.messages import Example, RankStatus, Snapshot
 from specklenn.core.rows import Rows
 from specklenn.plugin.live.report import Report
@@ -108,7 +108,7 @@ class RunState:
 
     def __post_init__(self) -> None:
         self.versions = [self.first]
-        self.tally = Tally(self.facts.classes)
+        self.class_counts = ClassCounts(self.facts.classes)
         self.ranks = {
             rank: RankState(rank=rank, heard_s=self.now_s) for rank in self.workers
         }
@@ -151,14 +151,14 @@ class RunState:
             np.minimum(rows["latency_ms"], LATENCY_EDGES_MS[-1]), LATENCY_EDGES_MS
         )[0]
         self.last_row_ns = wall_ns
-        self.tally.add(rows)
+        self.class_counts.add(rows)
         self._show(report)
 
     def tick(self, wall_ns: int) -> None:
         """Keep the history, one point a second."""
         second = wall_ns // 1_000_000_000
         if not self._history or self._history[-1][0] < second:
-            self._history.append((second, self.tally.counts.copy()))
+            self._history.append((second, self.class_counts.counts.copy()))
 
     def latency_quantile_ms(self, quantile: float) -> float:
         """Return a quantile of the latency, the upper edge of its bin; NaN if none."""
@@ -180,11 +180,11 @@ class RunState:
             experiment=facts.experiment,
             run=str(facts.run),
             classes=facts.classes,
-            counts=self.tally.counts.copy(),
+            counts=self.class_counts.counts.copy(),
             support_classes=facts.support_classes,
             expected_shots=facts.expected_shots,
             missed_shots=self.missed,
-            skipped=dict(self.tally.skipped),
+            skipped=dict(self.class_counts.skipped),
             latency_edges_ms=LATENCY_EDGES_MS,
             latency_counts=self.latency.copy(),
             ranks=tuple(_status(rank, now_s) for rank in self.ranks.values()),

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import msgpack
+from msgspec import msgpack
+from msgspec.structs import replace
 
 from specklenn.plugin.live.run_state import RunState
 from specklenn.plugin.live.versions import Version
@@ -143,7 +144,7 @@ class SwapCoordinator:
 
     def heard(self, message: Message) -> None:
         """Take a worker's word that it has built a candidate, or uses it."""
-        number, problem = msgpack.unpackb(message.payload)
+        number, problem = msgpack.decode(message.payload, type=tuple[int, str])
         rank = self._state.ranks[message.rank]
         if message.kind is Kind.IN_USE:
             rank.version = number
@@ -173,7 +174,7 @@ class SwapCoordinator:
             order.finish(Outcome(done=False, reason=reason))
             return
         self._order, self._decided = order, False
-        offer = msgpack.packb((order.version.number, order.payload))
+        offer = msgpack.encode((order.version.number, order.payload))
         self._ask(Kind.OFFER, offer)
 
     def _ask(self, kind: Kind, payload: bytes) -> None:
@@ -188,9 +189,9 @@ class SwapCoordinator:
             return
         self._decided = True
         now_ns = self._clock.wall_ns()
-        order.version = order.version.model_copy(update={"time_ns": now_ns})
+        order.version = replace(order.version, time_ns=now_ns)
         self._announce(order.version)
-        self._ask(Kind.SWITCH, msgpack.packb(order.version.number))
+        self._ask(Kind.SWITCH, msgpack.encode(order.version.number))
 
     def _too_late(self, order: Order) -> None:
         late = ", ".join(map(str, sorted(self._waiting)))
@@ -215,5 +216,5 @@ class SwapCoordinator:
 
     def _drop(self, order: Order, reason: str) -> None:
         """Let everyone forget the candidate."""
-        self._ask(Kind.DROP, msgpack.packb(order.version.number))
+        self._ask(Kind.DROP, msgpack.encode(order.version.number))
         self._finish(order, False, reason)

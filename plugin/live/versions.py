@@ -1,18 +1,20 @@
-"""Versions of a run: which model and which supports judged its shots, and when."""
+"""Versions of a run: which model and which supports classified its shots, and when."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
-from pydantic import Field
-
-from specklenn.core.settings import Settings
+import msgspec
 
 LARGEST_NUMBER = 2**32 - 1
 """What a row has room for."""
 
+ModelNumber = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_NUMBER)]
+SupportNumber = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_NUMBER)]
 
-class Version(Settings):
+
+class Version(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A model and a support set, in use from some time on.
 
     The pair of ``model_version`` and ``support_version``, which every row carries,
@@ -38,13 +40,13 @@ class Version(Settings):
         User and machine; empty for the version at the start.
     """
 
-    number: int = Field(default=1, ge=1)
-    model_version: int = Field(default=1, ge=1, le=LARGEST_NUMBER)
+    number: ModelNumber = 1
+    model_version: ModelNumber = 1
     model: str
     weights_sha256: str
-    support_version: int = Field(ge=0, le=LARGEST_NUMBER)
+    support_version: SupportNumber
     support_hash: str
-    time_ns: int = Field(default=0, ge=0)
+    time_ns: Annotated[int, msgspec.Meta(ge=0)] = 0
     asked_by: str = ""
 
     @property
@@ -57,7 +59,7 @@ class Version(Settings):
         )
 
     def has_content_of(self, other: Version) -> bool:
-        """Whether both judge alike."""
+        """Whether both classify alike."""
         return (self.weights_sha256, self.support_hash) == (
             other.weights_sha256,
             other.support_hash,
@@ -74,11 +76,10 @@ def numbered(history: Sequence[Version], wanted: Version) -> Version:
     wanted : Version
         With the version that its support set says.
     """
-    return wanted.model_copy(
-        update={
-            "model_version": _model_version(history, wanted.weights_sha256),
-            "support_version": _support_version(history, wanted),
-        }
+    return msgspec.structs.replace(
+        wanted,
+        model_version=_model_version(history, wanted.weights_sha256),
+        support_version=_support_version(history, wanted),
     )
 
 

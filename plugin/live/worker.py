@@ -7,15 +7,15 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import msgpack
 import numpy as np
+from msgspec import msgpack
 
 from specklenn.core.data.shots import LiveSource, Shots, ShotSource
 from specklenn.core.errors import EndOfRun, SpecklennError
 from specklenn.core.pipeline import ClassifiedBatch, Pipeline
 from specklenn.core.rows import empty_rows
 from specklenn.plugin.live.feed import ExampleBudget, Feed, LeaseFeed, LiveFeed
-from specklenn.plugin.live.model_update import successor, unpack_candidate
+from specklenn.plugin.live.model_update import successor, unpack_update
 from specklenn.plugin.live.report import NOTHING, Attached, Report, attach, pack_report
 from specklenn.plugin.parallel.channel import COLLECTOR, Channel, Kind
 from specklenn.plugin.parallel.clock import Backoff, Clock
@@ -162,13 +162,13 @@ class Worker:
         if message is None:
             return False
         if message.kind is Kind.START:
-            self._start(int(msgpack.unpackb(message.payload)))
+            self._start(int(msgpack.decode(message.payload)))
         elif message.kind is Kind.LEASE and isinstance(self._feed, LeaseFeed):
-            self._feed.add(*msgpack.unpackb(message.payload))
+            self._feed.add(*msgpack.decode(message.payload))
         elif message.kind is Kind.OFFER:
-            self._build(*msgpack.unpackb(message.payload))
+            self._build(*msgpack.decode(message.payload))
         elif message.kind is Kind.SWITCH:
-            self._switch(int(msgpack.unpackb(message.payload)))
+            self._switch(int(msgpack.decode(message.payload)))
         elif message.kind is Kind.DROP:
             self._offered = None
         elif message.kind is Kind.STOP:
@@ -189,19 +189,19 @@ class Worker:
         """Build what may classify the shots to come, and say whether that went well."""
         problem = ""
         try:
-            built = successor(self._pipeline, unpack_candidate(payload))
+            built = successor(self._pipeline, unpack_update(payload))
             self._offered = number, built
         except Exception as error:
             log.warning("version %d was refused:\n%s", number, traceback.format_exc())
             problem = str(error) or repr(error)
-        self._channel.send(COLLECTOR, Kind.BUILT, msgpack.packb((number, problem)))
+        self._channel.send(COLLECTOR, Kind.BUILT, msgpack.encode((number, problem)))
 
     def _switch(self, number: int) -> None:
         """Classify by what was offered from the next batch on."""
         if self._offered is not None and self._offered[0] == number:
             self._pipeline = self._offered[1]
             self._offered = None
-            self._channel.send(COLLECTOR, Kind.IN_USE, msgpack.packb((number, "")))
+            self._channel.send(COLLECTOR, Kind.IN_USE, msgpack.encode((number, "")))
 
     def _report(self, shots: Shots, classified: ClassifiedBatch) -> Report:
         labels = classified.rows["label"]
@@ -256,5 +256,5 @@ class Worker:
         log.error("this rank failed: %s", detail)
         self._over = True
         self.failed = True
-        named = msgpack.packb((self._options.host, detail))
+        named = msgpack.encode((self._options.host, detail))
         self._channel.send(COLLECTOR, Kind.FAILED, named)

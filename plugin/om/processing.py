@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import msgpack
 import numpy as np
 import numpy.typing as npt
+from msgspec import msgpack
 
 from specklenn.core.data.labelled_dataset import as_picture
 from specklenn.core.data.shots import Shot, Shots, ShotSource, gather
@@ -129,14 +129,16 @@ class ProcessingNode:
         self, *, node_rank: int, node_pool_size: int
     ) -> None:
         """Start the worker."""
-        self._channel.send(self._rank, Kind.START, msgpack.packb(self._clock.wall_ns()))
+        self._channel.send(
+            self._rank, Kind.START, msgpack.encode(self._clock.wall_ns())
+        )
 
     def process_data(
         self, *, node_rank: int, node_pool_size: int, data: dict[str, Any]
     ) -> tuple[Posts, int]:
         """Take an event and return what the worker has to say."""
         if FAILURE in data:
-            failed = msgpack.packb((self._host, data[FAILURE]))
+            failed = msgpack.encode((self._host, data[FAILURE]))
             return {POSTS: [(Kind.FAILED.value, failed)]}, self._rank
         now = self._clock.monotonic()
         if len(self._source) == 0:

@@ -73,7 +73,7 @@ class SimulatedSettings(SourceSettings):
 
     def join(self, share: Share) -> SimulatedStream:
         """Make the particles' patterns, and a stream of them."""
-        from specklenn.core.simulation.pools import PooledSimulator
+        from specklenn.core.simulation.simulator import PooledSimulator
 
         return SimulatedStream(
             PooledSimulator(self.experiment.located(share.place.folder)),
@@ -98,7 +98,7 @@ class SimulatedFrames(Protocol):
         """(B,) classes."""
 
 
-class ShotFactory(Protocol):
+class ShotDrawer(Protocol):
     """Makes the same shot for the same number, whoever asks."""
 
     def shots(self, indices: npt.NDArray[np.int64]) -> SimulatedFrames:
@@ -113,7 +113,7 @@ class SimulatedStream:
 
     Parameters
     ----------
-    factory : ShotFactory
+    simulator : ShotDrawer
     shots : int
         Shots in the whole run.
     rate_hz : float
@@ -128,7 +128,7 @@ class SimulatedStream:
 
     def __init__(
         self,
-        factory: ShotFactory,
+        simulator: ShotDrawer,
         *,
         shots: int,
         rate_hz: float,
@@ -138,7 +138,7 @@ class SimulatedStream:
         clock: Clock,
     ) -> None:
         self.missed = 0
-        self._factory = factory
+        self._factory = simulator
         self._shots = shots
         self._period_ns = 1e9 / rate_hz
         self._next = worker

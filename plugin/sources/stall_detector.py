@@ -16,7 +16,7 @@ LOG_INTERVAL_S = 1.0
 """Between two lines about messages that cannot be used."""
 
 
-class StreamWatch:
+class StallDetector:
     """What a stream's `trouble` says.
 
     Parameters

@@ -17,7 +17,7 @@ from specklenn.core.errors import DataError, EndOfRun
 from specklenn.plugin.parallel.clock import Clock, SystemClock
 from specklenn.plugin.sources.event_times import TimestampFormat
 from specklenn.plugin.sources.lclstreamer.hdf5_message import Layout, Message
-from specklenn.plugin.sources.stall_detector import StreamWatch
+from specklenn.plugin.sources.stall_detector import StallDetector
 
 
 class LclstreamerSettings(SourceSettings):
@@ -155,7 +155,9 @@ class LclstreamerStream:
         self._layout = settings.layout
         self._share = share
         addresses = settings.addresses(share)
-        self._watch = StreamWatch(", ".join(addresses), settings.trouble_after_s, clock)
+        self._stall_detector = StallDetector(
+            ", ".join(addresses), settings.trouble_after_s, clock
+        )
         self._taken = 0
         self._message: Message | None = None
         self._position = 0
@@ -164,12 +166,12 @@ class LclstreamerStream:
 
     def start(self, start_ns: int) -> None:
         """Begin; messages that are here already are taken too."""
-        self._watch.restart()
+        self._stall_detector.restart()
 
     @property
     def trouble(self) -> str:
         """What keeps shots from coming: silence, or messages that cannot be used."""
-        return self._watch.trouble
+        return self._stall_detector.trouble
 
     def receive(self, most: int, timeout_s: float) -> Shots | None:
         """Return up to `most` shots of the messages that are here.
@@ -224,14 +226,14 @@ class LclstreamerStream:
         content = self._socket.recv_multipart()[0]
         self._message = Message(content, self._layout)
         self._position = 0
-        self._watch.heard(self._message.number, self._message.reason)
+        self._stall_detector.heard(self._message.number, self._message.reason)
         return True
 
     def _take(self, message: Message, most: int) -> Shots:
         stop = min(message.number, self._position + most)
         shots = message.read(self._position, stop)
         self._position = stop
-        self._watch.restart()
+        self._stall_detector.restart()
         if stop == message.number:
             message.close()
             self._message = None
@@ -242,7 +244,7 @@ class LclstreamerStream:
 
     def _end_if_idle(self) -> None:
         longest = self._settings.idle_end_s
-        if longest is not None and self._watch.silent_s > longest:
+        if longest is not None and self._stall_detector.silent_s > longest:
             raise EndOfRun
 
 

@@ -11,7 +11,7 @@ from specklenn.plugin.sources.psana.messages import Kind, Message
 EVENTS = (Kind.SHOT, Kind.LOST)
 
 
-class Inbox:
+class EventBuffer:
     """Receives messages in a thread, so that psana need not wait for a batch.
 
     Parameters

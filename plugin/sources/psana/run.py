@@ -17,7 +17,7 @@ from specklenn.plugin.sources.event_times import unix_ns
 from specklenn.plugin.sources.psana.job import Job
 from specklenn.plugin.sources.psana.messages import Kind, Message
 from specklenn.plugin.sources.psana.process import PsanaProcess, failure
-from specklenn.plugin.sources.psana.unreadable_events import Losses
+from specklenn.plugin.sources.psana.unreadable_events import UnreadableEvents
 
 MOST_DEATHS = 8
 """Ends of psana's process during a run; each costs the event that it read."""
@@ -52,7 +52,7 @@ class PsanaRun:
         self._show_messages = show_messages
         self._timeout_s = timeout_s
         self._mask: npt.NDArray[np.bool_] | None = None
-        self._deaths = 0
+        self._restarts = 0
         facts = self._start()
         rows, columns = facts["shape"]
         self.shape: tuple[int, int] = (rows, columns)
@@ -99,13 +99,13 @@ class PsanaRun:
         stamps = np.zeros(number, np.uint64)
         frames = np.zeros((number, *self.shape), self.dtype)
         flags = np.zeros(number, np.uint16)
-        losses = Losses(self._job.where)
+        unreadable = UnreadableEvents(self._job.where)
         for position, message in enumerate(self._messages(start, stop)):
             stamps[position] = message.stamp
             flags[position] = self._take(message, frames[position])
             if message.kind is Kind.LOST:
-                losses.add(start + position, message.text)
-        losses.tell()
+                unreadable.add(start + position, message.text)
+        unreadable.tell()
         return Shots(
             index=np.arange(start, stop),
             timestamp_ns=unix_ns(stamps, "psana"),
@@ -139,10 +139,10 @@ class PsanaRun:
         """Start psana again that has ended; returns how it ended."""
         exit_reason = self._psana.exit_reason()
         self.close()
-        self._deaths += 1
-        if self._deaths > MOST_DEATHS:
+        self._restarts += 1
+        if self._restarts > MOST_DEATHS:
             raise DataError(
-                f"{self._job.where}: {exit_reason}, {self._deaths} times by now"
+                f"{self._job.where}: {exit_reason}, {self._restarts} times by now"
             )
         self._start()
         return exit_reason

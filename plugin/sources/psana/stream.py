@@ -14,11 +14,11 @@ from specklenn.core.data.shots import Shot, Shots, gather
 from specklenn.core.errors import DataError, EndOfRun
 from specklenn.plugin.parallel.clock import Clock
 from specklenn.plugin.sources.event_times import unix_ns
-from specklenn.plugin.sources.psana.event_buffer import EVENTS, Inbox
+from specklenn.plugin.sources.psana.event_buffer import EVENTS, EventBuffer
 from specklenn.plugin.sources.psana.messages import Kind, Message
 from specklenn.plugin.sources.psana.process import failure
-from specklenn.plugin.sources.psana.unreadable_events import Losses
-from specklenn.plugin.sources.stall_detector import StreamWatch
+from specklenn.plugin.sources.psana.unreadable_events import UnreadableEvents
+from specklenn.plugin.sources.stall_detector import StallDetector
 
 log = logging.getLogger(__name__)
 
@@ -99,13 +99,15 @@ class PsanaStream:
         self._start_psana = start_psana
         self._options = options
         self._clock = clock
-        self._watch = StreamWatch(options.where, options.trouble_after_s, clock)
-        self._unseen = DuplicateFilter(REMEMBERED)
-        self._losses = Losses(options.where)
+        self._stall_detector = StallDetector(
+            options.where, options.trouble_after_s, clock
+        )
+        self._duplicates = DuplicateFilter(REMEMBERED)
+        self._losses = UnreadableEvents(options.where)
         self._waiting: deque[Message] = deque()
         self._taken = 0
         self._lost = 0
-        self._deaths = 0
+        self._restarts = 0
         self._shape = (1, 1)
         self._patience_s = options.restart_after_s
         self._join()
@@ -113,16 +115,16 @@ class PsanaStream:
     @property
     def missed(self) -> int:
         """Events that came faster than they were taken."""
-        return self._lost + self._inbox.lost
+        return self._lost + self._events.lost
 
     @property
     def trouble(self) -> str:
         """What keeps events from coming."""
-        return self._watch.trouble
+        return self._stall_detector.trouble
 
     def start(self, start_ns: int) -> None:
         """Begin; events that are here already are taken too."""
-        self._watch.restart()
+        self._stall_detector.restart()
 
     def receive(self, most: int, timeout_s: float) -> Shots | None:
         """Return up to `most` shots with frames of one shape, or None.
@@ -135,9 +137,9 @@ class PsanaStream:
             If psana cannot go on.
         """
         if not self._waiting:
-            self._waiting.extend(self._inbox.take(most, timeout_s))
+            self._waiting.extend(self._events.take(most, timeout_s))
         shots: list[Shot] = []
-        self._losses = Losses(self._options.where)
+        self._losses = UnreadableEvents(self._options.where)
         while self._waiting and len(shots) < most:
             message = self._waiting[0]
             if message.kind in EVENTS and not self._fits(message, shots):
@@ -156,11 +158,11 @@ class PsanaStream:
     def close(self) -> None:
         """End psana's process."""
         self._psana.kill()
-        self._inbox.close()
+        self._events.close()
 
     def _join(self) -> None:
         self._psana = self._start_psana()
-        self._inbox = Inbox(
+        self._events = EventBuffer(
             self._psana.receive,
             self._options.buffer_shots,
             lossless=not self._options.restartable,
@@ -184,18 +186,18 @@ class PsanaStream:
             self._started = True
             self._be_patient()
         elif message.kind is Kind.RUN:
-            self._unseen.forget()
+            self._duplicates.forget()
         elif message.kind is Kind.OVER and self._options.end_with_run:
             raise EndOfRun
         elif message.kind in (Kind.FAILED, Kind.MISSING):
             raise failure(message)
 
     def _take(self, message: Message, shots: list[Shot]) -> None:
-        self._watch.heard(1)
-        self._deaths = 0
+        self._stall_detector.heard(1)
+        self._restarts = 0
         self._patience_s = self._options.restart_after_s
         self._be_patient()
-        if not self._unseen.is_new(message.stamp):
+        if not self._duplicates.is_new(message.stamp):
             return
         options = self._options
         shot = Shot(
@@ -214,16 +216,16 @@ class PsanaStream:
     def _mind_silence(self) -> None:
         """Start psana again that is gone or silent for too long, or end."""
         longest = self._options.idle_end_s
-        if longest is not None and self._watch.silent_s > longest:
+        if longest is not None and self._stall_detector.silent_s > longest:
             raise EndOfRun
-        if self._inbox.ended:
+        if self._events.ended:
             self._restart(self._psana.exit_reason())
         elif self._clock.monotonic() > self._restart_s:
             self._start_again()
 
     def _restart(self, exit_reason: str) -> None:
-        self._deaths += 1
-        if not self._options.restartable or self._deaths > MOST_DEATHS:
+        self._restarts += 1
+        if not self._options.restartable or self._restarts > MOST_DEATHS:
             raise DataError(f"{self._options.where}: {exit_reason}")
         log.warning("%s: %s; it is started again", self._options.where, exit_reason)
         self._renew()
@@ -242,9 +244,9 @@ class PsanaStream:
 
     def _renew(self) -> None:
         self._psana.kill()
-        self._inbox.close()
-        self._lost += self._inbox.lost
-        self._waiting.extend(self._inbox.take(self._options.buffer_shots, 0.0))
+        self._events.close()
+        self._lost += self._events.lost
+        self._waiting.extend(self._events.take(self._options.buffer_shots, 0.0))
         self._join()
 
 

@@ -7,7 +7,7 @@ import logging
 log = logging.getLogger(__name__)
 
 
-class Losses:
+class UnreadableEvents:
     """Events of one batch that cannot be read.
 
     Parameters

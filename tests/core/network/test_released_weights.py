@@ -25,9 +25,9 @@ def embedded():
         procedural=Procedural(count=1, seed=5, atoms=(30_000, 30_000)),
         fractions={name: 1.0 for name in THREE},
     )
-    factory = ShotSimulator(experiment, PerClass(experiment.classes, 30))
-    shots = factory.shots(np.arange(90))
-    inputs = prepare(shots.patterns, factory.mask, model.preprocessing).inputs
+    simulator = ShotSimulator(experiment, PerClass(experiment.classes, 30))
+    shots = simulator.shots(np.arange(90))
+    inputs = prepare(shots.patterns, simulator.mask, model.preprocessing).inputs
     return embed(model.encoder, inputs), shots.labels, shots.names
 
 

@@ -50,7 +50,7 @@ def test_a_stretched_body_has_the_mean_of_many_particles_in_many_orientations(
     totals = [
         (geometry.cross_sections * abs(field) ** 2)[~geometry.bad].sum()
         for field in (
-            sample.field(turn, sample.draw_form(random))
+            sample.field(turn, sample.draw_shape(random))
             for turn in random_rotations(random, 800)
         )
     ]

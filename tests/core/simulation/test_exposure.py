@@ -35,7 +35,9 @@ def particle_at(*position, fluence=100.0):
         orientation=NOT_TURNED,
         position=np.array(position, float),
         fluence=fluence,
-        form=ParticleShape(radius_angstrom=70.0, shell_density=0.43, core_density=0.43),
+        shape=ParticleShape(
+            radius_angstrom=70.0, shell_density=0.43, core_density=0.43
+        ),
     )
 
 
@@ -111,7 +113,7 @@ def test_photons_grow_in_proportion_to_the_fluence(geometry, virus):
 def test_pairs_touch(random, geometry, virus):
     for _ in range(20):
         one, other = draw_particles(random, experiment(), virus, 2)
-        touching = one.form.radius_angstrom + other.form.radius_angstrom
+        touching = one.shape.radius_angstrom + other.shape.radius_angstrom
         apart = np.linalg.norm(one.position - other.position)
         assert apart == pytest.approx(touching)
 
@@ -127,7 +129,7 @@ def test_stretched_bodies_touch_at_their_longest(random, geometry):
 def test_every_particle_of_an_aggregate_touches_another(random, geometry, virus):
     particles = draw_particles(random, experiment(), virus, 4)
 
-    radii = np.array([particle.form.radius_angstrom for particle in particles])
+    radii = np.array([particle.shape.radius_angstrom for particle in particles])
     gaps = distances(particles) - radii[:, None] - radii + 1e6 * np.eye(4)
     assert gaps.min() > -1e-6
     np.testing.assert_allclose(gaps.min(axis=1), 0, atol=1e-6)

@@ -24,9 +24,9 @@ def many():
 
 @pytest.fixture(scope="module")
 def make(small):
-    """A factory of random bodies alone, noise free, so many of one class of each."""
+    """A simulator of random bodies alone, noise free, so many of one class of each."""
 
-    def factory(label, each, random_bodies, **changes):
+    def simulator(label, each, random_bodies, **changes):
         settings = {
             "detector": small["detector"],
             "noise": EXACT,
@@ -37,11 +37,11 @@ def make(small):
             Experiment.model_validate(settings), PerClass((label,), each)
         )
 
-    return factory
+    return simulator
 
 
-def photons(factory, number):
-    return factory.shots(np.arange(number)).patterns.sum(axis=(1, 2))
+def photons(simulator, number):
+    return simulator.shots(np.arange(number)).patterns.sum(axis=(1, 2))
 
 
 def share(found):
@@ -125,9 +125,9 @@ def test_impossible_settings_are_refused(values, message):
 
 
 def test_single_hits_of_every_body_have_the_mean_photons_asked_for(make):
-    factory = make(SINGLE_HIT, 300, {"count": 4, "seed": 2, "photons": 3e4})
+    simulator = make(SINGLE_HIT, 300, {"count": 4, "seed": 2, "photons": 3e4})
 
-    means = photons(factory, 1200).reshape(4, 300).mean(axis=1)
+    means = photons(simulator, 1200).reshape(4, 300).mean(axis=1)
 
     # Photons of one body are up to 40 % apart: 2.3 % in the mean of 300.
     np.testing.assert_allclose(means, 3e4, rtol=0.07)
@@ -192,10 +192,10 @@ def test_random_bodies_leave_other_samples_as_they_are(small):
 
 def test_each_body_flies_with_its_own_debris(small):
     asked = {"random_bodies": {**SMALL, "count": 2, "seed": 9}}
-    factory = ShotSimulator(Experiment.model_validate(small | asked))
+    simulator = ShotSimulator(Experiment.model_validate(small | asked))
     settings = RandomBodies(count=2, seed=9, radius_angstrom=(28.0, 60.0))
 
-    found = [factory.catalogue.conditions(number).debris for number in range(5)]
+    found = [simulator.library.conditions(number).debris for number in range(5)]
 
-    assert found[:3] == [factory.experiment.debris] * 3
+    assert found[:3] == [simulator.experiment.debris] * 3
     assert found[3:] == [draw_body(settings, number)[1] for number in range(2)]

@@ -46,13 +46,13 @@ def write_npz(path, distance_angstrom):
     return path
 
 
-def catalogue(geometry, most_bytes=1 << 30, **settings):
+def library(geometry, most_bytes=1 << 30, **settings):
     return SampleLibrary(Experiment.model_validate(settings), geometry, most_bytes)
 
 
 def forward(sample):
     """Electrons, as seen by a detector of small angles."""
-    field = sample.field(np.eye(3), sample.draw_form(np.random.default_rng(0)))
+    field = sample.field(np.eye(3), sample.draw_shape(np.random.default_rng(0)))
     return abs(field).max()
 
 
@@ -66,7 +66,7 @@ def test_samples_are_structures_then_procedural_particles_then_bodies(
 ):
     path = write_npz(tmp_path / "pair.npz", 30)
 
-    found = catalogue(
+    found = library(
         geometry,
         structures=[path],
         procedural={"count": 2, "seed": 9, "atoms": (100, 200)},
@@ -80,27 +80,27 @@ def test_samples_are_structures_then_procedural_particles_then_bodies(
 
 
 def test_a_sample_is_made_ready_for_the_detector(geometry, small):
-    found = catalogue(geometry, **small)[1]
+    found = library(geometry, **small)[1]
 
     structure = make_particle(0, 1, (300, 600))
     expected = Molecule(structure, geometry)
-    form = expected.draw_form(np.random.default_rng(0))
+    shape = expected.draw_shape(np.random.default_rng(0))
     np.testing.assert_array_equal(
-        found.field(np.eye(3), form), expected.field(np.eye(3), form)
+        found.field(np.eye(3), shape), expected.field(np.eye(3), shape)
     )
 
 
 def test_a_sample_in_use_is_made_ready_once(geometry, small):
-    samples = catalogue(geometry, **small)
+    samples = library(geometry, **small)
 
     assert samples[0] is samples[0]
 
 
 def test_in_a_full_memory_the_sample_used_before_makes_room(geometry, small):
     """So that of samples taken round and round not all are made anew each time."""
-    everything = catalogue(geometry, **small)
+    everything = library(geometry, **small)
     needed = sum(everything[number].nbytes for number in range(3))
-    samples = catalogue(geometry, most_bytes=needed - 1, **small)
+    samples = library(geometry, most_bytes=needed - 1, **small)
 
     first, second, third = (samples[number] for number in range(3))
 
@@ -110,7 +110,7 @@ def test_in_a_full_memory_the_sample_used_before_makes_room(geometry, small):
 
 
 def test_a_sample_larger_than_all_memory_is_held_alone(geometry, small):
-    samples = catalogue(geometry, most_bytes=1, **small)
+    samples = library(geometry, most_bytes=1, **small)
 
     first = samples[0]
     again = samples[0]
@@ -121,14 +121,14 @@ def test_a_sample_larger_than_all_memory_is_held_alone(geometry, small):
 
 
 def test_a_sample_made_ready_again_is_the_same(geometry, small):
-    tight, roomy = catalogue(geometry, 1, **small), catalogue(geometry, **small)
-    form = roomy[0].draw_form(np.random.default_rng(0))
-    before = tight[0].field(np.eye(3), form)
+    tight, roomy = library(geometry, 1, **small), library(geometry, **small)
+    shape = roomy[0].draw_shape(np.random.default_rng(0))
+    before = tight[0].field(np.eye(3), shape)
 
     tight[1]
 
-    np.testing.assert_array_equal(tight[0].field(np.eye(3), form), before)
-    np.testing.assert_array_equal(roomy[0].field(np.eye(3), form), before)
+    np.testing.assert_array_equal(tight[0].field(np.eye(3), shape), before)
+    np.testing.assert_array_equal(roomy[0].field(np.eye(3), shape), before)
 
 
 def test_a_folder_stands_for_its_structure_files(tmp_path):
@@ -145,7 +145,7 @@ def test_every_structure_of_a_folder_is_a_sample(geometry, tmp_path):
     for name in ("two", "one"):
         write_npz(tmp_path / f"{name}.npz", 30)
 
-    found = catalogue(geometry, structures=[tmp_path])
+    found = library(geometry, structures=[tmp_path])
 
     assert [found[0].name, found[1].name] == ["one", "two"]
 
@@ -159,19 +159,19 @@ def test_samples_are_counted_without_reading_them(tmp_path, small):
 
 def test_a_folder_without_structures_is_refused(geometry, tmp_path):
     with pytest.raises(DataError, match="no structure files"):
-        catalogue(geometry, structures=[tmp_path])
+        library(geometry, structures=[tmp_path])
 
 
 def test_a_missing_structure_is_refused_when_it_is_needed(geometry, tmp_path):
-    samples = catalogue(geometry, structures=[tmp_path / "missing.pdb"])
+    samples = library(geometry, structures=[tmp_path / "missing.pdb"])
 
     with pytest.raises(DataError, match=r"missing\.pdb: no such file"):
         samples[0]
 
 
 def test_the_assembly_asked_for_is_built(far, dimer):
-    plain = catalogue(far, structures=[dimer])
-    built = catalogue(far, structures=[StructureFile(file=dimer, assembly="1")])
+    plain = library(far, structures=[dimer])
+    built = library(far, structures=[StructureFile(file=dimer, assembly="1")])
 
     assert built[0].name == "dimer-assembly1"
     assert forward(plain[0]) == pytest.approx(6, rel=1e-3)
@@ -181,7 +181,7 @@ def test_the_assembly_asked_for_is_built(far, dimer):
 def test_an_assembly_can_be_asked_of_a_whole_folder(far, dimer):
     settings = {"file": str(dimer.parent), "assembly": "1"}
 
-    assert catalogue(far, structures=[settings])[0].name == "dimer-assembly1"
+    assert library(far, structures=[settings])[0].name == "dimer-assembly1"
 
 
 def test_check_names_what_the_detector_cannot_show(tmp_path):
@@ -189,7 +189,7 @@ def test_check_names_what_the_detector_cannot_show(tmp_path):
     write_npz(tmp_path / "fits.npz", 800)
     write_npz(tmp_path / "too long.npz", 1000)
 
-    warnings = catalogue(
+    warnings = library(
         geometry,
         structures=[tmp_path],
         bodies=[
@@ -211,12 +211,12 @@ def test_check_names_what_the_detector_cannot_show(tmp_path):
 
 
 def test_check_has_nothing_to_say_of_small_samples(geometry, small):
-    assert catalogue(geometry, **small).check() == []
+    assert library(geometry, **small).check() == []
 
 
 def test_check_names_the_largest_of_random_bodies_for_all_of_them():
     geometry = Geometry.of(Detector(rows=72, columns=72, pixel_size_m=9e-4))
-    samples = catalogue(
+    samples = library(
         geometry, random_bodies={"count": 6, "radius_angstrom": (210, 220)}
     )
     radii = [entry.source.largest_radius_angstrom for entry in samples.entries]
@@ -234,7 +234,7 @@ def test_check_names_the_largest_of_random_bodies_for_all_of_them():
     ],
 )
 def test_check_refuses_icosahedra_too_large_to_be_simulated(settings):
-    samples = catalogue(Geometry.of(Detector()), **settings)
+    samples = library(Geometry.of(Detector()), **settings)
 
     with pytest.raises(DataError, match=r"radius up to \d+ angstrom, at most \d+ can"):
         samples.check()
@@ -242,7 +242,7 @@ def test_check_refuses_icosahedra_too_large_to_be_simulated(settings):
 
 def test_a_body_of_which_nothing_can_be_seen_cannot_be_made_as_bright_as_asked():
     blind = Detector(rows=8, columns=8, beam_stop_rows=8, beam_stop_columns=8)
-    samples = catalogue(Geometry.of(blind), random_bodies={"count": 1})
+    samples = library(Geometry.of(blind), random_bodies={"count": 1})
 
     with pytest.raises(DataError, match="body-0-000: no photons on the good pixels"):
         samples.conditions(0)
@@ -251,7 +251,7 @@ def test_a_body_of_which_nothing_can_be_seen_cannot_be_made_as_bright_as_asked()
 def test_check_leaves_procedural_particles_out(small):
     coarse = Geometry.of(Detector(rows=8, columns=8, pixel_size_m=2e-2))
 
-    warnings = catalogue(coarse, **small).check()
+    warnings = library(coarse, **small).check()
 
     assert [warning.split(":")[0] for warning in warnings] == ["virus"]
 
@@ -260,4 +260,4 @@ def test_check_reads_every_structure(geometry, tmp_path):
     (tmp_path / "broken.pdb").write_text("no structure\n")
 
     with pytest.raises(DataError, match=r"broken\.pdb"):
-        catalogue(geometry, structures=[tmp_path]).check()
+        library(geometry, structures=[tmp_path]).check()

@@ -29,14 +29,14 @@ def relative_error(found, expected):
 
 
 def intensity(sample, rotation, geometry):
-    field = sample.field(rotation, sample.draw_form(np.random.default_rng(0)))
+    field = sample.field(rotation, sample.draw_shape(np.random.default_rng(0)))
     return (abs(field) ** 2).reshape(geometry.shape)
 
 
 def molecule_fields(structure, geometry, rotations):
     molecule = Molecule(structure, geometry)
-    form = molecule.draw_form(np.random.default_rng(0))
-    return np.array([molecule.field(rotation, form) for rotation in rotations])
+    shape = molecule.draw_shape(np.random.default_rng(0))
+    return np.array([molecule.field(rotation, shape) for rotation in rotations])
 
 
 def body(shape, radius, **settings):
@@ -51,7 +51,7 @@ def body(shape, radius, **settings):
 
 def body_field(settings, geometry, rotation=NOT_TURNED):
     solid = SolidBody(settings, geometry)
-    return solid.field(rotation, solid.draw_form(np.random.default_rng(0)))
+    return solid.field(rotation, solid.draw_shape(np.random.default_rng(0)))
 
 
 def test_a_molecule_of_5000_atoms_agrees_with_the_direct_sum(geometry, protein, exact):
@@ -99,15 +99,15 @@ def test_a_molecule_too_large_for_a_grid_has_the_same_field(
     assert Molecule(protein, geometry).nbytes == protein.positions.nbytes
 
 
-def test_all_particles_of_a_molecule_have_one_form(geometry, protein):
+def test_all_particles_of_a_molecule_have_one_shape(geometry, protein):
     molecule = Molecule(protein, geometry)
 
-    form = molecule.draw_form(np.random.default_rng(0))
+    shape = molecule.draw_shape(np.random.default_rng(0))
 
     assert molecule.name == "ball of 5000"
-    assert form.radius_angstrom == protein.radius_angstrom
-    assert form.stretch == 1
-    assert np.isnan([form.shell_density, form.core_density]).all()
+    assert shape.radius_angstrom == protein.radius_angstrom
+    assert shape.stretch == 1
+    assert np.isnan([shape.shell_density, shape.core_density]).all()
 
 
 def test_a_molecule_holds_memory_for_its_grid(geometry, protein):
@@ -295,12 +295,12 @@ def test_sizes_stretches_and_densities_differ_as_the_settings_say(geometry):
     )
     solid, random = SolidBody(settings, geometry), np.random.default_rng(0)
 
-    forms = [solid.draw_form(random) for _ in range(4000)]
+    forms = [solid.draw_shape(random) for _ in range(4000)]
 
-    radii = np.array([form.radius_angstrom for form in forms])
-    stretches = np.array([form.stretch for form in forms])
-    shells = np.array([form.shell_density for form in forms])
-    cores = np.array([form.core_density for form in forms])
+    radii = np.array([shape.radius_angstrom for shape in forms])
+    stretches = np.array([shape.stretch for shape in forms])
+    shells = np.array([shape.shell_density for shape in forms])
+    cores = np.array([shape.core_density for shape in forms])
     assert (radii.min(), radii.max()) == pytest.approx((300, 400), abs=0.5)
     assert radii.std() == pytest.approx(100 / np.sqrt(12), rel=0.05)
     assert (stretches.min(), stretches.max()) == pytest.approx((0.9, 1.1), abs=1e-3)
@@ -316,7 +316,7 @@ def test_densities_are_never_negative(geometry):
     )
     solid, random = SolidBody(settings, geometry), np.random.default_rng(0)
 
-    lowest = min(solid.draw_form(random).core_density for _ in range(20_000))
+    lowest = min(solid.draw_shape(random).core_density for _ in range(20_000))
 
     assert lowest == 0
 
@@ -325,9 +325,9 @@ def test_the_same_draw_gives_the_same_form(geometry):
     settings = Body(name="virus", shape="sphere", radius_angstrom=(300.0, 400.0))
     solid = SolidBody(settings, geometry)
 
-    first = solid.draw_form(np.random.default_rng(7))
+    first = solid.draw_shape(np.random.default_rng(7))
 
-    assert first == solid.draw_form(np.random.default_rng(7))
+    assert first == solid.draw_shape(np.random.default_rng(7))
     assert isinstance(first, ParticleShape)
 
 

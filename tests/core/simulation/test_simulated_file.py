@@ -12,8 +12,8 @@ from specklenn.core.data import labelled_dataset
 from specklenn.core.data.dataset_writer import write_dataset
 from specklenn.core.errors import DataError
 from specklenn.core.simulation.experiment import Experiment
-from specklenn.core.simulation.simulated_file import RunFile, check_room, is_begun
-from specklenn.core.simulation.simulation_job import Task
+from specklenn.core.simulation.simulated_file import SimulatedFile, check_room, is_begun
+from specklenn.core.simulation.simulation_job import SimulationJob
 
 TRUTH = "/entry_1/simulation_1"
 SHOTS = 12
@@ -32,27 +32,27 @@ MODULES = {
 
 
 @pytest.fixture
-def task(small):
-    return Task(experiment=Experiment(**small), shots=SHOTS)
+def job(small):
+    return SimulationJob(experiment=Experiment(**small), shots=SHOTS)
 
 
-def write(path, task, *parts, complete=True):
-    """Write the shots of these ranges; return those of the factory, all of them."""
-    factory = task.factory()
-    shots = factory.shots(np.arange(task.shots))
-    file = RunFile(path, task, factory)
-    for start, stop in parts or [(0, task.shots)]:
+def write(path, job, *parts, complete=True):
+    """Write the shots of these ranges; return those of the simulator, all of them."""
+    simulator = job.simulator()
+    shots = simulator.shots(np.arange(job.shots))
+    file = SimulatedFile(path, job, simulator)
+    for start, stop in parts or [(0, job.shots)]:
         times = None
-        if task.live_Hz is not None:
+        if job.live_Hz is not None:
             times = np.arange(start, stop, dtype=np.uint64)
-        file.append(factory.shots(np.arange(start, stop)), times)
+        file.append(simulator.shots(np.arange(start, stop)), times)
     file.close(complete=complete)
     return shots
 
 
-def shots_in(path, task):
+def shots_in(path, job):
     """Open a file to go on with it; return how many shots it holds then."""
-    file = RunFile(path, task, task.factory())
+    file = SimulatedFile(path, job, job.simulator())
     number = len(file)
     file.close(complete=False)
     return number
@@ -72,8 +72,8 @@ def content(path):
         return found | dict(file.attrs)
 
 
-def test_the_layout_is_the_one_of_the_contract(task, tmp_path):
-    write(tmp_path / "r.h5", task)
+def test_the_layout_is_the_one_of_the_contract(job, tmp_path):
+    write(tmp_path / "r.h5", job)
 
     expected = {
         "entry_1/data_1/data": (np.float32, (SHOTS, 32, 32)),
@@ -98,12 +98,12 @@ def test_the_layout_is_the_one_of_the_contract(task, tmp_path):
     assert {name: found[name][:2] for name in expected} == expected
     assert found.keys() - expected.keys() == {"creator", "task", "complete"}
     assert found["creator"] == "specklenn simulate"
-    assert found["task"] == task.described
+    assert found["task"] == job.described
     assert found["complete"]
 
 
-def test_the_file_holds_what_the_factory_made(task, tmp_path):
-    shots = write(tmp_path / "r.h5", task, (0, 5), (5, 12))
+def test_the_file_holds_what_the_factory_made(job, tmp_path):
+    shots = write(tmp_path / "r.h5", job, (0, 5), (5, 12))
 
     found = labelled_dataset.read_dataset(tmp_path / "r.h5")
     np.testing.assert_array_equal(found.patterns, shots.patterns)
@@ -118,8 +118,8 @@ def test_the_file_holds_what_the_factory_made(task, tmp_path):
         assert truth["shots_written"][()] == SHOTS
 
 
-def test_the_instrument_is_described_in_metres_and_joule(task, tmp_path):
-    write(tmp_path / "r.h5", task)
+def test_the_instrument_is_described_in_metres_and_joule(job, tmp_path):
+    write(tmp_path / "r.h5", job)
 
     with h5py.File(tmp_path / "r.h5") as file:
         instrument = file["/entry_1/instrument_1"]
@@ -131,8 +131,8 @@ def test_the_instrument_is_described_in_metres_and_joule(task, tmp_path):
 
 
 def test_modules_keep_their_shape_and_are_read_as_stacked_pictures(small, tmp_path):
-    task = Task(experiment=Experiment(**small | {"detector": MODULES}), shots=2)
-    shots = write(tmp_path / "r.h5", task)
+    job = SimulationJob(experiment=Experiment(**small | {"detector": MODULES}), shots=2)
+    shots = write(tmp_path / "r.h5", job)
 
     with h5py.File(tmp_path / "r.h5") as file:
         assert file[labelled_dataset.DATA].shape == (2, 3, 16, 24)
@@ -151,8 +151,8 @@ def test_modules_keep_their_shape_and_are_read_as_stacked_pictures(small, tmp_pa
 
 def test_counted_photons_are_whole_numbers_in_little_space(small, tmp_path):
     changes = {"noise": {"read_noise_photons": 0.0}}
-    task = Task(experiment=Experiment(**small | changes), shots=2)
-    shots = write(tmp_path / "r.h5", task)
+    job = SimulationJob(experiment=Experiment(**small | changes), shots=2)
+    shots = write(tmp_path / "r.h5", job)
 
     with h5py.File(tmp_path / "r.h5") as file:
         data = file[labelled_dataset.DATA]
@@ -161,8 +161,8 @@ def test_counted_photons_are_whole_numbers_in_little_space(small, tmp_path):
 
 
 def test_a_live_run_has_the_time_of_every_shot(small, tmp_path):
-    task = Task(experiment=Experiment(**small), shots=3, live_Hz=10.0)
-    write(tmp_path / "r.h5", task)
+    job = SimulationJob(experiment=Experiment(**small), shots=3, live_Hz=10.0)
+    write(tmp_path / "r.h5", job)
 
     assert labelled_dataset.read_dataset(tmp_path / "r.h5").timestamps_ns.tolist() == [
         0,
@@ -171,10 +171,10 @@ def test_a_live_run_has_the_time_of_every_shot(small, tmp_path):
     ]
 
 
-def test_another_process_reads_a_file_that_is_being_written(task, tmp_path):
-    factory = task.factory()
-    file = RunFile(tmp_path / "r.h5", task, factory)
-    file.append(factory.shots(np.arange(7)))
+def test_another_process_reads_a_file_that_is_being_written(job, tmp_path):
+    simulator = job.simulator()
+    file = SimulatedFile(tmp_path / "r.h5", job, simulator)
+    file.append(simulator.shots(np.arange(7)))
     read = (
         "import sys; from specklenn.core.data.labelled_dataset import read_dataset\n"
         "print(len(read_dataset(sys.argv[1]).patterns))"
@@ -188,37 +188,37 @@ def test_another_process_reads_a_file_that_is_being_written(task, tmp_path):
 
 
 @pytest.mark.parametrize("parts", [[], [(0, 5)], [(0, 5), (5, 12)]])
-def test_an_incomplete_file_of_the_same_task_goes_on(task, tmp_path, parts):
-    write(tmp_path / "whole.h5", task)
+def test_an_incomplete_file_of_the_same_task_goes_on(job, tmp_path, parts):
+    write(tmp_path / "whole.h5", job)
     path = tmp_path / "r.h5"
-    file = RunFile(path, task, factory := task.factory())
+    file = SimulatedFile(path, job, simulator := job.simulator())
     for start, stop in parts:
-        file.append(factory.shots(np.arange(start, stop)))
+        file.append(simulator.shots(np.arange(start, stop)))
     file.close(complete=False)
     there = parts[-1][1] if parts else 0
 
-    assert is_begun(path, task)
-    assert shots_in(path, task) == there
-    write(path, task, (there, SHOTS))
+    assert is_begun(path, job)
+    assert shots_in(path, job) == there
+    write(path, job, (there, SHOTS))
 
     assert content(path) == content(tmp_path / "whole.h5")
 
 
-def test_shots_that_were_not_counted_as_whole_are_made_again(task, tmp_path):
-    write(tmp_path / "r.h5", task, (0, 7), complete=False)
+def test_shots_that_were_not_counted_as_whole_are_made_again(job, tmp_path):
+    write(tmp_path / "r.h5", job, (0, 7), complete=False)
     with h5py.File(tmp_path / "r.h5", "r+") as file:
         file[TRUTH]["shots_written"][()] = 5
 
-    assert shots_in(tmp_path / "r.h5", task) == 5
+    assert shots_in(tmp_path / "r.h5", job) == 5
 
 
 @pytest.mark.parametrize(
     ("complete", "changes"),
     [(True, {"seed": 1}), (False, {"seed": 1}), (False, {"hits": (2, 5)})],
 )
-def test_the_file_of_another_task_is_replaced(small, task, tmp_path, complete, changes):
-    write(tmp_path / "r.h5", task, complete=complete)
-    other = Task(experiment=Experiment(**small | changes), shots=2)
+def test_the_file_of_another_task_is_replaced(small, job, tmp_path, complete, changes):
+    write(tmp_path / "r.h5", job, complete=complete)
+    other = SimulationJob(experiment=Experiment(**small | changes), shots=2)
 
     assert not is_begun(tmp_path / "r.h5", other)
     write(tmp_path / "r.h5", other)
@@ -227,23 +227,23 @@ def test_the_file_of_another_task_is_replaced(small, task, tmp_path, complete, c
     assert content(tmp_path / "r.h5") == content(tmp_path / "fresh.h5")
 
 
-def test_a_complete_file_is_made_again(task, tmp_path):
-    write(tmp_path / "r.h5", task)
+def test_a_complete_file_is_made_again(job, tmp_path):
+    write(tmp_path / "r.h5", job)
 
-    assert not is_begun(tmp_path / "r.h5", task)
-    assert shots_in(tmp_path / "r.h5", task) == 0
+    assert not is_begun(tmp_path / "r.h5", job)
+    assert shots_in(tmp_path / "r.h5", job) == 0
 
 
 def test_a_live_run_never_goes_on(small, tmp_path):
-    task = Task(experiment=Experiment(**small), shots=3, live_Hz=10.0)
-    write(tmp_path / "r.h5", task, (0, 2), complete=False)
+    job = SimulationJob(experiment=Experiment(**small), shots=3, live_Hz=10.0)
+    write(tmp_path / "r.h5", job, (0, 2), complete=False)
 
-    assert not is_begun(tmp_path / "r.h5", task)
+    assert not is_begun(tmp_path / "r.h5", job)
 
 
-def test_without_a_file_nothing_is_begun(task, tmp_path):
-    assert not is_begun(tmp_path / "r.h5", task)
-    assert not is_begun(tmp_path / "no" / "r.h5", task)
+def test_without_a_file_nothing_is_begun(job, tmp_path):
+    assert not is_begun(tmp_path / "r.h5", job)
+    assert not is_begun(tmp_path / "no" / "r.h5", job)
 
 
 def foreign_dataset(path):
@@ -260,51 +260,51 @@ def foreign_hdf5(path):
 
 
 @pytest.mark.parametrize("make", [foreign_dataset, foreign_text, foreign_hdf5])
-def test_a_file_that_is_not_ours_is_never_replaced(task, tmp_path, make):
+def test_a_file_that_is_not_ours_is_never_replaced(job, tmp_path, make):
     make(tmp_path / "r.h5")
     before = (tmp_path / "r.h5").read_bytes()
 
     with pytest.raises(DataError, match=r"r\.h5: .* not replaced, choose another name"):
-        RunFile(tmp_path / "r.h5", task, task.factory())
+        SimulatedFile(tmp_path / "r.h5", job, job.simulator())
 
     assert (tmp_path / "r.h5").read_bytes() == before
 
 
-def test_a_truncated_file_is_not_replaced_either(task, tmp_path):
-    write(tmp_path / "r.h5", task)
+def test_a_truncated_file_is_not_replaced_either(job, tmp_path):
+    write(tmp_path / "r.h5", job)
     content = (tmp_path / "r.h5").read_bytes()
     (tmp_path / "r.h5").write_bytes(content[: len(content) // 2])
 
     with pytest.raises(DataError, match=r"truncated HDF5 file.*not replaced"):
-        RunFile(tmp_path / "r.h5", task, task.factory())
+        SimulatedFile(tmp_path / "r.h5", job, job.simulator())
 
 
-def test_a_folder_in_place_of_the_file_is_named(task, tmp_path):
+def test_a_folder_in_place_of_the_file_is_named(job, tmp_path):
     with pytest.raises(DataError, match="is a directory"):
-        is_begun(tmp_path, task)
+        is_begun(tmp_path, job)
 
 
-def test_room_on_the_disk_is_checked_without_leaving_anything(task, tmp_path):
-    check_room(tmp_path / "r.h5", task.factory())
+def test_room_on_the_disk_is_checked_without_leaving_anything(job, tmp_path):
+    check_room(tmp_path / "r.h5", job.simulator())
 
     assert os.listdir(tmp_path) == []
 
 
-def test_a_folder_in_which_no_file_can_be_begun_is_refused(task, tmp_path):
+def test_a_folder_in_which_no_file_can_be_begun_is_refused(job, tmp_path):
     with pytest.raises(DataError, match=r"r\.h5: cannot be written: no such file"):
-        check_room(tmp_path / "no" / "r.h5", task.factory())
+        check_room(tmp_path / "no" / "r.h5", job.simulator())
 
 
-def test_a_file_that_is_being_written_is_left_alone_until_it_is_closed(task, tmp_path):
+def test_a_file_that_is_being_written_is_left_alone_until_it_is_closed(job, tmp_path):
     path = tmp_path / "run.h5"
-    factory = task.factory()
-    file = RunFile(path, task, factory)
-    file.append(factory.shots(np.arange(3)))
+    simulator = job.simulator()
+    file = SimulatedFile(path, job, simulator)
+    file.append(simulator.shots(np.arange(3)))
 
     with pytest.raises(DataError, match="another process is writing it"):
-        is_begun(path, task)
+        is_begun(path, job)
     with labelled_dataset.open_file(path) as growing:
         assert len(growing[labelled_dataset.DATA]) == 3
 
     file.close(complete=False)
-    assert is_begun(path, task)
+    assert is_begun(path, job)

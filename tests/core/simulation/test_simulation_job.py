@@ -6,15 +6,19 @@ import numpy as np
 import pytest
 
 from specklenn.core.simulation.experiment import Experiment
-from specklenn.core.simulation.simulation_job import BlockMaker, Task, make_work
+from specklenn.core.simulation.simulation_job import (
+    BlockMaker,
+    SimulationJob,
+    make_work,
+)
 
 COUNTING = {"read_noise_photons": 0}
 
 
 @pytest.fixture
-def task(small):
+def job(small):
     """One hundred shots in two blocks."""
-    return Task(experiment=Experiment(**small), shots=100)
+    return SimulationJob(experiment=Experiment(**small), shots=100)
 
 
 def assert_same(found, expected):
@@ -26,13 +30,13 @@ def assert_same(found, expected):
 
 @pytest.mark.parametrize("shots", [1, 63, 64, 65, 128, 200])
 def test_the_blocks_hold_every_shot_once(small, shots):
-    task = Task(experiment=Experiment(**small), shots=shots)
-    maker = BlockMaker(task)
+    job = SimulationJob(experiment=Experiment(**small), shots=shots)
+    maker = BlockMaker(job)
 
-    indices = [maker.indices(block) for block in range(task.blocks)]
+    indices = [maker.indices(block) for block in range(job.blocks)]
 
     assert np.concatenate(indices).tolist() == list(range(shots))
-    assert {len(block) for block in indices[:-1]} <= {task.block_shots}
+    assert {len(block) for block in indices[:-1]} <= {job.block_shots}
     assert len(indices[-1]) > 0
 
 
@@ -51,33 +55,35 @@ def test_a_block_holds_as_many_frames_as_fit_into_its_bytes_and_64_at_most(
 ):
     experiment = Experiment(**small | {"detector": detector})
 
-    assert Task(experiment=experiment, shots=1000).block_shots == shots
+    assert SimulationJob(experiment=experiment, shots=1000).block_shots == shots
 
 
 @pytest.mark.parametrize("changes", [{}, {"noise": COUNTING}, {"hits": (2, 5)}])
 @pytest.mark.parametrize("block", [0, 1])
 def test_a_packed_block_holds_the_shots_of_the_factory(small, changes, block):
-    task = Task(experiment=Experiment(**small | changes), shots=70)
-    maker = BlockMaker(task)
+    job = SimulationJob(experiment=Experiment(**small | changes), shots=70)
+    maker = BlockMaker(job)
 
     found = maker.unpack(block, maker.make(block))
 
-    assert_same(found, task.factory().shots(maker.indices(block)))
+    assert_same(found, job.simulator().shots(maker.indices(block)))
 
 
 def test_a_block_of_modules_keeps_their_shape(small):
     modules = [{"x_m": 0.0, "y_m": 0.02}, {"x_m": 0.0, "y_m": -0.02}]
     detector = {"rows": 8, "columns": 16, "pixel_size_m": 2.4e-3, "modules": modules}
-    task = Task(experiment=Experiment(**small | {"detector": detector}), shots=3)
-    maker = BlockMaker(task)
+    job = SimulationJob(
+        experiment=Experiment(**small | {"detector": detector}), shots=3
+    )
+    maker = BlockMaker(job)
 
     assert maker.unpack(0, maker.make(0)).patterns.shape == (3, 2, 8, 16)
 
 
 def test_per_class_gives_every_class_of_every_sample_its_shots(small):
-    task = Task(experiment=Experiment(**small), shots=3 * 4 * 2, per_class=2)
+    job = SimulationJob(experiment=Experiment(**small), shots=3 * 4 * 2, per_class=2)
 
-    truth = task.factory().shots(np.arange(task.shots)).truth
+    truth = job.simulator().shots(np.arange(job.shots)).truth
 
     pairs = [(row["name"], row["label"]) for row in truth if row["particles"]]
     names = ["procedural-0-0", "procedural-0-1", "virus"]
@@ -96,7 +102,7 @@ def test_per_class_gives_every_class_of_every_sample_its_shots(small):
 
 def test_a_task_survives_json_with_its_folder(small, tmp_path):
     changes = {"structures": ["a.pdb", {"file": "b.cif", "assembly": "1"}]}
-    task = Task(
+    job = SimulationJob(
         experiment=Experiment(**small | changes),
         folder=tmp_path,
         shots=7,
@@ -104,34 +110,34 @@ def test_a_task_survives_json_with_its_folder(small, tmp_path):
         live_Hz=12.5,
     )
 
-    again = Task.model_validate_json(task.model_dump_json())
+    again = SimulationJob.model_validate_json(job.model_dump_json())
 
-    assert again == task
+    assert again == job
     assert again.located.structures[0] == tmp_path / "a.pdb"
     assert again.located.structures[1].file == tmp_path / "b.cif"
 
 
-def test_work_made_from_json_is_the_work_of_the_task(task):
-    work = make_work(task.model_dump_json())
+def test_work_made_from_json_is_the_work_of_the_task(job):
+    work = make_work(job.model_dump_json())
 
-    assert work(1) == BlockMaker(task).make(1)
+    assert work(1) == BlockMaker(job).make(1)
 
 
-def test_what_a_file_is_made_from_does_not_say_where_it_was_made(task, tmp_path):
-    elsewhere = task.model_copy(update={"folder": tmp_path})
+def test_what_a_file_is_made_from_does_not_say_where_it_was_made(job, tmp_path):
+    elsewhere = job.model_copy(update={"folder": tmp_path})
 
-    assert elsewhere.described == task.described
+    assert elsewhere.described == job.described
     assert str(tmp_path) not in elsewhere.described
 
 
 @pytest.mark.parametrize(
     "changes", [{"shots": 99}, {"per_class": 5}, {"live_Hz": 1.0}, {"experiment": None}]
 )
-def test_tasks_that_differ_are_described_differently(small, task, changes):
+def test_tasks_that_differ_are_described_differently(small, job, changes):
     if "experiment" in changes:
         changes = {"experiment": Experiment(**small | {"seed": 1})}
 
-    other = task.model_copy(update=changes)
+    other = job.model_copy(update=changes)
 
-    assert other.described != task.described
-    assert json.loads(other.described).keys() == json.loads(task.described).keys()
+    assert other.described != job.described
+    assert json.loads(other.described).keys() == json.loads(job.described).keys()

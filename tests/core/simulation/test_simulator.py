@@ -34,13 +34,13 @@ def only(label):
 
 
 @pytest.fixture(scope="module")
-def factory(small):
+def simulator(small):
     return make(small)
 
 
 @pytest.fixture(scope="module")
-def together(factory):
-    return factory.shots(np.arange(24))
+def together(simulator):
+    return simulator.shots(np.arange(24))
 
 
 def assert_same(found, expected):
@@ -58,24 +58,24 @@ def test_a_shot_is_the_same_alone_and_from_another_factory(small, together):
         assert alone.truth.tobytes() == together.truth[number : number + 1].tobytes()
 
 
-def test_a_shot_is_the_same_in_any_order(factory, together):
+def test_a_shot_is_the_same_in_any_order(simulator, together):
     order = np.random.default_rng(0).permutation(24)
 
-    mixed = factory.shots(order)
+    mixed = simulator.shots(order)
 
     np.testing.assert_array_equal(mixed.patterns, together.patterns[order])
     assert mixed.truth.tobytes() == together.truth[order].tobytes()
 
 
-def test_a_shot_asked_for_twice_comes_twice(factory, together):
-    twice = factory.shots(np.array([5, 5]))
+def test_a_shot_asked_for_twice_comes_twice(simulator, together):
+    twice = simulator.shots(np.array([5, 5]))
 
     np.testing.assert_array_equal(twice.patterns, together.patterns[[5, 5]])
 
 
 def test_samples_that_had_to_make_room_give_the_same_shots(small, together):
     tight = make(small)
-    tight.catalogue = SampleLibrary(tight.experiment, tight.geometry, most_bytes=1)
+    tight.library = SampleLibrary(tight.experiment, tight.geometry, most_bytes=1)
 
     assert_same(tight.shots(np.arange(24)), together)
 
@@ -93,27 +93,27 @@ def test_no_two_shots_are_alike(small):
     assert len(np.unique(shots.patterns, axis=0)) == 20
 
 
-def test_no_batch_is_a_batch(factory):
-    none = factory.shots(np.zeros(0, np.int64))
+def test_no_batch_is_a_batch(simulator):
+    none = simulator.shots(np.zeros(0, np.int64))
 
     assert none.patterns.shape == (0, 32, 32)
     assert len(none.labels) == len(none.names) == 0
 
 
-def test_shots_are_float32_photons_with_the_mask_at_zero(factory, together):
+def test_shots_are_float32_photons_with_the_mask_at_zero(simulator, together):
     assert together.patterns.shape == (24, 32, 32)
-    assert together.patterns.dtype == factory.pattern_dtype == np.float32
-    assert factory.mask.any()
-    assert (together.patterns[:, factory.mask] == 0).all()
-    assert (together.patterns[:, ~factory.mask] != 0).all()
+    assert together.patterns.dtype == simulator.pattern_dtype == np.float32
+    assert simulator.mask.any()
+    assert (together.patterns[:, simulator.mask] == 0).all()
+    assert (together.patterns[:, ~simulator.mask] != 0).all()
 
 
 def test_counted_photons_are_uint16(small):
-    factory = make(small, noise=COUNTED)
+    simulator = make(small, noise=COUNTED)
 
-    shots = factory.shots(np.arange(8))
+    shots = simulator.shots(np.arange(8))
 
-    assert shots.patterns.dtype == factory.pattern_dtype == np.uint16
+    assert shots.patterns.dtype == simulator.pattern_dtype == np.uint16
     assert shots.patterns.any()
 
 
@@ -138,7 +138,7 @@ def test_frames_of_modules_stay_modules(small):
 @pytest.mark.parametrize("label", [SINGLE_HIT, MULTI_HIT])
 def test_the_truth_tells_enough_to_make_the_pattern_again(small, label, placement):
     """All atoms put where the truth says, and summed over one by one."""
-    factory = make(
+    simulator = make(
         small,
         **only(label),
         bodies=(),
@@ -148,9 +148,9 @@ def test_the_truth_tells_enough_to_make_the_pattern_again(small, label, placemen
         beam={"profile": "gaussian", "focus_fwhm_m": 4e-8},
     )
     molecule = make_particle(4, 0, (300, 300))
-    geometry = factory.geometry
+    geometry = simulator.geometry
 
-    shots = factory.shots(np.arange(2))
+    shots = simulator.shots(np.arange(2))
 
     for pattern, row in zip(shots.patterns, shots.truth, strict=True):
         number = row["particles"]
@@ -167,7 +167,7 @@ def test_the_truth_tells_enough_to_make_the_pattern_again(small, label, placemen
             (lone,) = amplitudes_direct(posed, geometry.q, np.eye(3)[None])
             field += np.sqrt(fluence) * lone
         expected = (geometry.cross_sections * abs(field) ** 2).reshape(32, 32)
-        expected[factory.mask] = 0
+        expected[simulator.mask] = 0
         np.testing.assert_allclose(pattern, expected, atol=1e-3 * expected.max())
 
 
@@ -208,9 +208,11 @@ def test_bodies_differ_from_shot_to_shot_and_within_a_shot(small):
         "radius_angstrom": (60.0, 70.0),
         "stretch": (1.0, 1.2),
     }
-    factory = make(small, procedural=None, bodies=[virus], **only(MULTI_HIT), hits=(2,))
+    simulator = make(
+        small, procedural=None, bodies=[virus], **only(MULTI_HIT), hits=(2,)
+    )
 
-    truth = factory.shots(np.arange(10)).truth
+    truth = simulator.shots(np.arange(10)).truth
 
     for name in ("radius_angstrom", "stretch", "shell_density", "core_density"):
         assert len(np.unique(truth[name])) == 20
@@ -218,12 +220,12 @@ def test_bodies_differ_from_shot_to_shot_and_within_a_shot(small):
 
 
 def test_a_no_hit_is_the_background_alone(small):
-    factory = make(small, **only(NO_HIT), noise=EXACT, background_photons=300.0)
+    simulator = make(small, **only(NO_HIT), noise=EXACT, background_photons=300.0)
 
-    shots = factory.shots(np.arange(3))
+    shots = simulator.shots(np.arange(3))
 
-    expected = background(factory.geometry, 300.0).reshape(32, 32)
-    expected[factory.mask] = 0
+    expected = background(simulator.geometry, 300.0).reshape(32, 32)
+    expected[simulator.mask] = 0
     np.testing.assert_array_equal(shots.patterns, [expected] * 3)
     assert (shots.truth["particles"] == 0).all()
 
@@ -237,10 +239,10 @@ def test_without_background_a_no_hit_is_dark(small):
 def test_every_shot_has_the_background_under_it(small):
     plain = make(small, **only(MULTI_HIT), noise=EXACT).shots(np.arange(3))
 
-    factory = make(small, **only(MULTI_HIT), noise=EXACT, background_photons=300.0)
+    simulator = make(small, **only(MULTI_HIT), noise=EXACT, background_photons=300.0)
 
-    shots = factory.shots(np.arange(3))
-    below = background(factory.geometry, 300.0).reshape(32, 32) * ~factory.mask
+    shots = simulator.shots(np.arange(3))
+    below = background(simulator.geometry, 300.0).reshape(32, 32) * ~simulator.mask
     np.testing.assert_allclose(shots.patterns, plain.patterns + below, rtol=1e-5)
 
 

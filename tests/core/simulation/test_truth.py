@@ -3,20 +3,20 @@ import pytest
 
 from specklenn.core.simulation.samples import ParticleShape
 from specklenn.core.simulation.truth import (
-    FORM_FIELDS,
     PARTICLE_FIELDS,
+    SHAPE_FIELDS,
     Particle,
     fill_row,
     truth_dtype,
 )
 
 
-def particle(number, form=None):
+def particle(number, shape=None):
     return Particle(
         orientation=np.array([0.5, 0.5, -0.5, 0.5]),
         position=np.array([1.0, 2.0, 3.0]) * number,
         fluence=100.0 * number,
-        form=form or ParticleShape(radius_angstrom=50.0 + number),
+        shape=shape or ParticleShape(radius_angstrom=50.0 + number),
     )
 
 
@@ -35,7 +35,7 @@ def test_there_is_room_for_every_particle():
 
     assert table["orientation"].shape == (5, 4, 4)
     assert table["position_angstrom"].shape == (5, 4, 3)
-    for name in ("fluence", *FORM_FIELDS):
+    for name in ("fluence", *SHAPE_FIELDS):
         assert table[name].shape == (5, 4)
         assert table[name].dtype == np.float32
     assert set(table.dtype.names) == {

@@ -1,10 +1,10 @@
-import dataclasses
 import time
 
 import msgpack
 import numpy as np
 import pytest
 import zmq
+from msgspec.structs import replace
 
 from specklenn.core.messages import LARGEST_MESSAGE_BYTES, encode
 from specklenn.gui.monitor.stream import ZmqStream
@@ -74,10 +74,10 @@ def _hostile(make_snapshot, make_example) -> dict[str, bytes]:
         "missing field": msgpack.packb({k: body[k] for k in list(body)[:-3]}),
         "wrong type": msgpack.packb({**body, "counts": "many"}),
         "cut": encode(good)[:-7],
-        "negative": encode(dataclasses.replace(good, counts=-ones)),
-        "absurd": encode(dataclasses.replace(good, counts=ones << 60)),
-        "year 2500": encode(dataclasses.replace(good, wall_ns=16_725_225_600 * 10**9)),
-        "twins": encode(dataclasses.replace(good, classes=("single-hit",) * 5)),
+        "negative": encode(replace(good, counts=-ones)),
+        "absurd": encode(replace(good, counts=ones << 60)),
+        "year 2500": encode(replace(good, wall_ns=16_725_225_600 * 10**9)),
+        "twins": encode(replace(good, classes=("single-hit",) * 5)),
         "many classes": encode(make_snapshot(classes=many)),
     }
 

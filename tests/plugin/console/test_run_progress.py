@@ -103,3 +103,15 @@ def test_the_summary_tells_rates_confusion_losses_and_files(state, tmp_path):
         "! rank 2 on node failed: gone",
     ):
         assert words in shown
+
+
+def test_without_shots_the_rate_may_be_anything():
+    facts = RunFacts(experiment="e", run=1, classes=("hit",), support_classes=("hit",))
+    state = RunState(
+        facts=facts, first=FIRST, workers=[1], examples_per_class=1, now_s=0.0
+    )
+    text = io.StringIO()
+
+    print_summary(state, [], Console(file=text, width=120))
+
+    assert "0.00 to 100.00 %" in text.getvalue()

@@ -9,6 +9,7 @@ import msgpack
 import numpy as np
 import pytest
 import zmq
+from msgspec.structs import asdict, replace
 
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.plugin.commands import swap
@@ -31,7 +32,7 @@ ROOT = Path(__file__).parents[3]
 FIRST = Version(
     model="default", weights_sha256="0a", support_version=3, support_hash="abc"
 )
-SECOND = FIRST.model_copy(update={"number": 2, "support_version": 4})
+SECOND = replace(FIRST, number=2, support_version=4)
 
 
 def request(action="swap", **changes):
@@ -201,7 +202,7 @@ def raw(endpoint, *messages):
         return decode(Answer, socket.recv())
 
 
-GOOD = request().model_dump()
+GOOD = asdict(request())
 
 
 @pytest.mark.parametrize(
@@ -210,13 +211,25 @@ GOOD = request().model_dump()
         (b"", "not a msgpack message"),
         (b"\xc1random", "not a msgpack message"),
         (msgpack.packb([1, 2]), "not a message of this version"),
-        (msgpack.packb({**GOOD, "layout": 99}), "layout: Input should be 1"),
-        (msgpack.packb({**GOOD, "extra": 1}), "extra: Extra inputs"),
-        (msgpack.packb({**GOOD, "action": "delete"}), "action: Input should be"),
-        (msgpack.packb({**GOOD, "user": "x" * 61}), "user: String should have at"),
-        (msgpack.packb({**GOOD, "support": 5}), "support: Input should be a valid"),
-        (msgpack.packb({**GOOD, "support": "x" * 5000}), "support: String should"),
-        (msgpack.packb({"id": "1"}), "action: Field required"),
+        (
+            msgpack.packb({**GOOD, "layout": 99}),
+            "Invalid enum value 99 - at `$.layout`",
+        ),
+        (msgpack.packb({**GOOD, "extra": 1}), "unknown field `extra`"),
+        (
+            msgpack.packb({**GOOD, "action": "delete"}),
+            "enum value 'delete' - at `$.action`",
+        ),
+        (msgpack.packb({**GOOD, "user": "x" * 61}), "length <= 60 - at `$.user`"),
+        (
+            msgpack.packb({**GOOD, "support": 5}),
+            "Expected `str | null`, got `int` - at",
+        ),
+        (
+            msgpack.packb({**GOOD, "support": "x" * 5000}),
+            "length <= 4096 - at `$.support`",
+        ),
+        (msgpack.packb({"id": "1"}), "missing required field `action`"),
     ],
 )
 def test_foreign_messages_are_answered_with_a_refusal(server, endpoint, message, words):
@@ -235,6 +248,40 @@ def test_messages_of_several_parts_are_passed_over(server, endpoint):
 def test_messages_that_are_too_large_are_not_unpacked():
     with pytest.raises(DataError, match=f"at most {LARGEST_MESSAGE_BYTES} expected"):
         decode(Request, bytes(LARGEST_MESSAGE_BYTES + 1))
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1.0, "1"])
+def test_an_answer_with_an_impossible_duration_is_refused(seconds):
+    answer = msgpack.packb({"done": True, "took_s": seconds})
+
+    with pytest.raises(DataError, match=r"Expected `float`.* at `\$.took_s`"):
+        decode(Answer, answer)
+
+
+def test_the_messages_of_layout_1_stay_as_they_are():
+    """Written out, so that a run and a command of other versions can talk."""
+    asked = {"layout": 1, "id": "7", "action": "swap", "weights": None}
+    asked |= {"support": "/s.yaml", "user": "ann", "host": "node"}
+    version = {"number": 1, "model_version": 1, "model": "default"}
+    version |= {"weights_sha256": "0a", "support_version": 3, "support_hash": "abc"}
+    version |= {"time_ns": 0, "asked_by": ""}
+    told = {"layout": 1, "id": "7", "done": True, "words": "a note", "before": None}
+    told |= {"now": version, "ranks": 2, "workers": 2, "built_s": 0.5, "took_s": 1.5}
+    answer = Answer(
+        id="7",
+        done=True,
+        words="a note",
+        now=FIRST,
+        ranks=2,
+        workers=2,
+        built_s=0.5,
+        took_s=1.5,
+    )
+
+    assert msgpack.unpackb(encode(request(support="/s.yaml"))) == asked
+    assert decode(Request, msgpack.packb(asked)) == request(support="/s.yaml")
+    assert msgpack.unpackb(encode(answer)) == told
+    assert decode(Answer, msgpack.packb(told)) == answer
 
 
 def test_damaged_requests_are_refused_or_read_and_never_raise_anything_else():

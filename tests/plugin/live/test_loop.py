@@ -29,7 +29,7 @@ def test_rows_are_the_same_whatever_the_number_of_workers(
     np.testing.assert_array_equal(rows["label"], expected["label"])
     np.testing.assert_allclose(rows["distances"], expected["distances"], atol=1e-5)
     assert bench.state.state == "finished"
-    assert bench.state.tally.shots == 203
+    assert bench.state.class_counts.shots == 203
     assert sum(rank.shots for rank in bench.state.ranks.values()) == 203
     assert bench.kept.closed
 
@@ -106,7 +106,7 @@ def test_a_report_that_arrives_twice_counts_once(
     bench.run()
 
     assert sorted(bench.kept.rows["index"]) == list(range(203))
-    assert bench.state.tally.shots == 203
+    assert bench.state.class_counts.shots == 203
 
 
 def test_an_interrupted_run_keeps_what_was_under_way(
@@ -122,7 +122,7 @@ def test_an_interrupted_run_keeps_what_was_under_way(
 
     rows = bench.kept.rows
     assert 0 < len(rows) < 203
-    assert len(np.unique(rows["index"])) == len(rows) == bench.state.tally.shots
+    assert len(np.unique(rows["index"])) == len(rows) == bench.state.class_counts.shots
     assert bench.state.failures == ["interrupted before the end of the run"]
     assert bench.workers[0].stopped
 
@@ -242,7 +242,7 @@ def test_only_a_stream_of_known_length_can_be_interrupted_too_early(
     bench.collector.interrupt()
     bench.run()
 
-    assert 0 < bench.state.tally.shots < 200
+    assert 0 < bench.state.class_counts.shots < 200
     assert bench.state.failures == failures
     assert bench.state.state == state
 

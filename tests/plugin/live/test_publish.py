@@ -4,7 +4,7 @@ import zmq
 from specklenn.core.errors import ConfigError
 from specklenn.core.messages import decode
 from specklenn.plugin.commands.demo import free_port
-from specklenn.plugin.live.publish import ZmqPublisher
+from specklenn.plugin.live.publish import Publishers, ZmqPublisher
 from specklenn.plugin.live.run_state import RunFacts, RunState
 from specklenn.plugin.live.versions import Version
 from specklenn.plugin.parallel.clock import SystemClock
@@ -79,3 +79,42 @@ def test_a_window_that_comes_late_still_sees_the_end():
 
         assert window.poll(1000)
         assert decode(window.recv()).state == "finished"
+
+
+class Kept:
+    def __init__(self, fails=False):
+        self.said, self.closed, self.fails = [], False, fails
+
+    def publish(self, snapshot):
+        self.said.append(snapshot)
+
+    def close(self):
+        self.closed = True
+        if self.fails:
+            raise OSError("cannot")
+
+
+def test_every_publisher_gets_every_snapshot():
+    first, second = Kept(), Kept()
+    both = Publishers([first, second])
+
+    both.publish("one")
+    both.publish("two")
+
+    assert first.said == second.said == ["one", "two"]
+
+
+def test_nobody_need_be_told():
+    nobody = Publishers([])
+
+    nobody.publish("one")
+    nobody.close()
+
+
+def test_all_are_closed_also_where_one_cannot():
+    first, second = Kept(fails=True), Kept()
+
+    with pytest.raises(OSError, match="cannot"):
+        Publishers([first, second]).close()
+    assert first.closed
+    assert second.closed

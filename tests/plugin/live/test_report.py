@@ -1,4 +1,6 @@
+import msgpack
 import numpy as np
+import pytest
 
 from specklenn.core.rows import empty_rows
 from specklenn.plugin.live.report import Report, attach, pack_report, unpack_report
@@ -31,3 +33,23 @@ def test_pictures_stay_with_their_rows_when_others_are_dropped():
         report().rows[kept]["index"][frames.positions], [101, 104]
     )
     assert report().frames.of(~kept).pictures.shape == (0, 4, 6)
+
+
+def damaged(**changes):
+    return msgpack.packb({**msgpack.unpackb(pack_report(report())), **changes})
+
+
+@pytest.mark.parametrize(
+    ("payload", "words"),
+    [
+        (b"", "truncated"),
+        (pack_report(report())[:-1], "truncated"),
+        (damaged(rows=bytes(7)), "multiple of element size"),
+        (damaged(missed=-1), r"Expected `int` >= 0 - at `\$.missed`"),
+        (damaged(frames=[]), r"Expected `object`, got `array` - at `\$.frames`"),
+        (damaged(extra=1), "unknown field `extra`"),
+    ],
+)
+def test_what_is_no_report_is_refused_with_the_reason(payload, words):
+    with pytest.raises(ValueError, match=words):
+        unpack_report(payload, 3)

@@ -5,6 +5,7 @@ import sys
 import h5py
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from specklenn.core.data import labelled_dataset
 from specklenn.core.errors import DataError
@@ -79,14 +80,13 @@ def test_versions_can_be_read_by_another_process_before_their_rows(tmp_path):
     results.write(report(0, 10))
     results.flush()
     results.use(
-        FIRST.model_copy(
-            update={
-                "number": 3,
-                "model": "ä" * 40,
-                "support_version": 4,
-                "time_ns": 5,
-                "asked_by": "ann@node",
-            }
+        replace(
+            FIRST,
+            number=3,
+            model="ä" * 40,
+            support_version=4,
+            time_ns=5,
+            asked_by="ann@node",
         )
     )
 

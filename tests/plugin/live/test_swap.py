@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 
 from specklenn.core.classify import Classifier
 from specklenn.core.config.run_config import PreprocessOverrides
@@ -294,7 +295,7 @@ def test_wishes_that_cannot_be_fulfilled_are_refused_with_a_sentence(
     bench, builder, first_weights, asked, words
 ):
     name = asked.weights and asked.weights.format(folder=first_weights.parent)
-    asked = asked.model_copy(update={"weights": name})
+    asked = replace(asked, weights=name)
 
     with pytest.raises(SpecklennError, match=words):
         builder.draft(asked, bench.state.versions)

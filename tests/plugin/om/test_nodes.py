@@ -177,7 +177,7 @@ def test_shots_that_come_slowly_are_judged_at_once(pipeline, clock, draw_shots):
     for number, frame in enumerate(draw_shots(4)[0]):
         job.event(1, event(number, frame, waited_s=2 * WAIT_S))
 
-        assert job.state.tally.shots == number + 1
+        assert job.state.class_counts.shots == number + 1
 
 
 def test_shots_that_come_fast_are_judged_together_within_the_wait(
@@ -188,12 +188,12 @@ def test_shots_that_come_fast_are_judged_together_within_the_wait(
     counted = []
     for number, frame in enumerate(draw_shots(12)[0]):
         job.event(1, event(number, frame))
-        counted.append(job.state.tally.shots)
+        counted.append(job.state.class_counts.shots)
         clock.sleep(0.6 * WAIT_S)
     job.end()
 
     assert counted == [0, 0, 3, 3, 3, 6, 6, 6, 9, 9, 9, 12]
-    assert job.state.tally.shots == 12
+    assert job.state.class_counts.shots == 12
 
 
 def test_no_more_shots_wait_than_a_batch_holds(pipeline, clock, draw_shots):
@@ -202,7 +202,7 @@ def test_no_more_shots_wait_than_a_batch_holds(pipeline, clock, draw_shots):
     counted = []
     for number, frame in enumerate(draw_shots(7)[0]):
         job.event(1, event(number, frame))
-        counted.append(job.state.tally.shots)
+        counted.append(job.state.class_counts.shots)
 
     assert counted == [0, 0, 3, 3, 3, 6, 6]
 
@@ -283,7 +283,7 @@ def test_an_interrupted_run_ends_by_itself_when_all_nodes_end(
     job.end()
 
     assert job.collecting.collector.interrupted
-    assert job.state.tally.shots == 1
+    assert job.state.class_counts.shots == 1
     assert job.finished == 1
 
 

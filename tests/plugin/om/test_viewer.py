@@ -1,9 +1,8 @@
 """What OM's windows are sent."""
 
-import dataclasses
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from specklenn.core.rows import empty_rows
 from specklenn.plugin.live.report import Report, attach
@@ -37,7 +36,7 @@ def snapshot():
     state = RunState(
         facts=facts, first=first, workers=[1], examples_per_class=1, now_s=0.0
     )
-    return dataclasses.replace(
+    return replace(
         state.snapshot(0.0, 0),
         counts=np.array([6, 9, 0]),
         history_s=np.array([10.0, 11.0, 12.0, 13.0]),
@@ -93,7 +92,7 @@ def test_the_hit_rate_is_the_share_of_hits_of_each_second_with_shots(snapshot):
 
 
 def test_a_run_without_history_has_no_hit_rate(snapshot):
-    empty = dataclasses.replace(
+    empty = replace(
         snapshot, history_s=np.zeros(0), history_counts=np.zeros((0, 3), np.int64)
     )
 

@@ -12,11 +12,11 @@ import pytest
 
 from specklenn.core.errors import DataError
 from specklenn.core.simulation.experiment import Experiment
-from specklenn.core.simulation.simulation_job import BlockMaker, Task
+from specklenn.core.simulation.simulation_job import BlockMaker, SimulationJob
+from specklenn.plugin.commands.simulation_writer import MAKE_WORK
 from specklenn.plugin.parallel.block_pool import Team
 from specklenn.plugin.parallel.clock import SystemClock
 from specklenn.plugin.parallel.processes import WorkerProcesses, cores
-from specklenn.plugin.simulation import MAKE_WORK
 
 MAKERS = """
 import os, signal, time
@@ -106,12 +106,12 @@ def test_processes_make_what_one_alone_makes():
         detector={"rows": 32, "columns": 32, "pixel_size_m": 2.4e-3},
         procedural={"count": 2, "atoms": (200, 400)},
     )
-    task = Task(experiment=experiment, shots=150)
+    job = SimulationJob(experiment=experiment, shots=150)
 
-    found = results(2, MAKE_WORK, task.model_dump_json(), task.blocks)
+    found = results(2, MAKE_WORK, job.model_dump_json(), job.blocks)
 
-    maker = BlockMaker(task)
-    assert found == [maker.make(block) for block in range(task.blocks)]
+    maker = BlockMaker(job)
+    assert found == [maker.make(block) for block in range(job.blocks)]
 
 
 def test_results_larger_than_a_pipe_holds_come_whole(makers):

@@ -8,7 +8,7 @@ import pytest
 
 from specklenn.core.errors import DataError, EndOfRun, MissingPackageError
 from specklenn.core.flags import Flag
-from specklenn.plugin.sources.psana.event_buffer import Inbox
+from specklenn.plugin.sources.psana.event_buffer import EventBuffer
 from specklenn.plugin.sources.psana.messages import Kind, Message
 from specklenn.plugin.sources.psana.stream import (
     DuplicateFilter,
@@ -248,12 +248,12 @@ def wait_until(true):
 def test_a_full_inbox_loses_the_oldest_events_and_counts_them():
     run = Message(kind=Kind.RUN)
     script = Script([run, *[shot(i, i) for i in range(10)]])
-    inbox = Inbox(script.receive, most=4, lossless=False)
+    event_buffer = EventBuffer(script.receive, most=4, lossless=False)
 
-    wait_until(lambda: inbox.lost == 7)
-    taken = inbox.take(64, 0.0)
+    wait_until(lambda: event_buffer.lost == 7)
+    taken = event_buffer.take(64, 0.0)
     script.kill()
-    inbox.close()
+    event_buffer.close()
 
     assert taken[0].kind is Kind.RUN
     assert [message.stamp >> 32 for message in taken[1:]] == [7, 8, 9]
@@ -261,21 +261,21 @@ def test_a_full_inbox_loses_the_oldest_events_and_counts_them():
 
 def test_a_full_inbox_of_a_run_lets_psana_wait_and_loses_nothing():
     script = Script([shot(i) for i in range(50)], dies=True)
-    inbox = Inbox(script.receive, most=4, lossless=True)
+    event_buffer = EventBuffer(script.receive, most=4, lossless=True)
     stamps = []
 
-    while not inbox.ended:
-        stamps += [message.stamp >> 32 for message in inbox.take(3, 0.01)]
-    inbox.close()
+    while not event_buffer.ended:
+        stamps += [message.stamp >> 32 for message in event_buffer.take(3, 0.01)]
+    event_buffer.close()
 
     assert stamps == list(range(50))
-    assert inbox.lost == 0
+    assert event_buffer.lost == 0
 
 
 def test_only_the_last_times_are_remembered():
-    unseen = DuplicateFilter(3)
+    duplicates = DuplicateFilter(3)
 
-    assert [unseen.is_new(stamp) for stamp in (1, 2, 1, 3, 4, 2, 1)] == [
+    assert [duplicates.is_new(stamp) for stamp in (1, 2, 1, 3, 4, 2, 1)] == [
         True,
         True,
         False,

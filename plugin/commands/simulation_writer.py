@@ -1,4 +1,4 @@
-"""Writes simulated runs: by one process, by many, by ranks, or live."""
+"""Writes a simulated run: by one process, by many, by ranks, or live."""
 
 from __future__ import annotations
 
@@ -10,15 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.data.assembly import Assembly
-from specklenn.core.data.labelled_dataset import DATA, LABEL, MASK, open_file
 from specklenn.core.data.shots import Shots
 from specklenn.core.errors import EndOfRun
-from specklenn.core.labels import SIMULATED
-from specklenn.core.simulation.pools import PooledSimulator
-from specklenn.core.simulation.simulated_file import PIXELS, RunFile
-from specklenn.core.simulation.simulation_job import BlockMaker, Task
-from specklenn.core.simulation.simulator import SimulatedShots
+from specklenn.core.simulation.simulated_file import SimulatedFile
+from specklenn.core.simulation.simulation_job import BlockMaker, SimulationJob
+from specklenn.core.simulation.simulator import PooledSimulator, SimulatedShots
 from specklenn.plugin.console.progress_bar import WorkProgress
 from specklenn.plugin.parallel.block_pool import Team
 from specklenn.plugin.parallel.clock import SystemClock
@@ -35,11 +31,10 @@ WORTH_A_PROCESS = 4
 MAKE_WORK = "specklenn.core.simulation.simulation_job:make_work"
 
 LIVE_INTERVAL_S = 0.1
-EXAMPLES = 8
 
 
 def write(
-    task: Task,
+    job: SimulationJob,
     path: Path,
     processes: int | None,
     communicator: MPI.Intracomm | None,
@@ -49,7 +44,7 @@ def write(
 
     Parameters
     ----------
-    task : Task
+    job : SimulationJob
     path : Path
     processes : int or None
         Worker processes; one per core by default. Not used with a communicator.
@@ -65,17 +60,17 @@ def write(
     KeyboardInterrupt
         If it was stopped.
     """
-    maker = BlockMaker(task)
-    file = RunFile(path, task, maker.factory)
-    first = len(file) // task.block_shots
-    skip = len(file) % task.block_shots
+    maker = BlockMaker(job)
+    file = SimulatedFile(path, job, maker.simulator)
+    first = len(file) // job.block_shots
+    skip = len(file) % job.block_shots
     complete = False
     try:
         with (
-            WorkProgress(path.name, task.shots, len(file)) as progress,
-            _team(task, maker, task.blocks - first, processes, communicator) as team,
+            WorkProgress(path.name, job.shots, len(file)) as progress,
+            _team(job, maker, job.blocks - first, processes, communicator) as team,
         ):
-            results = team.results(first, task.blocks)
+            results = team.results(first, job.blocks)
             for block, packed in enumerate(results, first):
                 shots = maker.unpack(block, packed).behind(skip)
                 file.append(shots)
@@ -87,12 +82,12 @@ def write(
         file.close(complete=complete)
 
 
-def write_live(task: Task, path: Path, stop: Stop) -> int:
+def write_live(job: SimulationJob, path: Path, stop: Stop) -> int:
     """Write a run shot by shot as it would happen; returns how many were missed.
 
     Parameters
     ----------
-    task : Task
+    job : SimulationJob
         Its shots are drawn from a pool, made before the first one.
     path : Path
     stop : Stop
@@ -106,55 +101,29 @@ def write_live(task: Task, path: Path, stop: Stop) -> int:
         If it was stopped.
     """
     clock = SystemClock()
-    factory = _Recorded(task.located)
-    rate_hz = task.live_Hz or 1.0
+    simulator = _Recorded(job.located)
+    rate_hz = job.live_Hz or 1.0
     stream = SimulatedStream(
-        factory,
-        shots=task.shots,
+        simulator,
+        shots=job.shots,
         rate_hz=rate_hz,
         worker=0,
         workers=1,
         buffer_shots=max(1, round(2 * rate_hz)),
         clock=clock,
     )
-    file = RunFile(path, task, factory.factory)
+    file = SimulatedFile(path, job, simulator.simulator)
     complete = False
     try:
-        with WorkProgress(path.name, task.shots) as progress:
+        with WorkProgress(path.name, job.shots) as progress:
             stream.start(clock.wall_ns())
             while (shots := _next(stream, rate_hz, stop)) is not None:
-                file.append(factory.last, shots.timestamp_ns)
+                file.append(simulator.last, shots.timestamp_ns)
                 progress.advance(len(shots.index))
         complete = True
     finally:
         file.close(complete=complete)
     return stream.missed
-
-
-def draw_preview(path: Path, sheet: Path) -> None:
-    """Draw examples of every class of a run, modules put where they are.
-
-    Parameters
-    ----------
-    path : Path
-        Of a simulated run.
-    sheet : Path
-        PNG file to write.
-    """
-    from specklenn.core.simulation.contact_sheet import draw_contact_sheet
-
-    with open_file(path) as file:
-        assembly = Assembly(file[PIXELS][()])
-        labels = file[LABEL].asstr()[()]
-        rows = {}
-        for label in SIMULATED:
-            found = np.flatnonzero(labels == label)
-            if len(found):
-                spread = np.linspace(0, len(found) - 1, min(EXAMPLES, len(found)))
-                frames = file[DATA][found[spread.astype(int)]]
-                rows[label] = assembly.pictures(frames).astype(np.float32)
-        (bad,) = assembly.pictures(file[MASK][()][None]).astype(bool)
-    draw_contact_sheet(sheet, rows, bad | assembly.empty, path.name)
 
 
 class _Recorded(PooledSimulator):
@@ -182,7 +151,7 @@ def _next(stream: SimulatedStream, rate_hz: float, stop: Stop) -> Shots | None:
 
 @contextmanager
 def _team(
-    task: Task,
+    job: SimulationJob,
     maker: BlockMaker,
     blocks: int,
     processes: int | None,
@@ -203,7 +172,7 @@ def _team(
     if number < 2:
         yield Team(None, [], maker.make, clock)
         return
-    workers = WorkerProcesses(number, MAKE_WORK, task.model_dump_json())
+    workers = WorkerProcesses(number, MAKE_WORK, job.model_dump_json())
     with workers as pipes:
         team = Team(pipes, workers.ranks, None, clock)
         yield team

@@ -13,7 +13,7 @@ from specklenn.core.errors import ConfigError
 from specklenn.core.flags import Flag
 from specklenn.core.rows import empty_rows
 from specklenn.plugin.commands.demo import free_port
-from specklenn.plugin.live.metrics import MetricsServer
+from specklenn.plugin.live.metrics_server import MetricsServer
 from specklenn.plugin.live.report import Report
 from specklenn.plugin.live.run_state import RunFacts, RunState
 from specklenn.plugin.live.versions import Version

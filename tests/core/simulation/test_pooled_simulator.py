@@ -6,8 +6,7 @@ pytest.importorskip("gemmi")
 
 from specklenn.core.labels import SIMULATED, SINGLE_HIT
 from specklenn.core.simulation.experiment import Experiment
-from specklenn.core.simulation.pools import PooledSimulator
-from specklenn.core.simulation.simulator import ShotSimulator
+from specklenn.core.simulation.simulator import PooledSimulator, ShotSimulator
 
 EXACT = {"jitter_shape": 0.0, "shot_noise": False, "read_noise_photons": 0.0}
 
@@ -93,7 +92,7 @@ def test_a_pool_shows_what_a_factory_does_in_the_same_classes(small, pooled):
     np.testing.assert_array_equal(shots.names, plain.names)
     assert set(shots.labels) == set(SIMULATED)
     assert shots.patterns.shape == plain.patterns.shape
-    np.testing.assert_array_equal(pooled.mask, pooled.factory.mask)
+    np.testing.assert_array_equal(pooled.mask, pooled.simulator.mask)
 
 
 def test_pooled_shots_are_none_of_the_shots_made_anew(small):
