@@ -214,6 +214,30 @@ class Preprocessor:
         flags[flat & ~empty] |= Flag.FLAT.bits
         return CroppedFrames(photons=photons, total=total, flags=flags)
 
+    def bin(self, photons: Pictures) -> Pictures:
+        """Sum crops to the network's pixels, without scaling.
+
+        Parameters
+        ----------
+        photons : (B, crop, crop) float32, photons per pixel, NaN where bad
+
+        Returns
+        -------
+        (B, side, side) float32, photons per bin
+            A bin with some bad pixels is scaled up to a full one; NaN where a bin has
+            no good pixel.
+        """
+        if self.settings.fill_friedel_mates:
+            photons = _with_friedel_mates(photons)
+        good = ~np.isnan(photons)
+        filled = np.where(good, photons, np.float32(0))
+        if self.settings.round_photons:
+            filled = _round_photons(filled)
+        width = self.settings.bin
+        counts = sum_bins(good.astype(np.float32), width)
+        values = scale_up(sum_bins(filled, width), counts, width)
+        return np.where(counts > 0, values, np.float32(np.nan))
+
     def normalise(self, photons: Pictures) -> Pictures:
         """Bin, scale and normalise crops for the network.
 
@@ -224,32 +248,11 @@ class Preprocessor:
         Returns
         -------
         (B, side, side) float32
-            A bin with some bad pixels is scaled up to a full one. Bins without any
-            good pixel are 0, the mean, and a flat pattern is all zero; or, without
-            `Preprocessing.standardise`, NaN.
+            Bins without any good pixel are 0, the mean, and a flat pattern is all
+            zero; or, without `Preprocessing.standardise`, they are NaN.
         """
-        if self.settings.fill_friedel_mates:
-            photons = _with_friedel_mates(photons)
-        good = ~np.isnan(photons)
-        filled = np.where(good, photons, np.float32(0))
-        if self.settings.round_photons:
-            filled = _round_photons(filled)
-        sums, counts = self._binned(filled), self._binned(good.astype(np.float32))
-        seen = counts > 0
-        full = np.float32(self.settings.bin**2)
-        values = _SCALES[self.settings.scale](sums * (full / np.maximum(counts, 1)))
-        if not self.settings.standardise:
-            return np.where(seen, values, np.float32(np.nan))
-        return _standardised(values, seen)
-
-    def _binned(self, pictures: Pictures) -> Pictures:
-        """Sum bins; adding strided pictures is faster than reducing blocks."""
-        width, side = self.settings.bin, self.settings.input_side
-        summed = np.zeros((len(pictures), side, side), np.float32)
-        for row in range(width):
-            for column in range(width):
-                summed += pictures[:, row::width, column::width]
-        return summed
+        values = _SCALES[self.settings.scale](self.bin(photons))
+        return _standardised(values) if self.settings.standardise else values
 
     def _sum_and_flatness(
         self, photons: Pictures
@@ -260,6 +263,48 @@ class Preprocessor:
         lowest = np.where(good, photons, np.inf).min(axis=(1, 2))
         highest = np.where(good, photons, -np.inf).max(axis=(1, 2))
         return total.astype(np.float32), ~(highest > lowest)
+
+
+def sum_bins(pictures: Pictures, width: int) -> Pictures:
+    """Sum squares of pixels.
+
+    Adding strided pictures, first along rows, is faster than reducing blocks.
+
+    Parameters
+    ----------
+    pictures : (..., H, W) float32
+        Sides are multiples of ``width``.
+    width : int
+        Side of a bin, pixels.
+
+    Returns
+    -------
+    (..., H / width, W / width) float32
+    """
+    rows = pictures[..., ::width].copy()
+    for column in range(1, width):
+        rows += pictures[..., column::width]
+    summed = rows[..., ::width, :].copy()
+    for row in range(1, width):
+        summed += rows[..., row::width, :]
+    return summed
+
+
+def scale_up(
+    sums: Pictures, good_pixels: npt.NDArray[Any], width: int
+) -> npt.NDArray[np.floating[Any]]:
+    """Scale bins with some bad pixels up to full ones.
+
+    Parameters
+    ----------
+    sums : (..., h, w) float32
+        Of the good pixels of every bin.
+    good_pixels : (..., h, w) array
+        How many they are; the result has the precision of their type.
+    width : int
+        Side of a bin, pixels.
+    """
+    return sums * (width**2 / np.maximum(good_pixels, 1))
 
 
 def prepare(
@@ -304,8 +349,9 @@ def _round_photons(photons: Pictures) -> Pictures:
     return np.where(noise[:, None, None], rounded, photons)
 
 
-def _standardised(values: Pictures, seen: npt.NDArray[np.bool_]) -> Pictures:
-    """Bring pictures to zero mean and unit variance where seen, 0 elsewhere."""
+def _standardised(values: Pictures) -> Pictures:
+    """Bring pictures to zero mean and unit variance; what is NaN becomes 0."""
+    seen = ~np.isnan(values)
     values = np.where(seen, values, np.float32(0))
     number = np.maximum(seen.sum(axis=(1, 2), keepdims=True), 1)
     mean = values.sum(axis=(1, 2), keepdims=True, dtype=np.float64) / number

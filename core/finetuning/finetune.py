@@ -182,12 +182,7 @@ class Adapting:
                     for row in wrong
                 )
             )
-        plain = self._settings.model_copy(
-            update={"scale": "linear", "standardise": False}
-        )
-        return torch.from_numpy(
-            self.preprocessor.with_settings(plain).normalise(cropped.photons)
-        )
+        return torch.from_numpy(self.preprocessor.bin(cropped.photons))
 
     def _judge(self, network: Network) -> Judgement | None:
         if len(self.held) == 0:

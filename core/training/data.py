@@ -14,6 +14,7 @@ from torch import Tensor
 
 from specklenn.core.data.labelled_dataset import LABEL, NAME, Dataset, read_dataset
 from specklenn.core.errors import DataError
+from specklenn.core.preprocess import scale_up, sum_bins
 
 FLOAT16_MOST = 60_000.0
 
@@ -123,7 +124,7 @@ def load_training_data(
 def bin_patterns(
     patterns: npt.NDArray[Any], mask: npt.NDArray[np.bool_] | None, bin_pixels: int
 ) -> tuple[npt.NDArray[np.float16], npt.NDArray[np.bool_]]:
-    """Sum blocks of pixels; a block with some bad pixels is scaled up to a full one.
+    """Bin whole patterns as `specklenn.core.preprocess` does crops.
 
     Parameters
     ----------
@@ -131,26 +132,24 @@ def bin_patterns(
     mask : (H, W) bool or None
         True where bad.
     bin_pixels : int
-        Rows and columns that do not fill a block are cut off evenly.
+        Rows and columns that do not fill a bin are cut off evenly.
 
     Returns
     -------
     binned : (N, h, w) float16
+        A bin with some bad pixels is scaled up to a full one.
     bad : (h, w) bool
-        Blocks without any good pixel.
+        Bins without any good pixel.
     """
-    height, width = (length // bin_pixels for length in patterns.shape[1:])
-    rows = _middle(patterns.shape[1], height * bin_pixels)
-    columns = _middle(patterns.shape[2], width * bin_pixels)
+    rows, columns = (_middle(length, bin_pixels) for length in patterns.shape[1:])
     good = np.ones(patterns.shape[1:], bool) if mask is None else ~mask
     good = good[rows, columns]
-    counts = good.reshape(height, bin_pixels, width, bin_pixels).sum(axis=(1, 3))
-    scale = bin_pixels**2 / np.maximum(counts, 1)
-    binned = np.empty((len(patterns), height, width), np.float16)
-    for number, pattern in enumerate(patterns):
+    # Whole numbers, so that a scaled bin is rounded once only, to half precision.
+    counts = sum_bins(good.astype(np.float32), bin_pixels).astype(np.int64)
+    binned = np.empty((len(patterns), *counts.shape), np.float16)
+    for number, pattern in enumerate(patterns):  # one at a time, to save memory
         kept = np.where(good, pattern[rows, columns], 0).astype(np.float32)
-        blocks = kept.reshape(height, bin_pixels, width, bin_pixels)
-        values = blocks.sum(axis=(1, 3)) * scale
+        values = scale_up(sum_bins(kept, bin_pixels), counts, bin_pixels)
         binned[number] = np.clip(values, -FLOAT16_MOST, FLOAT16_MOST)
     return binned, counts == 0
 
@@ -213,6 +212,8 @@ def labels_and_names(
     return dataset.labels, dataset.names
 
 
-def _middle(length: int, kept: int) -> slice:
+def _middle(length: int, bin_pixels: int) -> slice:
+    """Return as many whole bins as fit into a side, in its middle."""
+    kept = length // bin_pixels * bin_pixels
     first = (length - kept) // 2
     return slice(first, first + kept)

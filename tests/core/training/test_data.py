@@ -5,6 +5,7 @@ import torch
 from specklenn.core.data.dataset_writer import write_dataset
 from specklenn.core.errors import DataError
 from specklenn.core.labels import MULTI_HIT, NO_HIT, SINGLE_HIT
+from specklenn.core.preprocess import Preprocessing, Preprocessor
 from specklenn.core.training.data import (
     TrainingData,
     bin_patterns,
@@ -41,6 +42,22 @@ def test_odd_sides_are_cut_and_bright_pixels_fit_float16():
 
     assert binned.shape == (1, 2, 3)
     assert np.isfinite(binned).all()
+
+
+@pytest.mark.parametrize("width", [1, 2, 4])
+def test_training_patterns_are_binned_as_live_ones(width):
+    random = np.random.default_rng(0)
+    patterns = random.gamma(0.5, 6.0, (3, 16, 16)).astype(np.float32)
+    mask = random.random((16, 16)) < 0.4
+    mask[:4, 8:12] = True
+    live = Preprocessor(Preprocessing(crop=16, bin=width), (16, 16), mask)
+
+    binned, bad = bin_patterns(patterns, mask, width)
+
+    expected = live.bin(live.crop(patterns).photons)
+    assert (np.isnan(expected) == bad).all()
+    found = np.where(bad, 0, binned)
+    np.testing.assert_allclose(found, np.nan_to_num(expected), rtol=2**-11, atol=1e-7)
 
 
 def test_datasets_are_joined_by_label_and_sample(tmp_path):
