@@ -304,7 +304,8 @@ def scale_up(
     width : int
         Side of a bin, pixels.
     """
-    return sums * (width**2 / np.maximum(good_pixels, 1))
+    full: npt.NDArray[np.floating[Any]] = sums * (width**2 / np.maximum(good_pixels, 1))
+    return full
 
 
 def prepare(

@@ -22,7 +22,7 @@ from specklenn.plugin.console.run_progress import (
 )
 from specklenn.plugin.console.summary import print_summary
 from specklenn.plugin.control.server import ControlServer
-from specklenn.plugin.control.update_builder import SwapBuilder
+from specklenn.plugin.control.update_builder import UpdateBuilder
 from specklenn.plugin.live.collector import Collector
 from specklenn.plugin.live.metrics_server import MetricsServer
 from specklenn.plugin.live.outputs import Publisher, Sink
@@ -183,7 +183,7 @@ class Job:
         if not control.enabled:
             return NoOrders()
         weights = self.prepared.weights
-        builder = SwapBuilder(pipeline, weights, self.config.preprocess)
+        builder = UpdateBuilder(pipeline, weights, self.config.preprocess)
         return ControlServer(control.endpoint, builder, self.state, self.clock)
 
     def _distribution(self) -> Distribution:

@@ -23,7 +23,7 @@ from specklenn.plugin.control.protocol import (
     decode,
     encode,
 )
-from specklenn.plugin.control.update_builder import SwapBuilder
+from specklenn.plugin.control.update_builder import UpdateBuilder
 from specklenn.plugin.live.run_state import RunState
 from specklenn.plugin.live.swap_coordinator import Order, Outcome
 from specklenn.plugin.parallel.clock import Clock
@@ -49,7 +49,7 @@ class ControlServer:
     ----------
     endpoint : str
         ``tcp://127.0.0.1:5557``, say.
-    builder : SwapBuilder
+    builder : UpdateBuilder
     state : RunState
         Read only.
     clock : Clock
@@ -61,7 +61,7 @@ class ControlServer:
     """
 
     def __init__(
-        self, endpoint: str, builder: SwapBuilder, state: RunState, clock: Clock
+        self, endpoint: str, builder: UpdateBuilder, state: RunState, clock: Clock
     ) -> None:
         self._builder = builder
         self._state = state
@@ -125,16 +125,16 @@ class ControlServer:
 
     def _swap(self, request: Request) -> Answer:
         begun_s = self._clock.monotonic()
-        draft = self._builder.draft(request, self._state.versions)
+        built = self._builder.build(request, self._state.versions)
         built_s = self._clock.monotonic()
-        outcome = self._fulfilled(Order(version=draft.version, payload=draft.payload))
+        outcome = self._fulfilled(Order(version=built.version, payload=built.payload))
         if not outcome.done:
             return self._told(request, done=False, words=outcome.reason)
-        self._builder.adopt(draft)
+        self._builder.adopt(built)
         return self._told(
             request,
             done=True,
-            words="; ".join(filter(None, (draft.note, outcome.reason))),
+            words="; ".join(filter(None, (built.note, outcome.reason))),
             built_s=built_s - begun_s,
             took_s=outcome.finished_s - begun_s,
         )

@@ -219,6 +219,11 @@ class Worker:
     def _frames(
         self, shots: Shots, saved: np.ndarray[tuple[int], np.dtype[np.int64]]
     ) -> Attached:
+        """Attach whole frames in photons, masked pixels too, of the saved shots only.
+
+        Their crops were calibrated before. To put these into the frames takes longer
+        than to calibrate the frames at once.
+        """
         if len(saved) == 0:
             return NOTHING
         preprocessor = self._pipeline.classifier.preprocessor

@@ -18,7 +18,7 @@ from specklenn.core.pipeline import Pipeline
 from specklenn.core.preprocess import Preprocessing, Preprocessor
 from specklenn.core.support import load_supports
 from specklenn.plugin.control.protocol import Request
-from specklenn.plugin.control.update_builder import MOST_KEPT, SwapBuilder
+from specklenn.plugin.control.update_builder import MOST_KEPT, UpdateBuilder
 from specklenn.plugin.live.scheduler import FileDistribution
 from specklenn.plugin.live.swap_coordinator import PATIENCE_S, Order
 from specklenn.plugin.live.versions import Version, numbered
@@ -72,7 +72,7 @@ def make_pipeline(first_weights, supports, mask):
 
 @pytest.fixture
 def builder(make_pipeline, first_weights):
-    return SwapBuilder(
+    return UpdateBuilder(
         make_pipeline(0), checkpoint.read(first_weights), PreprocessOverrides()
     )
 
@@ -91,12 +91,12 @@ def bench(make_bench, clock, make_pipeline, opener, shots):
 
 def swap(bench, builder, asked):
     """Build what is asked for and bring it to the workers; returns the outcome."""
-    draft = builder.draft(asked, bench.state.versions)
-    order = Order(version=draft.version, payload=draft.payload)
+    built = builder.build(asked, bench.state.versions)
+    order = Order(version=built.version, payload=built.payload)
     bench.orders.waiting.append(order)
     bench.step(6)
     if order.outcome.done:
-        builder.adopt(draft)
+        builder.adopt(built)
     return order.outcome
 
 
@@ -234,12 +234,12 @@ def test_supports_with_a_number_that_was_used_get_the_next_free_one(
         "  non-sample-hit: [{file: second.h5, events: [0]}]\n"
     )
 
-    draft = builder.draft(
+    built = builder.build(
         request(support=tmp_path / "seven.yaml"), bench.state.versions
     )
 
-    assert draft.version.support_version == 8
-    assert "say version 7, in this run they are version 8" in draft.note
+    assert built.version.support_version == 8
+    assert "say version 7, in this run they are version 8" in built.note
 
 
 @pytest.fixture
@@ -277,7 +277,7 @@ def test_supports_that_do_not_fit_are_refused_with_a_sentence(
     asked = request(support=make_supports(**made))
 
     with pytest.raises(SpecklennError, match=words):
-        builder.draft(asked, bench.state.versions)
+        builder.build(asked, bench.state.versions)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_wishes_that_cannot_be_fulfilled_are_refused_with_a_sentence(
     asked = replace(asked, weights=name)
 
     with pytest.raises(SpecklennError, match=words):
-        builder.draft(asked, bench.state.versions)
+        builder.build(asked, bench.state.versions)
 
 
 def test_weights_that_are_damaged_are_refused(bench, builder, tmp_path):
@@ -308,7 +308,7 @@ def test_weights_that_are_damaged_are_refused(bench, builder, tmp_path):
     path.write_bytes(content)
 
     with pytest.raises(SpecklennError, match="the file is damaged"):
-        builder.draft(request(weights=path), bench.state.versions)
+        builder.build(request(weights=path), bench.state.versions)
 
 
 def test_a_model_whose_crop_is_larger_than_the_frames_is_refused(
@@ -317,7 +317,7 @@ def test_a_model_whose_crop_is_larger_than_the_frames_is_refused(
     path = saved(tmp_path, "large", 3, Preprocessing(crop=144, bin=3))
 
     with pytest.raises(SpecklennError, match=r"144 pixels .* do not fit into 100 rows"):
-        builder.draft(request(weights=path), bench.state.versions)
+        builder.build(request(weights=path), bench.state.versions)
 
 
 @pytest.fixture
@@ -353,8 +353,8 @@ def test_what_one_rank_cannot_build_is_used_by_none_and_the_run_goes_on(
 
 def ordered(bench, builder, asked):
     """Put an order in without going on."""
-    draft = builder.draft(asked, bench.state.versions)
-    order = Order(version=draft.version, payload=draft.payload)
+    built = builder.build(asked, bench.state.versions)
+    order = Order(version=built.version, payload=built.payload)
     bench.orders.waiting.append(order)
     return order
 
@@ -472,13 +472,13 @@ def test_so_many_versions_are_kept_to_go_back_to(
 ):
     names = [second_weights, first_weights] * MOST_KEPT
     for name in names:
-        draft = builder.draft(request(weights=name), bench.state.versions)
-        bench.state.versions.append(draft.version)
-        builder.adopt(draft)
+        built = builder.build(request(weights=name), bench.state.versions)
+        bench.state.versions.append(built.version)
+        builder.adopt(built)
     for _ in range(MOST_KEPT - 1):
-        draft = builder.draft(request("back"), bench.state.versions)
-        bench.state.versions.append(draft.version)
-        builder.adopt(draft)
+        built = builder.build(request("back"), bench.state.versions)
+        bench.state.versions.append(built.version)
+        builder.adopt(built)
 
     with pytest.raises(SpecklennError, match="no earlier version"):
-        builder.draft(request("back"), bench.state.versions)
+        builder.build(request("back"), bench.state.versions)
