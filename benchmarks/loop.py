@@ -25,10 +25,10 @@ from specklenn.core.pipeline import ClassifiedBatch
 from specklenn.core.rows import empty_rows
 from specklenn.plugin.console.run_progress import NoProgress
 from specklenn.plugin.live.collector import Collector
-from specklenn.plugin.live.publish import NoPublisher
+from specklenn.plugin.live.publish import Publishers
 from specklenn.plugin.live.results import ResultsFile
 from specklenn.plugin.live.run_state import RunFacts, RunState
-from specklenn.plugin.live.scheduler import FileDistribution
+from specklenn.plugin.live.scheduler import FileScheduler
 from specklenn.plugin.live.versions import Version
 from specklenn.plugin.live.worker import Worker, WorkerOptions
 from specklenn.plugin.parallel.channel import Channel, in_memory_channels
@@ -101,7 +101,7 @@ def make_collector(channel: Channel, workers: list[int], folder: str) -> Collect
     clock = SystemClock()
     return Collector(
         channel,
-        FileDistribution(SHOTS, len(workers), lease_shots=4 * BATCH),
+        FileScheduler(SHOTS, len(workers), lease_shots=4 * BATCH),
         RunState(
             facts=FACTS,
             first=FIRST,
@@ -110,7 +110,7 @@ def make_collector(channel: Channel, workers: list[int], folder: str) -> Collect
             now_s=clock.monotonic(),
         ),
         [ResultsFile(Path(folder) / "results.h5", FACTS, "")],
-        NoPublisher(),
+        Publishers([]),
         NoProgress(),
         clock,
     )

@@ -57,7 +57,7 @@ class RankStatus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     host: str
     shots: Count
     silent_s: float
-    failure: str = ""
+    failure: str
 
 
 class Example(
@@ -113,13 +113,15 @@ class Snapshot(
     session : str
         Identifies one start of the collector; another value means a restart.
     sequence : int
-        Grows by one per message of a session.
+        Messages of the session up to this one.
     wall_ns : int
         Collector's clock when the snapshot was taken, Unix epoch, nanoseconds.
     state : str
         One of `RUN_STATES`. A run that finished is not stale.
-    experiment, run : str
-        Names for the title.
+    experiment : str
+        Name for the title.
+    run : str
+        Number of the run, for the title.
     classes : tuple of str
         Every label a shot can get, in display order.
     counts : (classes,) int64
@@ -129,7 +131,7 @@ class Snapshot(
     expected_shots : int
         Shots in the run, 0 where nobody can know (live streams).
     missed_shots : int
-        Shots that a live source dealt out or dropped and that never came back.
+        Shots that live sources lost before a worker took them.
     skipped : dict of str to int
         Shots that could not be classified, per reason.
     latency_edges_ms : (bins + 1,) float64
@@ -177,8 +179,8 @@ class Snapshot(
     model: str
     history_s: npt.NDArray[np.float64]
     history_counts: npt.NDArray[np.int64]
-    examples: tuple[Example, ...] = ()
-    failures: tuple[str, ...] = ()
+    examples: tuple[Example, ...]
+    failures: tuple[str, ...]
 
     @property
     def shots(self) -> int:

@@ -26,15 +26,15 @@ from specklenn.plugin.control.update_builder import UpdateBuilder
 from specklenn.plugin.live.collector import Collector
 from specklenn.plugin.live.metrics_server import MetricsServer
 from specklenn.plugin.live.outputs import Publisher, Sink
-from specklenn.plugin.live.publish import NoPublisher, Publishers, ZmqPublisher
+from specklenn.plugin.live.publish import Publishers, ZmqPublisher
 from specklenn.plugin.live.results import HITS, RESULTS, HitsFile, ResultsFile
 from specklenn.plugin.live.run_state import RunState
 from specklenn.plugin.live.scheduler import (
-    Distribution,
-    FileDistribution,
-    LiveDistribution,
+    FileScheduler,
+    LiveScheduler,
+    Scheduler,
 )
-from specklenn.plugin.live.swap_coordinator import NoOrders, Orders
+from specklenn.plugin.live.swap_coordinator import NoUpdateRequests, UpdateRequests
 from specklenn.plugin.live.worker import Worker, WorkerOptions
 from specklenn.plugin.parallel.channel import Channel, in_memory_channels
 from specklenn.plugin.parallel.clock import Backoff, Clock, SystemClock
@@ -79,24 +79,24 @@ class Job:
         self.workers = list(range(1, size)) or [0]
         self.clock: Clock = SystemClock()
         self.prepared: PreparedRun = prepare_run(loaded, rank)
-        self.publisher: Publisher = NoPublisher()
+        self.publisher: Publisher = Publishers([])
         if rank == 0:
             self.folder = make_output_folder(self.config, loaded)
             self.publisher = make_publisher(self.config, self.clock)
             self.state = self._state()
-            self.orders = self._orders()
+            self.update_requests = self._update_requests()
 
     def run_alone(self, quiet: bool) -> int:
         """Both roles in turn, in one process."""
         ours, theirs = in_memory_channels([0])
         collector = self.collector(ours, quiet)
         worker = self.worker(theirs[0], self._opener(0))
-        idler = Backoff(self.clock)
+        backoff = Backoff(self.clock)
         with on_signals(collector.interrupt):
             try:
                 while not collector.finished:
                     worked = worker.step()
-                    idler.after(collector.step() or worked)
+                    backoff.after(collector.step() or worked)
             finally:
                 collector.close()
                 worker.close()
@@ -149,7 +149,7 @@ class Job:
             log.warning("%s", note)
         return Collector(
             channel,
-            self._distribution(),
+            self._scheduler(),
             self.state,
             [
                 HitsFile(
@@ -166,7 +166,7 @@ class Job:
             NoProgress() if quiet else TerminalProgress(sys.stdout),
             self.clock,
             1 / config.publish.rate_Hz,
-            self.orders,
+            self.update_requests,
         )
 
     def _state(self) -> RunState:
@@ -178,23 +178,21 @@ class Job:
             now_s=self.clock.monotonic(),
         )
 
-    def _orders(self) -> Orders:
+    def _update_requests(self) -> UpdateRequests:
         control, pipeline = self.config.control, self.prepared.pipeline
         if not control.enabled:
-            return NoOrders()
+            return NoUpdateRequests()
         weights = self.prepared.weights
         builder = UpdateBuilder(pipeline, weights, self.config.preprocess)
         return ControlServer(control.endpoint, builder, self.state, self.clock)
 
-    def _distribution(self) -> Distribution:
+    def _scheduler(self) -> Scheduler:
         source = self.prepared.source
         if source is None:
             expected = self.prepared.facts.expected_shots
-            return LiveDistribution(set(self.workers), expected)
+            return LiveScheduler(set(self.workers), expected)
         lease = self.config.loop.lease_shots
-        return FileDistribution(
-            len(source), len(self.workers), lease, first=source.first
-        )
+        return FileScheduler(len(source), len(self.workers), lease, first=source.first)
 
     def finish(self, collector: Collector) -> int:
         """Print the summary of a run that has ended; returns the exit code."""

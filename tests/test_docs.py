@@ -100,14 +100,14 @@ def test_every_command_of_the_readme_works_in_the_order_shown(folder, command):
     assert shown.stdout.strip() == "(1,)", shown.stderr
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "README.md",
-        "CONTRIBUTING.md",
-        *(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")),
-    ],
-)
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    *(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")),
+]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_links_in_the_documents_lead_somewhere(name):
     path = ROOT / name
     targets = re.findall(r"\]\(([^)#]+)\)", path.read_text())
@@ -118,6 +118,56 @@ def test_links_in_the_documents_lead_somewhere(name):
         if "://" not in target and not (path.parent / target).exists()
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("name", [*DOCUMENTS, "docs/shot.svg"])
+def test_modules_that_the_documents_name_exist(name):
+    text = (ROOT / name).read_text()
+    pattern = r"\b(?:core|plugin|gui|tests|benchmarks|examples)/[\w/]+\.\w+"
+
+    named = {path for path in re.findall(pattern, text) if "NAME" not in path}
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_tree_in_the_architecture_is_the_tree():
+    text = (ROOT / "docs/architecture.md").read_text()
+    tree = next(block for block in blocks(text, "text") if block.startswith("core/ "))
+    lines = [line.split() for line in tree.splitlines()]
+    packages = {
+        f"{path.parent.relative_to(ROOT)}/"
+        for folder in ("core", "plugin", "gui")
+        for path in (ROOT / folder).rglob("__init__.py")
+    }
+
+    assert {folder for folder, *_ in lines} == packages - {"gui/"}
+    assert [
+        f"{folder}{module}"
+        for folder, *modules in lines
+        for module in modules
+        if not (ROOT / folder / f"{module}.py").is_file()
+    ] == []
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_what_the_documents_import_exists(name):
+    for block in blocks((ROOT / name).read_text(), "python"):
+        for line in re.findall(r"^from specklenn\..*", block, flags=re.M):
+            exec(line, {})
+
+
+def test_every_decision_is_short_and_in_the_index():
+    folder = ROOT / "docs/decisions"
+    records = {path.name: path.read_text() for path in folder.glob("0*.md")}
+
+    index = re.findall(r"\((0\w+[\w-]*\.md)\)", (folder / "README.md").read_text())
+    assert sorted(index) == sorted(records)
+    for name, text in records.items():
+        assert re.findall(r"^\*\*(\w+)\.\*\*", text, re.M) == [
+            "Question",
+            "Decision",
+            "Consequences",
+        ], name
+        assert text.count("\n") < 40, name
 
 
 def test_the_readme_is_finished():

@@ -260,6 +260,7 @@ class Metrics(Settings):
     host : str
         Interface that answers; this machine only by default.
     port : int
+        Of that interface.
     allow_remote : bool
         Needed for anything but the loopback interface: whoever reaches the port can
         read the numbers.

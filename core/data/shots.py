@@ -138,8 +138,8 @@ class LiveSource(Protocol):
         """Shots of this share that came and were lost before we took them."""
 
     @property
-    def trouble(self) -> str:
-        """What keeps the stream from flowing, a sentence; empty where nothing does."""
+    def stall_reason(self) -> str:
+        """Why no shots come, a sentence; empty while they do."""
 
     def start(self, start_ns: int) -> None:
         """Begin; the run's common start, Unix epoch, nanoseconds."""

@@ -3,8 +3,7 @@
 ``NAME.safetensors`` holds the tensors and, in its header, the architecture, the
 preprocessing and the rule of classification; ``NAME.card.json`` beside it holds data,
 seed, code commit, scores and the SHA-256 of the weights file, which is checked at
-every load. Files with the names of the version before are read too. Released files
-never change, so the packaged ones may be of that kind; others are warned about.
+every load. Files with the names of the version before are still read, with a warning.
 """
 
 from __future__ import annotations
@@ -222,7 +221,7 @@ def decode(weights: Weights) -> Checkpoint:
         raise WeightsError(
             f"model.weights: {source} is no model of this version: {error}"
         ) from error
-    if is_former(tensors, keys) and PACKAGED not in Path(source).parents:
+    if is_former(tensors, keys):
         log.warning(
             "model.weights: %s has names of the version before, which are read for now",
             source,

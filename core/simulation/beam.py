@@ -21,6 +21,7 @@ class Beam(Settings):
     Parameters
     ----------
     photons_per_pulse : float
+        In the whole focus; 1e12 is the benchmark.
     profile : {"disc", "gaussian"}
         How the photons are spread over the focus.
     focus_radius_m : float

@@ -27,6 +27,7 @@ class Detector(Layout):
     Parameters
     ----------
     photon_energy_eV : float
+        Of the X-rays, electronvolts; it gives their wavelength.
     """
 
     photon_energy_eV: float = Field(default=1660.0, gt=0)

@@ -30,6 +30,7 @@ class Procedural(Settings):
         How many.
     seed : int
     atoms : (fewest, most)
+        Heavy atoms of a particle, drawn evenly in the logarithm.
     slender : int
         How many of them are long and thin, the last ones.
     """

@@ -90,6 +90,7 @@ class Body(Settings):
     ----------
     name : str
     shape : {"icosahedron", "sphere"}
+        Before it is stretched.
     radius_angstrom : (smallest, largest)
         To the vertices of an icosahedron; drawn evenly, particle by particle.
     stretch : (smallest, largest)

@@ -87,11 +87,13 @@ class Training(Settings):
         by their supports is learned (`core.network.prototype_adapter`): cheap, so
         scenes may hold many patterns.
     embedding_size : int
+        Length of the vectors that the network makes.
     initial_std : float
         Of the first weights.
     margin : float
         Of the triplet loss.
     optimiser : {"adam", "adamw"}
+        How a gradient changes the weights; they differ in `weight_decay`.
     learning_rate : float
         The highest, see ``warm_up`` and ``decay``.
     weight_decay : float

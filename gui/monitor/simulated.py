@@ -169,4 +169,5 @@ def _rank(number: int, shots: int) -> RankStatus:
         host=f"node{1 + number // 16:02d}",
         shots=shots // (RANKS - 1),
         silent_s=12.0 if number == 12 else 0.2,
+        failure="",
     )

@@ -18,8 +18,8 @@ from specklenn.plugin.job import INTERRUPTED, Job
 from specklenn.plugin.live.publish import Publishers
 from specklenn.plugin.om import host
 from specklenn.plugin.om.collecting import CollectingNode, RunEndedError
-from specklenn.plugin.om.events import CarefulRetrieval, sentence
-from specklenn.plugin.om.processing import HandedShots, ProcessingNode
+from specklenn.plugin.om.events import GuardedRetrieval, sentence
+from specklenn.plugin.om.processing import ProcessingNode, QueuedSource
 from specklenn.plugin.om.settings import OmSettings
 from specklenn.plugin.om.viewer import OmFrames
 from specklenn.plugin.parallel.mpi_job import agree, machine, on_signals, world
@@ -113,15 +113,15 @@ class _Rank:
         self._job = prepare_job(loaded, rank, size)
         given = host.parameters(settings.groups, path, options.source, size)
         data = host.retrieval(settings.om.data_retrieval_layer, given, options.source)
-        careful = CarefulRetrieval(data, self._job.clock)
+        guarded = GuardedRetrieval(data, self._job.clock)
         if rank == 0:
             node = self._collecting(settings, options.quiet)
             self._node: CollectingNode | ProcessingNode = node
             self._interrupt = node.interrupt
         else:
             self._node = self._processing(rank)
-            self._interrupt = careful.events.stop
-        self._loop = host.loop(self._node, careful, given)
+            self._interrupt = guarded.events.stop
+        self._loop = host.loop(self._node, guarded, given)
 
     def run(self) -> int:
         """Let OM run to its end; returns the exit code."""
@@ -147,7 +147,7 @@ class _Rank:
         job, loop = self._job, self._job.config.loop
         return ProcessingNode(
             job.worker,
-            HandedShots(rank - 1, len(job.workers), job.prepared.shape),
+            QueuedSource(rank - 1, len(job.workers), job.prepared.shape),
             rank,
             machine(),
             loop.batch_shots,

@@ -218,7 +218,7 @@ def _check(
 def _work(job: SimulationJob, communicator: MPI.Intracomm | None) -> int:
     """Be a rank that makes blocks for rank 0."""
     from specklenn.core.simulation.simulation_job import BlockMaker
-    from specklenn.plugin.parallel.block_pool import tell_failure, work_for_leader
+    from specklenn.plugin.parallel.block_pool import send_failure, work_for_leader
     from specklenn.plugin.parallel.clock import SystemClock
     from specklenn.plugin.parallel.mpi_channel import MpiChannel
 
@@ -227,7 +227,7 @@ def _work(job: SimulationJob, communicator: MPI.Intracomm | None) -> int:
     try:
         work = BlockMaker(job).make
     except Exception as error:  # a file that this node does not see
-        tell_failure(channel, error)
+        send_failure(channel, error)
         return 1
     work_for_leader(channel, work, SystemClock())
     return 0

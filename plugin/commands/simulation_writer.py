@@ -16,7 +16,7 @@ from specklenn.core.simulation.simulated_file import SimulatedFile
 from specklenn.core.simulation.simulation_job import BlockMaker, SimulationJob
 from specklenn.core.simulation.simulator import PooledSimulator, SimulatedShots
 from specklenn.plugin.console.progress_bar import WorkProgress
-from specklenn.plugin.parallel.block_pool import Team
+from specklenn.plugin.parallel.block_pool import BlockPool
 from specklenn.plugin.parallel.clock import SystemClock
 from specklenn.plugin.parallel.mpi_job import Stop
 from specklenn.plugin.parallel.processes import WorkerProcesses, cores
@@ -68,9 +68,9 @@ def write(
     try:
         with (
             WorkProgress(path.name, job.shots, len(file)) as progress,
-            _team(job, maker, job.blocks - first, processes, communicator) as team,
+            _pool(job, maker, job.blocks - first, processes, communicator) as pool,
         ):
-            results = team.results(first, job.blocks)
+            results = pool.results(first, job.blocks)
             for block, packed in enumerate(results, first):
                 shots = maker.unpack(block, packed).behind(skip)
                 file.append(shots)
@@ -150,30 +150,30 @@ def _next(stream: SimulatedStream, rate_hz: float, stop: Stop) -> Shots | None:
 
 
 @contextmanager
-def _team(
+def _pool(
     job: SimulationJob,
     maker: BlockMaker,
     blocks: int,
     processes: int | None,
     communicator: MPI.Intracomm | None,
-) -> Iterator[Team]:
-    """Give a team of ranks, of processes, or of one."""
+) -> Iterator[BlockPool]:
+    """Give a block pool of ranks, of processes, or of one."""
     clock = SystemClock()
     if communicator is not None:
         from specklenn.plugin.parallel.mpi_channel import MpiChannel
 
         channel = MpiChannel(communicator)
-        team = Team(channel, range(1, channel.size), maker.make, clock)
-        yield team
-        team.stop()
+        pool = BlockPool(channel, range(1, channel.size), maker.make, clock)
+        yield pool
+        pool.stop()
         channel.flush()
         return
     number = processes or min(cores(), blocks // WORTH_A_PROCESS)
     if number < 2:
-        yield Team(None, [], maker.make, clock)
+        yield BlockPool(None, [], maker.make, clock)
         return
     workers = WorkerProcesses(number, MAKE_WORK, job.model_dump_json())
     with workers as pipes:
-        team = Team(pipes, workers.ranks, None, clock)
-        yield team
-        team.stop()
+        pool = BlockPool(pipes, workers.ranks, None, clock)
+        yield pool
+        pool.stop()

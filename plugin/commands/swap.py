@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
         prog="specklenn swap",
         description="Give a running job another model, other supports, or both. All "
         "ranks change between two batches; no shot is lost, and every row says what "
-        "judged it. What does not fit is refused and changes nothing. The run must "
+        "classified it. What does not fit is refused and changes nothing. The run must "
         "have been started with --allow-control (or control.enabled: true).",
         epilog="Examples: specklenn swap --support better.yaml;  specklenn swap "
         "--weights adapted.safetensors;  specklenn swap --back;  specklenn swap "

@@ -95,7 +95,7 @@ def seen_on_terminal(stream: TextIO) -> bool:
 
 
 def status_line(state: RunState, rate_hz: float) -> str:
-    """Return shots, rate, counts, latency, losses and ranks in one line."""
+    """Return shots, rate, counts, latency, skipped, missed and ranks in one line."""
     counted, facts = state.class_counts, state.facts
     of = f"/{facts.expected_shots}" if facts.expected_shots else ""
     counts = "  ".join(

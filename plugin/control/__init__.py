@@ -1,1 +1,1 @@
-"""Orders to a running job: protocol, server and what they build."""
+"""Another model or other supports for a running job: protocol, server, builder."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
+from operator import attrgetter
 from typing import Protocol
 
 import numpy as np
 
-from specklenn.core.data.shots import IndexedSource, LiveSource, Shots
+from specklenn.core.data.shots import IndexedSource, LiveSource, Shots, ShotSource
 from specklenn.plugin.parallel.channel import COLLECTOR, Channel, Kind
 from specklenn.plugin.parallel.clock import Clock
+
+log = logging.getLogger(__name__)
 
 
 class Feed(Protocol):
@@ -20,8 +24,8 @@ class Feed(Protocol):
         """Shots lost since the start."""
 
     @property
-    def trouble(self) -> str:
-        """What keeps shots from coming, a sentence; empty where nothing does."""
+    def stall_reason(self) -> str:
+        """Why no shots come, a sentence; empty while they do."""
 
     def next(self) -> Shots | None:
         """Return shots, or None if there are none now; raises EndOfRun."""
@@ -38,7 +42,7 @@ class LeaseFeed:
     """
 
     missed = 0
-    trouble = ""
+    stall_reason = ""
 
     def __init__(
         self, source: IndexedSource, channel: Channel, batch_shots: int
@@ -89,13 +93,27 @@ class LiveFeed:
         return self._source.missed
 
     @property
-    def trouble(self) -> str:
-        """What keeps the stream from flowing."""
-        return self._source.trouble
+    def stall_reason(self) -> str:
+        """Why no shots come, as the source says."""
+        return self._source.stall_reason
 
     def next(self) -> Shots | None:
         """Wait a little for shots."""
         return self._source.receive(self._batch, self._wait)
+
+
+def with_stall_reason(source: ShotSource) -> ShotSource:
+    """Let a stream of the version before, which says `trouble`, say `stall_reason`."""
+    kind, (old, new) = type(source), ("trouble", "stall_reason")
+    if hasattr(source, old) and not hasattr(source, new):
+        log.warning(
+            "%s.%s is called %s now; the old name is read for now",
+            kind.__name__,
+            old,
+            new,
+        )
+        setattr(kind, new, property(attrgetter(old)))
+    return source
 
 
 class ExampleBudget:

@@ -58,13 +58,13 @@ def _shots(snapshot: Snapshot) -> Iterator[Metric]:
     )
     yield _counters(
         "specklenn_skipped_shots",
-        "Shots that could not be judged, by reason.",
+        "Shots that could not be classified, by reason.",
         "reason",
         snapshot.skipped,
     )
     yield CounterMetricFamily(
         "specklenn_missed_shots",
-        "Shots that a live source dropped or that never came back.",
+        "Shots that live sources lost before a worker took them.",
         snapshot.missed_shots,
     )
     yield GaugeMetricFamily(
@@ -124,7 +124,7 @@ def _run(snapshot: Snapshot) -> Iterator[Metric]:
     )
     yield InfoMetricFamily(
         "specklenn_run",
-        "What is being measured, and what judges the shots.",
+        "What is being measured, and what classifies the shots.",
         {
             "experiment": snapshot.experiment,
             "run": snapshot.run,
@@ -137,7 +137,7 @@ def _run(snapshot: Snapshot) -> Iterator[Metric]:
     )
     yield GaugeMetricFamily(
         "specklenn_notices",
-        "Sentences that a person must see: failures, troubles, notes on the data.",
+        "Sentences that a person must see: failures, stalls, notes on the data.",
         len(snapshot.failures),
     )
 

@@ -67,7 +67,7 @@ def unpack_update(payload: bytes) -> ModelUpdate:
     return msgspec.msgpack.decode(payload, type=ModelUpdate, dec_hook=_from_message)
 
 
-def successor(pipeline: Pipeline, update: ModelUpdate) -> Pipeline:
+def apply_update(pipeline: Pipeline, update: ModelUpdate) -> Pipeline:
     """Build the pipeline that classifies by an update, with everything else as it is.
 
     Raises

@@ -14,7 +14,7 @@ class Sink(Protocol):
     """Keeps accepted shots: results.h5, hits.cxi."""
 
     def use(self, version: Version) -> None:
-        """Take note that rows of a version may come from now on."""
+        """Record a version before any of its rows can come."""
 
     def write(self, report: Report) -> None:
         """Take a report whose rows are all new."""

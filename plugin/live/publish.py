@@ -1,4 +1,4 @@
-"""Tells others of a run: snapshots over ZeroMQ, to several publishers, to nobody."""
+"""Sends snapshots: over ZeroMQ, and to any number of publishers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from specklenn.core.messages import Snapshot, encode
 from specklenn.plugin.live.outputs import Publisher
 from specklenn.plugin.parallel.clock import Clock
 
-GOODBYE_S = 1.0
-GOODBYE_STEP_S = 0.1
+REPEAT_LAST_S = 1.0
+REPEAT_STEP_S = 0.1
 
 
 class ZmqPublisher:
@@ -61,8 +61,8 @@ class ZmqPublisher:
         A window that is just connecting would never learn that the run is over.
         """
         if self._last:
-            for _ in range(round(GOODBYE_S / GOODBYE_STEP_S)):
-                self._clock.sleep(GOODBYE_STEP_S)
+            for _ in range(round(REPEAT_LAST_S / REPEAT_STEP_S)):
+                self._clock.sleep(REPEAT_STEP_S)
                 self._socket.send(self._last, zmq.DONTWAIT)
         self._context.destroy()
 
@@ -73,7 +73,7 @@ class Publishers:
     Parameters
     ----------
     publishers : sequence of Publisher
-        None of them is fine: then nobody is told.
+        Empty for runs that nobody watches.
     """
 
     def __init__(self, publishers: Sequence[Publisher]) -> None:
@@ -89,13 +89,3 @@ class Publishers:
         with ExitStack() as stack:
             for publisher in reversed(self._publishers):
                 stack.callback(publisher.close)
-
-
-class NoPublisher:
-    """For runs that nobody watches."""
-
-    def publish(self, snapshot: Snapshot) -> None:
-        """Tell nobody."""
-
-    def close(self) -> None:
-        """Nothing is open."""

@@ -27,8 +27,8 @@ class Attached(
     positions: npt.NDArray[np.int32]
     pictures: npt.NDArray[np.float32]
 
-    def of(self, kept: npt.NDArray[np.bool_]) -> Attached:
-        """Return what belongs to the kept rows, renumbered."""
+    def only(self, kept: npt.NDArray[np.bool_]) -> Attached:
+        """Return what belongs to the kept rows (B,), with their new positions."""
         chosen = kept[self.positions]
         new = np.cumsum(kept) - 1
         return Attached(
@@ -68,6 +68,17 @@ class Report(
     missed: Annotated[int, msgspec.Meta(ge=0)] = 0
     frames: Attached = NOTHING
     examples: Attached = NOTHING
+
+    def only(self, kept: npt.NDArray[np.bool_]) -> Report:
+        """Return the kept rows (B,) with what belongs to them."""
+        if kept.all():
+            return self
+        return Report(
+            rows=self.rows[kept],
+            missed=self.missed,
+            frames=self.frames.only(kept),
+            examples=self.examples.only(kept),
+        )
 
 
 def pack_report(report: Report) -> bytes:

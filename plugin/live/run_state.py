@@ -34,10 +34,20 @@ class RankState:
     rank : int
     heard_s : float
         When it last sent anything, monotonic seconds.
+    host : str
+        Name of its machine.
+    ready, ended : bool
+        Its source is open; no more rows will come of it.
+    shots : int
+        Shots whose rows arrived from it.
+    missed : int
+        Shots that its live source lost.
     version : int
         Number of the version that it said it uses.
-    trouble : str
-        What keeps shots from reaching it, empty where nothing does.
+    failure : str
+        Last line of its traceback, empty while it is well.
+    stall_reason : str
+        Why its stream hands out no shots; empty while it does.
     """
 
     rank: int
@@ -49,7 +59,7 @@ class RankState:
     missed: int = 0
     version: int = 1
     failure: str = ""
-    trouble: str = ""
+    stall_reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,12 +96,32 @@ class RunState:
     ----------
     facts : RunFacts
     first : Version
-        What judges the shots at the start.
+        What classifies the shots at the start.
     workers : sequence of int
         Ranks that work.
     examples_per_class : int
     now_s : float
         Monotonic seconds.
+
+    Attributes
+    ----------
+    state : str
+        One of `specklenn.core.messages.RUN_STATES`.
+    failures : list of str
+        Sentences that a person must see.
+    started_ns, last_row_ns : int
+        Common start of the workers, and when the last rows came; Unix epoch,
+        nanoseconds.
+    sequence : int
+        Snapshots so far.
+    session : str
+        Identifies this start of the collector.
+    versions : list of Version
+        Oldest first; the last is in use.
+    class_counts : ClassCounts
+    ranks : dict of int to RankState
+    latency : (bins,) int64
+        Shots per bin of `LATENCY_EDGES_MS`.
     """
 
     facts: RunFacts
@@ -127,7 +157,7 @@ class RunState:
 
     @property
     def missed(self) -> int:
-        """Shots that live sources lost."""
+        """Shots that live sources lost since the start."""
         return sum(rank.missed for rank in self.ranks.values())
 
     @property
@@ -152,9 +182,9 @@ class RunState:
         )[0]
         self.last_row_ns = wall_ns
         self.class_counts.add(rows)
-        self._show(report)
+        self._keep_examples(report)
 
-    def tick(self, wall_ns: int) -> None:
+    def record_history(self, wall_ns: int) -> None:
         """Keep the history, one point a second."""
         second = wall_ns // 1_000_000_000
         if not self._history or self._history[-1][0] < second:
@@ -197,28 +227,28 @@ class RunState:
                 [counts for _, counts in self._history], np.int64
             ).reshape(len(self._history), len(facts.classes)),
             examples=tuple(self._newest_examples()),
-            failures=(*facts.notes, *self.failures, *self._troubles()),
+            failures=(*facts.notes, *self.failures, *self._stalls()),
         )
 
-    def _troubles(self) -> list[str]:
+    def _stalls(self) -> list[str]:
         return [
-            f"rank {rank.rank} on {rank.host}: {rank.trouble}"
+            f"rank {rank.rank} on {rank.host}: {rank.stall_reason}"
             for rank in self.alive
-            if rank.trouble and not rank.ended
+            if rank.stall_reason and not rank.ended
         ]
 
     def _newest_examples(self) -> list[Example]:
-        kept = [example for shelf in self._examples.values() for example in shelf]
+        kept = [example for newest in self._examples.values() for example in newest]
         return sorted(kept, key=lambda example: -example.timestamp_ns)
 
-    def _show(self, report: Report) -> None:
+    def _keep_examples(self, report: Report) -> None:
         shown = report.examples
         for position, picture in zip(shown.positions, shown.pictures, strict=True):
             row = report.rows[position]
-            shelf = self._examples.setdefault(
+            newest = self._examples.setdefault(
                 int(row["label"]), deque(maxlen=self.examples_per_class)
             )
-            shelf.append(self._example(row, picture))
+            newest.append(self._example(row, picture))
 
     def _example(self, row: Rows, picture: npt.NDArray[np.float32]) -> Example:
         return Example(

@@ -1,8 +1,8 @@
-"""Who works on which shots, and which of them are done: the books of a run.
+"""Which worker reads which shots, and which shots have a row.
 
-Shots of files are leased to workers in ranges and return to the pool when
-their rank fails. Streams deal themselves out; there only the books are kept.
-Either way a shot is counted exactly once, whatever arrives twice.
+Shots of files are leased to workers in ranges; what a rank held when it failed is
+leased again. A stream splits itself between its workers and nothing is leased.
+Either way a shot is counted exactly once, whatever arrives twice: `SeenShots`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class SeenShots:
     Parameters
     ----------
     expected : int
-        Shots in the run; 0 where nobody knows, the books grow then.
+        Shots in the run; 0 where nobody knows, then it grows.
     """
 
     def __init__(self, expected: int = 0) -> None:
@@ -33,20 +33,17 @@ class SeenShots:
         self.accepted = 0
         self.doubled = 0
 
-    def new(self, rows: Rows) -> Rows:
-        """Return the rows whose shot had none yet, and remember them."""
+    def new(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Return for each row whether its shot had none yet, (B,); remember them."""
         indices = rows["index"]
         if len(indices) and indices.max() >= len(self._seen):
             self._grow(int(indices.max()) + 1)
-        fresh = ~self._seen[indices]
         _, first = np.unique(indices, return_index=True)
-        once = np.zeros(len(indices), bool)
-        once[first] = True
-        fresh &= once
+        new = np.zeros(len(indices), bool)
+        new[first] = ~self._seen[indices[first]]
         self._seen[indices] = True
-        self.accepted += int(fresh.sum())
-        self.doubled += int((~fresh).sum())
-        new: Rows = rows[fresh]
+        self.accepted += int(new.sum())
+        self.doubled += int((~new).sum())
         return new
 
     def open_ranges(self, start: int, stop: int) -> list[Lease]:
@@ -68,8 +65,8 @@ class SeenShots:
         self._seen = grown
 
 
-class Distribution(Protocol):
-    """How the shots of a run reach the workers."""
+class Scheduler(Protocol):
+    """Leases shots to workers, and lets each shot be counted once."""
 
     @property
     def expected(self) -> int:
@@ -80,16 +77,16 @@ class Distribution(Protocol):
         """Whether every shot has a row, or no more will come."""
 
     def request(self, rank: int) -> Lease | None:
-        """Return work for a rank, or None if there is none now."""
+        """Return a lease for a rank, or None if there is none now."""
 
-    def accept(self, rows: Rows) -> Rows:
-        """Return the rows that were new."""
+    def accept(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Return which rows are to be counted, (B,); each shot once."""
 
     def end(self, rank: int) -> None:
         """Note that a rank's share is over, for good or because it failed."""
 
 
-class FileDistribution:
+class FileScheduler:
     """Leases ranges of a file, large ones first and small ones near the end.
 
     Parameters
@@ -114,7 +111,7 @@ class FileDistribution:
         first: int = 0,
     ) -> None:
         self.expected = shots
-        self._books = SeenShots(first + shots)
+        self._seen_shots = SeenShots(first + shots)
         whole = [(first, first + shots)] if shots else []
         self._open: deque[Lease] = deque(whole)
         self._workers = max(workers, 1)
@@ -125,7 +122,7 @@ class FileDistribution:
     @property
     def finished(self) -> bool:
         """Whether every shot has a row."""
-        return self._books.accepted >= self.expected
+        return self._seen_shots.accepted >= self.expected
 
     def request(self, rank: int) -> Lease | None:
         """Lease the next range to a rank."""
@@ -140,18 +137,18 @@ class FileDistribution:
         self._held.setdefault(rank, []).append((start, end))
         return start, end
 
-    def accept(self, rows: Rows) -> Rows:
-        """Return the rows that were new."""
-        return self._books.new(rows)
+    def accept(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Return which rows are to be counted, (B,); each shot once."""
+        return self._seen_shots.new(rows)
 
     def end(self, rank: int) -> None:
         """Put what a rank held and did not finish back into the pool."""
         for start, stop in self._held.pop(rank, []):
-            self._open.extendleft(reversed(self._books.open_ranges(start, stop)))
+            self._open.extendleft(reversed(self._seen_shots.open_ranges(start, stop)))
 
 
-class LiveDistribution:
-    """Keeps the books of a stream that deals itself out.
+class LiveScheduler:
+    """Leases nothing: a stream splits itself between its workers.
 
     Parameters
     ----------
@@ -163,7 +160,7 @@ class LiveDistribution:
 
     def __init__(self, workers: set[int], expected: int = 0) -> None:
         self.expected = expected
-        self._books = SeenShots(expected)
+        self._seen_shots = SeenShots(expected)
         self._receiving = set(workers)
 
     @property
@@ -175,9 +172,9 @@ class LiveDistribution:
         """Streams lease nothing."""
         return None
 
-    def accept(self, rows: Rows) -> Rows:
-        """Return the rows that were new."""
-        return self._books.new(rows)
+    def accept(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Return which rows are to be counted, (B,); each shot once."""
+        return self._seen_shots.new(rows)
 
     def end(self, rank: int) -> None:
         """Note that a rank receives no more."""

@@ -1,8 +1,8 @@
 """A swap at the collector: offered to every worker, then used by all or by none.
 
-The candidate goes to all workers, which build it beside the one in use and say
+The update goes to all workers, which build it beside the model in use and answer
 whether they could. Only when all could are they told to switch, which each does
-between two batches. So no shot is ever judged by what one of them had to refuse.
+between two batches. So no shot is ever classified by what one of them had to refuse.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from specklenn.plugin.parallel.clock import Clock
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 10.0
-"""How long a worker may take to build a candidate, or to switch."""
+"""How long a worker may take to build an update, or to switch."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What became of an order.
+class UpdateResult:
+    """What became of a request.
 
     Parameters
     ----------
@@ -50,46 +50,46 @@ class Outcome:
 
 
 @dataclass(kw_only=True, eq=False)
-class Order:
-    """A wish to use another version, fulfilled or refused by the collector.
+class UpdateRequest:
+    """A version to use from now on, which the collector brings about or refuses.
 
     Parameters
     ----------
     version : Version
     payload : bytes
-        The candidate for the workers.
+        The packed `ModelUpdate` for the workers.
     """
 
     version: Version
     payload: bytes
-    outcome: Outcome | None = None
-    _over: threading.Event = field(default_factory=threading.Event)
+    result: UpdateResult | None = None
+    _finished: threading.Event = field(default_factory=threading.Event)
 
-    def finish(self, outcome: Outcome) -> None:
-        """Say what became of it."""
-        self.outcome = outcome
-        self._over.set()
+    def finish(self, result: UpdateResult) -> None:
+        """Set the result."""
+        self.result = result
+        self._finished.set()
 
-    def wait(self, timeout_s: float) -> Outcome | None:
-        """Wait for the outcome in another thread; None if there is none yet."""
-        self._over.wait(timeout_s)
-        return self.outcome
+    def wait(self, timeout_s: float) -> UpdateResult | None:
+        """Wait for the result in another thread; None if there is none yet."""
+        self._finished.wait(timeout_s)
+        return self.result
 
 
-class Orders(Protocol):
-    """Where orders come from."""
+class UpdateRequests(Protocol):
+    """Where requests come from."""
 
-    def next(self) -> Order | None:
-        """Return an order that nobody has begun, or None."""
+    def next(self) -> UpdateRequest | None:
+        """Return a request that nobody has begun, or None."""
 
     def close(self) -> None:
         """Take no more."""
 
 
-class NoOrders:
+class NoUpdateRequests:
     """For runs that take none."""
 
-    def next(self) -> Order | None:
+    def next(self) -> UpdateRequest | None:
         """Return None."""
         return None
 
@@ -98,123 +98,124 @@ class NoOrders:
 
 
 class SwapCoordinator:
-    """Brings one order at a time to all workers.
+    """Brings one update at a time to all workers.
 
     Parameters
     ----------
-    orders : Orders
+    requests : UpdateRequests
     channel : Channel
     state : RunState
     clock : Clock
-    announce : function of Version
+    record : function of Version
         Called before any worker may use the version.
     """
 
     def __init__(
         self,
-        orders: Orders,
+        requests: UpdateRequests,
         channel: Channel,
         state: RunState,
         clock: Clock,
-        announce: Callable[[Version], None],
+        record: Callable[[Version], None],
     ) -> None:
-        self._orders = orders
+        self._requests = requests
         self._channel = channel
         self._state = state
         self._clock = clock
-        self._announce = announce
-        self._order: Order | None = None
-        self._waiting: set[int] = set()
-        self._decided = False
+        self._record = record
+        self._current: UpdateRequest | None = None
+        self._switching = False
+        self._awaited: set[int] = set()
+        self._deadline_s = 0.0
         self._stopped = False
-        self._give_up_s = 0.0
 
     def step(self) -> None:
-        """Begin an order, or go on with the one that is under way."""
-        if self._order is None:
-            order = self._orders.next()
-            if order is not None:
-                self._begin(order)
+        """Begin a request, or go on with the one that is under way."""
+        if self._current is None:
+            request = self._requests.next()
+            if request is not None:
+                self._offer(request)
             return
-        self._waiting &= {rank.rank for rank in self._state.alive}
-        if not self._waiting and self._state.alive:
-            self._all_answered(self._order)
-        elif self._clock.monotonic() >= self._give_up_s:
-            self._too_late(self._order)
+        self._awaited &= {rank.rank for rank in self._state.alive}
+        if not self._awaited and self._state.alive:
+            self._go_on(self._current)
+        elif self._clock.monotonic() >= self._deadline_s:
+            self._time_out(self._current)
 
-    def heard(self, message: Message) -> None:
-        """Take a worker's word that it has built a candidate, or uses it."""
+    def receive(self, message: Message) -> None:
+        """Take a worker's answer: it has built an update or could not, or uses it."""
         number, problem = msgpack.decode(message.payload, type=tuple[int, str])
         rank = self._state.ranks[message.rank]
         if message.kind is Kind.IN_USE:
             rank.version = number
-        order = self._order
-        if order is None or order.version.number != number:
+        request = self._current
+        if request is None or request.version.number != number:
             return
         if problem:
-            self._drop(order, f"rank {rank.rank} on {rank.host}: {problem}")
-        elif self._decided is (message.kind is Kind.IN_USE):
-            self._waiting.discard(rank.rank)
+            self._withdraw(request, f"rank {rank.rank} on {rank.host}: {problem}")
+        elif self._switching is (message.kind is Kind.IN_USE):
+            self._awaited.discard(rank.rank)
 
     def stop(self) -> None:
-        """Send nothing more: workers that were told to stop hear nothing."""
+        """Send nothing more: workers that were told to stop read no messages."""
         self._stopped = True
-        if self._order is not None:
-            self._finish(self._order, self._decided, "the run ended meanwhile")
+        if self._current is not None:
+            self._finish(self._current, self._switching, "the run ended meanwhile")
 
     def close(self) -> None:
         """Refuse what waits, and take no more."""
         self.stop()
         self.step()
-        self._orders.close()
+        self._requests.close()
 
-    def _begin(self, order: Order) -> None:
+    def _offer(self, request: UpdateRequest) -> None:
+        """Let every worker build the update."""
         if self._stopped or self._state.state != "running":
             reason = "the run is not under way: it has not begun, or is ending"
-            order.finish(Outcome(done=False, reason=reason))
+            request.finish(UpdateResult(done=False, reason=reason))
             return
-        self._order, self._decided = order, False
-        offer = msgpack.encode((order.version.number, order.payload))
-        self._ask(Kind.OFFER, offer)
+        self._current, self._switching = request, False
+        offer = msgpack.encode((request.version.number, request.payload))
+        self._send_to_all(Kind.OFFER, offer)
 
-    def _ask(self, kind: Kind, payload: bytes) -> None:
-        self._waiting = {rank.rank for rank in self._state.alive}
-        self._give_up_s = self._clock.monotonic() + PATIENCE_S
-        for rank in self._waiting:
+    def _send_to_all(self, kind: Kind, payload: bytes) -> None:
+        self._awaited = {rank.rank for rank in self._state.alive}
+        self._deadline_s = self._clock.monotonic() + PATIENCE_S
+        for rank in self._awaited:
             self._channel.send(rank, kind, payload)
 
-    def _all_answered(self, order: Order) -> None:
-        if self._decided:
-            self._finish(order, True)
+    def _go_on(self, request: UpdateRequest) -> None:
+        """All have answered: let them switch, or finish where they have."""
+        if self._switching:
+            self._finish(request, True)
             return
-        self._decided = True
-        now_ns = self._clock.wall_ns()
-        order.version = replace(order.version, time_ns=now_ns)
-        self._announce(order.version)
-        self._ask(Kind.SWITCH, msgpack.encode(order.version.number))
+        self._switching = True
+        request.version = replace(request.version, time_ns=self._clock.wall_ns())
+        self._record(request.version)
+        self._send_to_all(Kind.SWITCH, msgpack.encode(request.version.number))
 
-    def _too_late(self, order: Order) -> None:
-        late = ", ".join(map(str, sorted(self._waiting)))
+    def _time_out(self, request: UpdateRequest) -> None:
+        late = ", ".join(map(str, sorted(self._awaited)))
         reason = f"no answer of ranks {late} within {PATIENCE_S:g} s"
-        if self._decided:
-            words = f"{reason}; they switch before their next batch"
-            self._finish(order, True, words)
+        if self._switching:
+            reason = f"{reason}; they switch before their next batch"
+            self._finish(request, True, reason)
         else:
-            self._drop(order, reason)
+            self._withdraw(request, reason)
 
-    def _finish(self, order: Order, done: bool, reason: str = "") -> None:
+    def _withdraw(self, request: UpdateRequest, reason: str) -> None:
+        """Let every worker forget the update."""
+        self._send_to_all(Kind.DROP, msgpack.encode(request.version.number))
+        self._finish(request, False, reason)
+
+    def _finish(self, request: UpdateRequest, done: bool, reason: str = "") -> None:
         ranks = [rank.version for rank in self._state.alive]
-        order.finish(
-            Outcome(
+        request.finish(
+            UpdateResult(
                 done=done,
                 reason=reason,
-                ranks=ranks.count(order.version.number),
+                ranks=ranks.count(request.version.number),
                 finished_s=self._clock.monotonic(),
             )
         )
-        self._order = None
-
-    def _drop(self, order: Order, reason: str) -> None:
-        """Let everyone forget the candidate."""
-        self._ask(Kind.DROP, msgpack.encode(order.version.number))
-        self._finish(order, False, reason)
+        self._current = None

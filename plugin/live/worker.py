@@ -14,8 +14,14 @@ from specklenn.core.data.shots import LiveSource, Shots, ShotSource
 from specklenn.core.errors import EndOfRun, SpecklennError
 from specklenn.core.pipeline import ClassifiedBatch, Pipeline
 from specklenn.core.rows import empty_rows
-from specklenn.plugin.live.feed import ExampleBudget, Feed, LeaseFeed, LiveFeed
-from specklenn.plugin.live.model_update import successor, unpack_update
+from specklenn.plugin.live.feed import (
+    ExampleBudget,
+    Feed,
+    LeaseFeed,
+    LiveFeed,
+    with_stall_reason,
+)
+from specklenn.plugin.live.model_update import apply_update, unpack_update
 from specklenn.plugin.live.report import NOTHING, Attached, Report, attach, pack_report
 from specklenn.plugin.parallel.channel import COLLECTOR, Channel, Kind
 from specklenn.plugin.parallel.clock import Backoff, Clock
@@ -90,7 +96,7 @@ class Worker:
         self._clock = clock
         self._feed: Feed | None = None
         self._over = False
-        self._told_trouble = ""
+        self._sent_stall_reason = ""
         self._offered: tuple[int, Pipeline] | None = None
         self._budget = ExampleBudget(
             options.examples_per_class, options.example_interval_s, clock
@@ -103,9 +109,9 @@ class Worker:
 
     def run(self) -> int:
         """Work until the collector says stop; returns the exit code."""
-        idler = Backoff(self._clock)
+        backoff = Backoff(self._clock)
         while not self.stopped:
-            idler.after(self.step())
+            backoff.after(self.step())
         self._channel.flush()
         self.close()
         return 1 if self.failed else 0
@@ -136,7 +142,7 @@ class Worker:
         except EndOfRun:
             self._end()
             return True
-        self._tell_trouble(self._feed.trouble)
+        self._send_stall_reason(self._feed.stall_reason)
         if shots is None or len(shots) == 0:
             if self._clock.monotonic() - self._last_report > HEARTBEAT_S:
                 self._heartbeat()
@@ -152,7 +158,7 @@ class Worker:
     def _announce_ready(self, open_source: Callable[[], ShotSource]) -> None:
         """Open the source and say that we are ready, or why not."""
         try:
-            self._source = open_source()
+            self._source = with_stall_reason(open_source())
         except Exception as error:
             self._fail(error)
         self._channel.send(COLLECTOR, Kind.READY, self._options.host.encode())
@@ -189,7 +195,7 @@ class Worker:
         """Build what may classify the shots to come, and say whether that went well."""
         problem = ""
         try:
-            built = successor(self._pipeline, unpack_update(payload))
+            built = apply_update(self._pipeline, unpack_update(payload))
             self._offered = number, built
         except Exception as error:
             log.warning("version %d was refused:\n%s", number, traceback.format_exc())
@@ -236,11 +242,11 @@ class Worker:
             self._channel.send(COLLECTOR, Kind.END)
             self._over = True
 
-    def _tell_trouble(self, trouble: str) -> None:
-        """Say what is wrong with the stream, once, and that it is well again."""
-        if trouble != self._told_trouble:
-            self._told_trouble = trouble
-            self._channel.send(COLLECTOR, Kind.TROUBLE, trouble.encode())
+    def _send_stall_reason(self, reason: str) -> None:
+        """Say once why a stream hands out no shots, and once that it does again."""
+        if reason != self._sent_stall_reason:
+            self._sent_stall_reason = reason
+            self._channel.send(COLLECTOR, Kind.STALL_REASON, reason.encode())
 
     def _heartbeat(self) -> None:
         classes = len(self._pipeline.classifier.classes)

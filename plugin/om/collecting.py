@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from specklenn.plugin.live.collector import Collector
-from specklenn.plugin.om.processing import POSTS
+from specklenn.plugin.om.processing import MESSAGES
 from specklenn.plugin.parallel.channel import (
     COLLECTOR,
     Channel,
@@ -15,7 +15,7 @@ from specklenn.plugin.parallel.channel import (
 )
 from specklenn.plugin.parallel.clock import Backoff, Clock
 
-PATIENCE_S = 0.2
+END_TIMEOUT_S = 0.2
 """How long nodes may take to end after an interruption: mpirun kills soon after."""
 
 SHORTEST_NAP_S = 0.0001
@@ -67,8 +67,8 @@ class CollectingNode:
         self._made: Collector | None = None
         self._finish = finish
         self._clock = clock
-        self._idler = Backoff(clock, SHORTEST_NAP_S, LONGEST_NAP_S)
-        self._give_up_s: float | None = None
+        self._backoff = Backoff(clock, SHORTEST_NAP_S, LONGEST_NAP_S)
+        self._deadline_s: float | None = None
 
     @property
     def collector(self) -> Collector:
@@ -91,15 +91,15 @@ class CollectingNode:
     def initialize_collecting_node(
         self, *, node_rank: int, node_pool_size: int
     ) -> None:
-        """Open the books."""
+        """Make the collector, which opens its files."""
         self._made = self._make_collector(self._channel)
         for node in self._nodes.values():
             node.send(COLLECTOR, Kind.READY)
         self.collector.step()
 
     def wait_for_data(self, *, node_rank: int, node_pool_size: int) -> None:
-        """Do what is due, and give the core away: OM asks again at once."""
-        self._idler.after(self._step())
+        """Do what is due; sleep a little if nothing is, for OM asks again at once."""
+        self._backoff.after(self._step())
 
     def collect_data(
         self,
@@ -108,20 +108,20 @@ class CollectingNode:
         node_pool_size: int,
         processed_data: tuple[dict[str, Any], int],
     ) -> None:
-        """Take what a processing node sent, its last words included."""
+        """Hand the messages of a processing node to the collector."""
         data, rank = processed_data
-        for kind, payload in data[POSTS]:
+        for kind, payload in data[MESSAGES]:
             if kind == Kind.READY:  # counted at the start; here it says from where
                 self.collector.state.ranks[rank].host = payload.decode()
             else:
                 self._nodes[rank].send(COLLECTOR, Kind(kind), payload)
-        self._idler.after(True)
+        self._backoff.after(True)
         self._step()
 
     def end_processing_on_collecting_node(
         self, *, node_rank: int, node_pool_size: int
     ) -> None:
-        """Close the books of a run that OM has ended."""
+        """Close a run that OM has ended."""
         self._close()
 
     def _step(self) -> bool:
@@ -132,12 +132,12 @@ class CollectingNode:
         RunEndedError
         """
         worked = self.collector.step()
-        if self._hopeless():
+        if self._must_end_here():
             self._close()
             raise RunEndedError(self.code, self.collector.state.failures)
         return worked
 
-    def _hopeless(self) -> bool:
+    def _must_end_here(self) -> bool:
         """Whether OM's loop would not end, or not well, by itself."""
         collector = self.collector
         if collector.cannot_write or collector.state.failures:
@@ -145,13 +145,13 @@ class CollectingNode:
         if not collector.interrupted:
             return False
         awaited = [rank for rank in collector.state.alive if not rank.ended]
-        return bool(awaited) and self._clock.monotonic() >= self._patience_ends_s()
+        return bool(awaited) and self._clock.monotonic() >= self._end_deadline_s()
 
-    def _patience_ends_s(self) -> float:
+    def _end_deadline_s(self) -> float:
         """Return until when nodes are awaited that may be waiting for data."""
-        if self._give_up_s is None:
-            self._give_up_s = self._clock.monotonic() + PATIENCE_S
-        return self._give_up_s
+        if self._deadline_s is None:
+            self._deadline_s = self._clock.monotonic() + END_TIMEOUT_S
+        return self._deadline_s
 
     def _close(self) -> None:
         self.collector.close()

@@ -1,4 +1,4 @@
-"""OM's events, made careful: no shot is lost in silence, no failure ends in a hang.
+"""OM's events, guarded: what cannot be read is counted, and no failure ends in a hang.
 
 OM's loop drops an event that it cannot extract, and an exception of one rank leaves
 the others waiting for ever. Both become data here, and go OM's own way to its
@@ -29,8 +29,8 @@ WAITED = "specklenn_waited_s"
 Event = dict[str, Any]
 
 
-class CarefulRetrieval:
-    """A data retrieval layer of OM with careful events.
+class GuardedRetrieval:
+    """A data retrieval layer of OM with guarded events.
 
     Parameters
     ----------
@@ -39,15 +39,15 @@ class CarefulRetrieval:
     """
 
     def __init__(self, retrieval: Retrieval, clock: Clock) -> None:
-        self.events = CarefulEvents(retrieval.get_data_event_handler(), clock)
+        self.events = GuardedEvents(retrieval.get_data_event_handler(), clock)
 
-    def get_data_event_handler(self) -> CarefulEvents:
+    def get_data_event_handler(self) -> GuardedEvents:
         """Return what hands the events out."""
         return self.events
 
 
-class CarefulEvents:
-    """An event handler of OM that survives what its events do.
+class GuardedEvents:
+    """An event handler of OM whose exceptions become data.
 
     Parameters
     ----------

@@ -21,14 +21,14 @@ from specklenn.plugin.parallel.channel import Channel, Kind, in_memory_channels
 from specklenn.plugin.parallel.clock import Clock
 from specklenn.plugin.sources.event_times import unix_ns
 
-POSTS = "specklenn_posts"
+MESSAGES = "specklenn_messages"
 """Key of a worker's messages in what OM carries to its collecting node."""
 
-Posts = dict[str, list[tuple[int, bytes]]]
+Messages = dict[str, list[tuple[int, bytes]]]
 
 
-class HandedShots:
-    """A live source of one worker into which somebody else puts the shots.
+class QueuedSource:
+    """A live source of one worker; the shots are put into its queue by OM's loop.
 
     The k-th shot of worker w of n gets the index w + k n.
 
@@ -41,7 +41,7 @@ class HandedShots:
     """
 
     missed = 0
-    trouble = ""
+    stall_reason = ""
 
     def __init__(self, worker: int, workers: int, shape: tuple[int, int]) -> None:
         self._next = worker
@@ -88,17 +88,17 @@ class HandedShots:
 class ProcessingNode:
     """What OM's loop calls on a rank that works.
 
-    A shot that OM had to wait for is judged at once. Where shots come faster, several
-    are judged together, which takes less time.
+    A shot that OM had to wait for is classified at once. Where shots come faster,
+    several are classified together, which takes less time.
 
     Parameters
     ----------
     make_worker : function of a channel and a function that opens a source
-    source : HandedShots
+    source : QueuedSource
     rank : int
     host : str
     batch_shots : int
-        Most shots judged at once.
+        Most shots classified at once.
     wait_s : float
         Longest time that a shot waits for others.
     clock : Clock
@@ -107,7 +107,7 @@ class ProcessingNode:
     def __init__(
         self,
         make_worker: Callable[[Channel, Callable[[], ShotSource]], Worker],
-        source: HandedShots,
+        source: QueuedSource,
         rank: int,
         host: str,
         batch_shots: int,
@@ -135,11 +135,11 @@ class ProcessingNode:
 
     def process_data(
         self, *, node_rank: int, node_pool_size: int, data: dict[str, Any]
-    ) -> tuple[Posts, int]:
-        """Take an event and return what the worker has to say."""
+    ) -> tuple[Messages, int]:
+        """Take an event and return the messages of the worker."""
         if FAILURE in data:
             failed = msgpack.encode((self._host, data[FAILURE]))
-            return {POSTS: [(Kind.FAILED.value, failed)]}, self._rank
+            return {MESSAGES: [(Kind.FAILED.value, failed)]}, self._rank
         now = self._clock.monotonic()
         if len(self._source) == 0:
             self._first_s = now
@@ -148,23 +148,23 @@ class ProcessingNode:
         in_time = now - self._first_s < self._wait
         if not (at_once and in_time and len(self._source) < self._batch):
             self._worker.step()
-        return self._posts(), self._rank
+        return self._messages(), self._rank
 
     def end_processing_on_processing_node(
         self, *, node_rank: int, node_pool_size: int
-    ) -> Posts:
-        """Judge what still waits and return the last of what the worker says."""
+    ) -> Messages:
+        """Classify what still waits and return the last messages of the worker."""
         self._source.end()
         for _ in range(2):  # the shots, and that there are no more
             self._worker.step()
         self._worker.close()
-        return self._posts()
+        return self._messages()
 
-    def _posts(self) -> Posts:
-        posts = []
+    def _messages(self) -> Messages:
+        messages = []
         while (message := self._channel.receive()) is not None:
-            posts.append((message.kind.value, message.payload))
-        return {POSTS: posts}
+            messages.append((message.kind.value, message.payload))
+        return {MESSAGES: messages}
 
 
 def time_ns(seconds: float | None) -> int:

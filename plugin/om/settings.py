@@ -24,8 +24,9 @@ class OmGroup(Settings):
         OM's class that reads the data: PilatusFilesDataRetrieval,
         MfxLclsDataRetrieval and so on.
     parallelization_layer : "MpiParallelization"
+        The only one that specklenn runs in.
     processing_layer : "SpecklennProcessing"
-        Both are what they are; the keys stand here because OM's files have them.
+        Likewise the only one; both keys stand here because OM's files have them.
     """
 
     data_retrieval_layer: str = Field(min_length=1)
@@ -76,7 +77,7 @@ class OmViewer(Settings):
 
 
 class OmSettings(SourceSettings):
-    """Shots that OM retrieves and deals out, for ``specklenn om``.
+    """Shots that OM retrieves and hands to its nodes, for ``specklenn om``.
 
     Parameters
     ----------

@@ -18,6 +18,8 @@ Work = Callable[[int], bytes]
 """Makes the result of a block from its number."""
 
 AHEAD = 2
+"""Blocks that each worker has been given and not returned."""
+
 NUMBER_BYTES = 8
 
 
@@ -26,10 +28,10 @@ def work_for_leader(channel: Channel, work: Work, clock: Clock) -> None:
 
     Whatever a block raises is told to the leader, and ends this worker.
     """
-    idler = Backoff(clock)
+    backoff = Backoff(clock)
     while True:
         message = channel.receive()
-        idler.after(message is not None)
+        backoff.after(message is not None)
         if message is None:
             continue
         if message.kind != Kind.LEASE:  # told to stop, or the leader died
@@ -37,12 +39,12 @@ def work_for_leader(channel: Channel, work: Work, clock: Clock) -> None:
         try:
             result = work(int.from_bytes(message.payload, "big"))
         except Exception as error:
-            tell_failure(channel, error)
+            send_failure(channel, error)
             return
         channel.send(COLLECTOR, Kind.REPORT, message.payload + result)
 
 
-def tell_failure(channel: Channel, error: Exception) -> None:
+def send_failure(channel: Channel, error: Exception) -> None:
     """Tell the leader why this worker ends."""
     channel.send(COLLECTOR, Kind.FAILED, reason(error).encode())
     channel.flush()
@@ -55,8 +57,8 @@ def reason(error: Exception) -> str:
     return "".join(traceback.format_exception(error))
 
 
-class Team:
-    """A leader and its workers.
+class BlockPool:
+    """A leader that hands blocks to its workers.
 
     Parameters
     ----------
@@ -79,9 +81,9 @@ class Team:
         self._channel = channel
         self._workers = workers
         self._own_work = own_work
-        self._idler = Backoff(clock)
+        self._backoff = Backoff(clock)
         self._done: dict[int, bytes] = {}
-        self._next_lease = 0
+        self._next_block = 0
 
     def results(self, first: int, end: int) -> Iterator[bytes]:
         """Give the results of the blocks from ``first`` to before ``end``, in order.
@@ -91,42 +93,42 @@ class Team:
         DataError
             If a worker fails.
         """
-        self._next_lease = first
+        self._next_block = first
         for _ in range(AHEAD):
             for rank in self._workers:
-                self._lease(rank, end)
+                self._hand_out(rank, end)
         for wanted in range(first, end):
             while wanted not in self._done:
                 self._step(end)
             yield self._done.pop(wanted)
 
     def stop(self) -> None:
-        """Send the workers home."""
+        """Tell the workers to end."""
         if self._channel is not None:
             for rank in self._workers:
                 self._channel.send(rank, Kind.STOP)
 
     def _step(self, end: int) -> None:
         message = self._channel.receive() if self._channel else None
-        own_work = self._own_work if self._next_lease < end else None
+        own_work = self._own_work if self._next_block < end else None
         if message is not None:
             self._take(message, end)
         elif own_work is not None:
-            number = self._next_lease
-            self._next_lease += 1
+            number = self._next_block
+            self._next_block += 1
             self._done[number] = own_work(number)
-        self._idler.after(message is not None or own_work is not None)
+        self._backoff.after(message is not None or own_work is not None)
 
     def _take(self, message: Message, end: int) -> None:
         if message.kind == Kind.FAILED:
             raise DataError(f"worker {message.rank}: {message.payload.decode()}")
         number = int.from_bytes(message.payload[:NUMBER_BYTES], "big")
         self._done[number] = message.payload[NUMBER_BYTES:]
-        self._lease(message.rank, end)
+        self._hand_out(message.rank, end)
 
-    def _lease(self, rank: int, end: int) -> None:
+    def _hand_out(self, rank: int, end: int) -> None:
         assert self._channel is not None
-        if self._next_lease < end:
-            payload = self._next_lease.to_bytes(NUMBER_BYTES, "big")
-            self._next_lease += 1
+        if self._next_block < end:
+            payload = self._next_block.to_bytes(NUMBER_BYTES, "big")
+            self._next_block += 1
             self._channel.send(rank, Kind.LEASE, payload)

@@ -17,22 +17,25 @@ COLLECTOR = 0
 
 
 class Kind(IntEnum):
-    """What a message says; workers send the first five and the last three."""
+    """What a message says; over MPI it is the tag."""
 
-    READY = 1
-    REQUEST = 2
-    REPORT = 3
-    END = 4
-    FAILED = 5
-    START = 6
-    LEASE = 7
-    STOP = 8
-    OFFER = 9
-    SWITCH = 10
-    DROP = 11
-    BUILT = 12
-    IN_USE = 13
-    TROUBLE = 14
+    # From a worker to the collector.
+    READY = 1  # the source is open; name of the machine
+    REQUEST = 2  # fewer than two leases are left
+    REPORT = 3  # classified shots, see `specklenn.plugin.live.report`
+    END = 4  # no more rows will come
+    FAILED = 5  # name of the machine and traceback
+    STALL_REASON = 14  # why a stream hands out no shots; empty once it does again
+    BUILT = 12  # number of a version, and why it cannot be built here, if so
+    IN_USE = 13  # number of the version that classifies from now on
+
+    # From the collector to a worker.
+    START = 6  # common start of a run, Unix epoch, nanoseconds
+    LEASE = 7  # first shot to read, and the one behind the last
+    STOP = 8  # the run is over
+    OFFER = 9  # number of a version and what it is, to be built but not yet used
+    SWITCH = 10  # number of the version to use from the next batch on
+    DROP = 11  # number of a version that will not be used
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Protocol
 
@@ -60,3 +61,23 @@ class Backoff:
             return
         self._clock.sleep(self._nap)
         self._nap = min(self._nap * 2, self._longest)
+
+
+class Periodic:
+    """Tells when something is due that is done once in a period.
+
+    Parameters
+    ----------
+    period_s : float
+    """
+
+    def __init__(self, period_s: float) -> None:
+        self._period = period_s
+        self._next = -math.inf
+
+    def due(self, now_s: float) -> bool:
+        """Return True once a period."""
+        if now_s < self._next:
+            return False
+        self._next = now_s + self._period
+        return True

@@ -74,10 +74,10 @@ def agree(communicator: MPI.Intracomm | None, problem: SpecklennError | None) ->
 
 
 class Stop:
-    """Asked for by a signal, obeyed where nothing is in the middle.
+    """A stop that a signal asks for and the program makes at a place of its own.
 
-    An exception raised at any line would be raised inside libraries as well, some of
-    which turn it into errors of their own. Who asks twice wants exactly that.
+    A signal handler that raises would raise inside libraries as well, some of which
+    turn it into errors of their own. So only a second signal does that.
     """
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any
 
-from specklenn.plugin.parallel.block_pool import Work, tell_failure, work_for_leader
+from specklenn.plugin.parallel.block_pool import Work, send_failure, work_for_leader
 from specklenn.plugin.parallel.channel import COLLECTOR, Kind, Message
 from specklenn.plugin.parallel.clock import SystemClock
 
@@ -123,10 +123,10 @@ def cores() -> int:
 
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Let processes be born deaf to Ctrl-C, which is for the leader to deal with.
+    """Start processes with SIGINT blocked: Ctrl-C is for the leader to deal with.
 
-    Theirs is the mask of this thread; in other threads of the leader an interrupt
-    may still arrive, and waits here for its turn.
+    They inherit the signal mask of this thread. In other threads of the leader an
+    interrupt may still arrive; it is raised again at the end.
     """
     waiting: list[int] = []
     handler = signal.signal(signal.SIGINT, lambda number, _: waiting.append(number))
@@ -147,6 +147,6 @@ def _serve(pipe: Connection[Any, Any], rank: int, maker: str, text: str) -> None
     try:
         work: Work = getattr(importlib.import_module(module), function)(text)
     except Exception as error:
-        tell_failure(channel, error)
+        send_failure(channel, error)
         return
     work_for_leader(channel, work, SystemClock())

@@ -124,7 +124,7 @@ class SimulatedStream:
     clock : Clock
     """
 
-    trouble = ""
+    stall_reason = ""
 
     def __init__(
         self,

@@ -10,21 +10,21 @@ from specklenn.plugin.parallel.clock import Clock
 log = logging.getLogger(__name__)
 
 REFUSED_IN_A_ROW = 3
-"""Messages without a usable one between them that are told as trouble."""
+"""Messages without a usable one between them that are a reason to say so."""
 
 LOG_INTERVAL_S = 1.0
 """Between two lines about messages that cannot be used."""
 
 
 class StallDetector:
-    """What a stream's `trouble` says.
+    """What a stream's `stall_reason` says.
 
     Parameters
     ----------
     where : str
         Endpoints, for people.
     silent_after_s : float
-        Silence that is trouble.
+        Silence after which there is a reason.
     clock : Clock
     """
 
@@ -48,7 +48,7 @@ class StallDetector:
         return self._clock.monotonic() - self._heard_s
 
     @property
-    def trouble(self) -> str:
+    def stall_reason(self) -> str:
         """A sentence, the same as long as the same is wrong; empty if nothing is."""
         if self.silent_s > self._silent_after_s:
             since = f"since {self._heard_at}" if self._heard_at else "yet"

@@ -25,7 +25,7 @@ def snapshot(**changes):
         skipped={"flat": 2},
         latency_edges_ms=np.array([0.0, 1.0, 10.0]),
         latency_counts=np.array([10, 2], np.int64),
-        ranks=(RankStatus(rank=1, host="node", shots=14, silent_s=0.2),),
+        ranks=(RankStatus(rank=1, host="node", shots=14, silent_s=0.2, failure=""),),
         support_version=7,
         support_hash="a1b2",
         model_version=2,
@@ -213,6 +213,15 @@ def test_the_messages_of_schema_2_stay_as_they_are():
     assert messages.encode(messages.decode(msgpack.packb(written))) == messages.encode(
         snapshot()
     )
+
+
+@pytest.mark.parametrize("name", Snapshot.__struct_fields__)
+def test_a_message_without_one_of_the_fields_is_refused(name):
+    body = msgpack.unpackb(messages.encode(snapshot()))
+    del body[name]
+
+    with pytest.raises(MessageError, match=f"missing required field `{name}`"):
+        messages.decode(msgpack.packb(body))
 
 
 def test_a_message_that_is_too_large_is_not_even_unpacked(monkeypatch):

@@ -86,7 +86,9 @@ def _snapshot(**changes) -> Snapshot:
         "skipped": {},
         "latency_edges_ms": np.array([0.0, 10.0, 20.0]),
         "latency_counts": np.array([10, 10]),
-        "ranks": (RankStatus(rank=1, host="node01", shots=5, silent_s=0.1),),
+        "ranks": (
+            RankStatus(rank=1, host="node01", shots=5, silent_s=0.1, failure=""),
+        ),
         "support_version": 7,
         "support_hash": "3f9a",
         "model_version": 1,

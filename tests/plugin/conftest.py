@@ -41,7 +41,7 @@ class Kept:
 
 
 class Asked:
-    """Orders that a test puts in."""
+    """Update requests that a test puts in."""
 
     def __init__(self):
         self.waiting, self.closed = [], False
@@ -56,19 +56,19 @@ class Asked:
 class Bench:
     """A collector with its workers; ``pipelines`` is one, or one for each worker."""
 
-    def __init__(self, clock, pipelines, sources, distribution, batch_shots=16):
+    def __init__(self, clock, pipelines, sources, scheduler, batch_shots=16):
         ranks = list(range(1, len(sources) + 1))
         if not isinstance(pipelines, list):
             pipelines = [pipelines] * len(ranks)
         self.ours, theirs = in_memory_channels(ranks)
-        self.kept, self.clock, self.orders = Kept(), clock, Asked()
+        self.kept, self.clock, self.update_requests = Kept(), clock, Asked()
         classifier = pipelines[0].classifier
         facts = RunFacts(
             experiment="test",
             run=94,
             classes=all_classes(classifier.classes),
             support_classes=classifier.classes,
-            expected_shots=distribution.expected,
+            expected_shots=scheduler.expected,
         )
         first = Version(
             model=classifier.model.card.name,
@@ -85,13 +85,13 @@ class Bench:
         )
         self.collector = Collector(
             self.ours,
-            distribution,
+            scheduler,
             state,
             [self.kept],
             self.kept,
             NoProgress(),
             clock,
-            orders=self.orders,
+            update_requests=self.update_requests,
         )
         options = WorkerOptions(
             host="node", batch_shots=batch_shots, save_classes=("multi-hit",)

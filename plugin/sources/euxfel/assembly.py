@@ -30,6 +30,7 @@ class Geometry(Settings):
     Parameters
     ----------
     detector : str
+        Its kind, which says how many modules it has and of what shape.
     file : str or None
         CrystFEL geometry (``.geom``); for LPD and DSSC also EXtra-geom's own (``.h5``),
         together with `quadrants`.

@@ -165,7 +165,7 @@ class KaraboStream:
         self._problem, self._problem_s = "", -np.inf
 
     @property
-    def trouble(self) -> str:
+    def stall_reason(self) -> str:
         """What is wrong with the bridges or their trains, a sentence."""
         found = [self._silence(number) for number in range(len(self._lines))]
         if self._problem_is_fresh:

@@ -169,9 +169,9 @@ class LclstreamerStream:
         self._stall_detector.restart()
 
     @property
-    def trouble(self) -> str:
+    def stall_reason(self) -> str:
         """What keeps shots from coming: silence, or messages that cannot be used."""
-        return self._stall_detector.trouble
+        return self._stall_detector.stall_reason
 
     def receive(self, most: int, timeout_s: float) -> Shots | None:
         """Return up to `most` shots of the messages that are here.

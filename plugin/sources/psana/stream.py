@@ -118,9 +118,9 @@ class PsanaStream:
         return self._lost + self._events.lost
 
     @property
-    def trouble(self) -> str:
+    def stall_reason(self) -> str:
         """What keeps events from coming."""
-        return self._stall_detector.trouble
+        return self._stall_detector.stall_reason
 
     def start(self, start_ns: int) -> None:
         """Begin; events that are here already are taken too."""

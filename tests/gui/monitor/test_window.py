@@ -118,7 +118,7 @@ def test_strip_shows_run_shots_ranks_and_losses(watch, make_stream, make_snapsho
         missed_shots=30,
         skipped={"not finite": 12},
         ranks=(
-            RankStatus(rank=1, host="n1", shots=1, silent_s=0.1),
+            RankStatus(rank=1, host="n1", shots=1, silent_s=0.1, failure=""),
             RankStatus(rank=2, host="n2", shots=1, silent_s=0.1, failure="OSError: x"),
         ),
     )

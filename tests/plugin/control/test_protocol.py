@@ -1,4 +1,4 @@
-"""Orders over a real socket: what is answered, and what is refused."""
+"""Control requests over a real socket: what is answered, and what is refused."""
 
 import re
 import shlex
@@ -24,7 +24,7 @@ from specklenn.plugin.control.protocol import (
 from specklenn.plugin.control.server import ControlServer
 from specklenn.plugin.control.update_builder import BuiltUpdate
 from specklenn.plugin.live.run_state import RunFacts, RunState
-from specklenn.plugin.live.swap_coordinator import Outcome
+from specklenn.plugin.live.swap_coordinator import UpdateResult
 from specklenn.plugin.live.versions import Version
 from specklenn.plugin.parallel.clock import SystemClock
 
@@ -108,22 +108,22 @@ def wait_for(get):
     raise AssertionError("nothing came")
 
 
-def test_an_order_waits_for_the_collector_and_its_outcome_is_told(
+def test_a_request_waits_for_the_collector_and_its_result_is_told(
     server, endpoint, state
 ):
     thread, found = in_another_thread(
         lambda: swap.ask(endpoint, request(support="/good.yaml"), 30)
     )
-    order = wait_for(server.next)
+    update = wait_for(server.next)
     state.versions.append(SECOND)
     for rank in state.ranks.values():
         rank.version = 2
-    done = Outcome(done=True, ranks=2, finished_s=SystemClock().monotonic())
-    order.finish(done)
+    done = UpdateResult(done=True, ranks=2, finished_s=SystemClock().monotonic())
+    update.finish(done)
     thread.join()
 
     (answer,) = found
-    assert order.payload == b"bytes"
+    assert update.payload == b"bytes"
     assert (answer.done, answer.before, answer.now) == (True, FIRST, SECOND)
     assert (answer.ranks, answer.words) == (2, "a note")
     assert answer.took_s >= answer.built_s >= 0
@@ -134,8 +134,8 @@ def test_what_the_ranks_refuse_is_not_adopted(server, endpoint):
     thread, found = in_another_thread(
         lambda: swap.ask(endpoint, request(support="/good.yaml"), 30)
     )
-    order = wait_for(server.next)
-    order.finish(Outcome(done=False, reason="rank 2 on node: no memory"))
+    update = wait_for(server.next)
+    update.finish(UpdateResult(done=False, reason="rank 2 on node: no memory"))
     thread.join()
 
     (answer,) = found
@@ -160,7 +160,7 @@ def test_what_cannot_be_built_is_refused_with_the_reason(
     assert server.next() is None
 
 
-def test_an_order_that_nobody_takes_is_answered_when_the_run_ends(server, endpoint):
+def test_a_request_that_nobody_takes_is_answered_when_the_run_ends(server, endpoint):
     thread, found = in_another_thread(
         lambda: swap.ask(endpoint, request(support="/good.yaml"), 30)
     )

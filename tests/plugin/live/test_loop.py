@@ -6,7 +6,7 @@ import pytest
 from specklenn.core.data.shots import InMemorySource
 from specklenn.core.errors import DataError, EndOfRun
 from specklenn.plugin.live.feed import ExampleBudget
-from specklenn.plugin.live.scheduler import FileDistribution, LiveDistribution
+from specklenn.plugin.live.scheduler import FileScheduler, LiveScheduler
 from specklenn.plugin.parallel.channel import COLLECTOR, Kind, in_memory_channels
 
 
@@ -18,7 +18,7 @@ def test_rows_are_the_same_whatever_the_number_of_workers(
         clock,
         pipeline,
         [opener(shots)] * workers,
-        FileDistribution(203, workers, lease_shots=32),
+        FileScheduler(203, workers, lease_shots=32),
     )
 
     bench.run()
@@ -44,7 +44,7 @@ def test_a_failing_worker_is_named_and_its_shots_are_done_by_others(
         clock,
         pipeline,
         [opener(shots, broken), opener(shots)],
-        FileDistribution(203, 2, lease_shots=32),
+        FileScheduler(203, 2, lease_shots=32),
     )
 
     bench.run()
@@ -63,7 +63,7 @@ def test_a_source_that_cannot_be_opened_fails_its_rank_only(
         raise DataError("no such run")
 
     bench = make_bench(
-        clock, pipeline, [unopened, opener(shots)], FileDistribution(203, 2, 32)
+        clock, pipeline, [unopened, opener(shots)], FileScheduler(203, 2, 32)
     )
 
     bench.run()
@@ -79,7 +79,7 @@ def test_a_run_whose_workers_all_failed_ends(
         raise RuntimeError("no")
 
     bench = make_bench(
-        clock, pipeline, [opener(shots, broken)] * 2, FileDistribution(203, 2, 32)
+        clock, pipeline, [opener(shots, broken)] * 2, FileScheduler(203, 2, 32)
     )
 
     bench.run()
@@ -91,7 +91,7 @@ def test_a_run_whose_workers_all_failed_ends(
 def test_a_report_that_arrives_twice_counts_once(
     clock, pipeline, shots, make_bench, opener
 ):
-    bench = make_bench(clock, pipeline, [opener(shots)], FileDistribution(203, 1, 32))
+    bench = make_bench(clock, pipeline, [opener(shots)], FileScheduler(203, 1, 32))
     inbox, doubled = bench.ours.receive, []
 
     def twice():
@@ -112,7 +112,7 @@ def test_a_report_that_arrives_twice_counts_once(
 def test_an_interrupted_run_keeps_what_was_under_way(
     clock, pipeline, shots, make_bench, opener
 ):
-    bench = make_bench(clock, pipeline, [opener(shots)], FileDistribution(203, 1, 64))
+    bench = make_bench(clock, pipeline, [opener(shots)], FileScheduler(203, 1, 64))
     for _ in range(6):
         bench.workers[0].step()
         bench.collector.step()
@@ -130,7 +130,7 @@ def test_an_interrupted_run_keeps_what_was_under_way(
 def test_a_full_disk_ends_the_run_with_a_sentence(
     clock, pipeline, shots, make_bench, opener
 ):
-    bench = make_bench(clock, pipeline, [opener(shots)], FileDistribution(203, 1, 64))
+    bench = make_bench(clock, pipeline, [opener(shots)], FileScheduler(203, 1, 64))
 
     def full(report):
         raise DataError("results.h5: cannot be written: no space left on the device")
@@ -148,9 +148,7 @@ def test_a_full_disk_ends_the_run_with_a_sentence(
 def test_frames_of_the_chosen_classes_travel_whole(
     clock, pipeline, shots, make_bench, opener
 ):
-    bench = make_bench(
-        clock, pipeline, [opener(shots)] * 2, FileDistribution(203, 2, 32)
-    )
+    bench = make_bench(clock, pipeline, [opener(shots)] * 2, FileScheduler(203, 2, 32))
 
     bench.run()
 
@@ -167,9 +165,7 @@ def test_frames_of_the_chosen_classes_travel_whole(
 def test_the_last_snapshot_tells_the_whole_story(
     clock, pipeline, shots, make_bench, opener
 ):
-    bench = make_bench(
-        clock, pipeline, [opener(shots)] * 2, FileDistribution(203, 2, 32)
-    )
+    bench = make_bench(clock, pipeline, [opener(shots)] * 2, FileScheduler(203, 2, 32))
 
     bench.run()
 
@@ -187,10 +183,8 @@ def test_the_last_snapshot_tells_the_whole_story(
     assert sequences == sorted(set(sequences))
 
 
-class Stream:
-    """A live source of some shots."""
-
-    trouble = ""
+class StreamOfShots:
+    """A live source of some shots, but for why it may stall."""
 
     def __init__(self, shots, mine):
         self.missed, self._shots, self._mine = 0, shots, list(mine)
@@ -211,12 +205,24 @@ class Stream:
         pass
 
 
+class Stream(StreamOfShots):
+    """A live source."""
+
+    stall_reason = ""
+
+
+class FormerStream(StreamOfShots):
+    """A live source written for the version before."""
+
+    trouble = "the server is gone"
+
+
 def test_a_stream_ends_when_its_workers_have_nothing_more(
     clock, pipeline, shots, make_bench
 ):
     first, second = Stream(shots, range(30)), Stream(shots, range(30, 45))
     bench = make_bench(
-        clock, pipeline, [lambda: first, lambda: second], LiveDistribution({1, 2})
+        clock, pipeline, [lambda: first, lambda: second], LiveScheduler({1, 2})
     )
 
     bench.run()
@@ -235,8 +241,8 @@ def test_only_a_stream_of_known_length_can_be_interrupted_too_early(
     clock, pipeline, shots, make_bench, expected, failures, state
 ):
     stream = Stream(shots, range(200))
-    distribution = LiveDistribution({1}, expected)
-    bench = make_bench(clock, pipeline, [lambda: stream], distribution)
+    scheduler = LiveScheduler({1}, expected)
+    bench = make_bench(clock, pipeline, [lambda: stream], scheduler)
 
     bench.step(5)
     bench.collector.interrupt()
@@ -247,17 +253,17 @@ def test_only_a_stream_of_known_length_can_be_interrupted_too_early(
     assert bench.state.state == state
 
 
-def test_trouble_with_a_stream_is_shown_until_shots_come_again(
+def test_why_a_stream_stalls_is_shown_until_shots_come_again(
     clock, pipeline, shots, make_bench
 ):
     stream = Stream(shots, range(200))
-    bench = make_bench(clock, pipeline, [lambda: stream], LiveDistribution({1}))
+    bench = make_bench(clock, pipeline, [lambda: stream], LiveScheduler({1}))
     words = "rank 1 on node: the server is gone"
 
-    stream.trouble = "the server is gone"
+    stream.stall_reason = "the server is gone"
     bench.step(20)
     while_gone = bench.kept.snapshots[-1]
-    stream.trouble = ""
+    stream.stall_reason = ""
     bench.step(20)
     after = bench.kept.snapshots[-1]
 
@@ -265,10 +271,25 @@ def test_trouble_with_a_stream_is_shown_until_shots_come_again(
     assert words not in after.failures
 
 
+def test_a_stream_of_the_version_before_still_says_why_it_stalls(
+    clock, pipeline, shots, make_bench, caplog
+):
+    streams = [FormerStream(shots, range(90)), FormerStream(shots, range(90, 180))]
+    openers = [lambda: streams[0], lambda: streams[1]]
+
+    bench = make_bench(clock, pipeline, openers, LiveScheduler({1, 2}))
+    bench.step(12)
+
+    assert "rank 2 on node: the server is gone" in bench.kept.snapshots[-1].failures
+    assert caplog.text.count("FormerStream.trouble is called stall_reason now") == 1
+    bench.run()
+    assert len(bench.kept.rows) == 180
+
+
 def test_a_quiet_worker_still_says_that_it_lives(
     clock, pipeline, shots, make_bench, opener
 ):
-    bench = make_bench(clock, pipeline, [opener(shots)], FileDistribution(0, 1, 32))
+    bench = make_bench(clock, pipeline, [opener(shots)], FileScheduler(0, 1, 32))
     worker = bench.workers[0]
     worker.step()
     bench.collector.step()

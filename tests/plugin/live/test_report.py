@@ -27,12 +27,14 @@ def test_a_report_arrives_as_it_was_sent():
 def test_pictures_stay_with_their_rows_when_others_are_dropped():
     kept = np.array([False, True, True, False, True])
 
-    frames = report().frames.of(kept)
+    found = report().only(kept)
+    frames = found.frames
 
     np.testing.assert_array_equal(
         report().rows[kept]["index"][frames.positions], [101, 104]
     )
-    assert report().frames.of(~kept).pictures.shape == (0, 4, 6)
+    assert found.rows["index"].tolist() == [101, 102, 104]
+    assert report().frames.only(~kept).pictures.shape == (0, 4, 6)
 
 
 def damaged(**changes):

@@ -85,7 +85,7 @@ def test_history_has_one_point_a_second_of_the_last_ten_minutes(state):
     for tick in range(0, 700 * 4):
         if tick % 4 == 2:
             state.add(1, report([1.0], first=tick), SECOND)
-        state.tick(tick * SECOND // 4)
+        state.record_history(tick * SECOND // 4)
 
     snapshot = state.snapshot(0.0, 700 * SECOND)
 

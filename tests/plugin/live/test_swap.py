@@ -2,6 +2,7 @@
 
 import itertools
 
+import msgpack
 import numpy as np
 import pytest
 import torch
@@ -19,8 +20,9 @@ from specklenn.core.preprocess import Preprocessing, Preprocessor
 from specklenn.core.support import load_supports
 from specklenn.plugin.control.protocol import Request
 from specklenn.plugin.control.update_builder import MOST_KEPT, UpdateBuilder
-from specklenn.plugin.live.scheduler import FileDistribution
-from specklenn.plugin.live.swap_coordinator import PATIENCE_S, Order
+from specklenn.plugin.live.model_update import unpack_update
+from specklenn.plugin.live.scheduler import FileScheduler
+from specklenn.plugin.live.swap_coordinator import PATIENCE_S, UpdateRequest
 from specklenn.plugin.live.versions import Version, numbered
 
 SMALL = Preprocessing(crop=48, bin=1, scale="log1p")
@@ -84,20 +86,20 @@ def bench(make_bench, clock, make_pipeline, opener, shots):
         clock,
         [make_pipeline(1), make_pipeline(2)],
         [opener(shots)] * 2,
-        FileDistribution(203, 2, lease_shots=32),
+        FileScheduler(203, 2, lease_shots=32),
         batch_shots=4,
     )
 
 
 def swap(bench, builder, asked):
-    """Build what is asked for and bring it to the workers; returns the outcome."""
+    """Build what is asked for and bring it to the workers; returns the result."""
     built = builder.build(asked, bench.state.versions)
-    order = Order(version=built.version, payload=built.payload)
-    bench.orders.waiting.append(order)
+    update = UpdateRequest(version=built.version, payload=built.payload)
+    bench.update_requests.waiting.append(update)
     bench.step(6)
-    if order.outcome.done:
+    if update.result.done:
         builder.adopt(built)
-    return order.outcome
+    return update.result
 
 
 def pairs(rows):
@@ -124,12 +126,12 @@ def test_new_supports_judge_the_rest_of_the_run_and_no_shot_is_lost(
     bench, builder, shots, supports, second_supports, first_weights, mask
 ):
     bench.step(5)
-    outcome = swap(bench, builder, request(support=second_supports))
+    result = swap(bench, builder, request(support=second_supports))
     bench.run()
 
     rows = bench.kept.rows
-    assert outcome.done
-    assert outcome.ranks == 2
+    assert result.done
+    assert result.ranks == 2
     assert sorted(rows["index"]) == list(range(203))
     assert pairs(rows) == [(1, 1), (1, 7)]
     check_against(
@@ -187,7 +189,7 @@ def test_what_comes_back_has_its_old_numbers_and_judges_as_before(
 
 def test_a_model_after_a_way_back_is_sent_again(bench, builder, second_weights):
     bench.step(3)
-    outcomes = [
+    results = [
         swap(bench, builder, asked).done
         for asked in (
             request(weights=second_weights),
@@ -196,7 +198,7 @@ def test_a_model_after_a_way_back_is_sent_again(bench, builder, second_weights):
         )
     ]
 
-    assert outcomes == [True, True, True]
+    assert results == [True, True, True]
     assert [item.model_version for item in bench.state.versions] == [1, 2, 1, 2]
 
 
@@ -291,7 +293,7 @@ def test_supports_that_do_not_fit_are_refused_with_a_sentence(
         (request(weights="{folder}/first.safetensors"), "nothing changes"),
     ],
 )
-def test_wishes_that_cannot_be_fulfilled_are_refused_with_a_sentence(
+def test_requests_that_cannot_be_met_are_refused_with_a_sentence(
     bench, builder, first_weights, asked, words
 ):
     name = asked.weights and asked.weights.format(folder=first_weights.parent)
@@ -299,6 +301,32 @@ def test_wishes_that_cannot_be_fulfilled_are_refused_with_a_sentence(
 
     with pytest.raises(SpecklennError, match=words):
         builder.build(asked, bench.state.versions)
+
+
+CROPS = {"dtype": "<f8", "shape": [1, 2, 3], "data": bytes(48)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"crops": {**CROPS, "dtype": "|O"}}, "matching regex"),
+        ({"crops": {**CROPS, "shape": [10**6]}}, "Expected `int` <= 100000"),
+        ({"crops": {**CROPS, "shape": [1, 2, 4]}}, "array of 48 bytes, 64 expected"),
+        ({"labels": [1]}, "Expected `str`, got `int`"),
+        ({"preprocessing": '{"crop": "wide"}'}, "validation error for Preprocessing"),
+        ({"version": {}}, "missing required field `model`"),
+        ({"extra": 1}, "unknown field `extra`"),
+    ],
+)
+def test_a_damaged_update_is_refused_with_the_reason(
+    bench, builder, second_weights, changes, words
+):
+    built = builder.build(request(weights=second_weights), bench.state.versions)
+    damaged = msgpack.packb({**msgpack.unpackb(built.payload), **changes})
+
+    assert unpack_update(built.payload).version == built.version
+    with pytest.raises(ValueError, match=words):
+        unpack_update(damaged)
 
 
 def test_weights_that_are_damaged_are_refused(bench, builder, tmp_path):
@@ -327,7 +355,7 @@ def uneven(make_bench, clock, make_pipeline, opener, shots, second_weights):
         clock,
         [make_pipeline(1), make_pipeline(2, second_weights)],
         [opener(shots)] * 2,
-        FileDistribution(203, 2, lease_shots=32),
+        FileScheduler(203, 2, lease_shots=32),
         batch_shots=4,
     )
 
@@ -351,28 +379,28 @@ def test_what_one_rank_cannot_build_is_used_by_none_and_the_run_goes_on(
     assert uneven.state.failures == []
 
 
-def ordered(bench, builder, asked):
-    """Put an order in without going on."""
+def put_in(bench, builder, asked):
+    """Put a request in without going on."""
     built = builder.build(asked, bench.state.versions)
-    order = Order(version=built.version, payload=built.payload)
-    bench.orders.waiting.append(order)
-    return order
+    update = UpdateRequest(version=built.version, payload=built.payload)
+    bench.update_requests.waiting.append(update)
+    return update
 
 
-def test_a_rank_that_keeps_silent_stops_a_swap_and_not_the_run(
+def test_a_rank_that_does_not_answer_stops_a_swap_and_not_the_run(
     bench, builder, second_supports
 ):
     bench.step(3)
     silent, bench.workers = bench.workers[1], bench.workers[:1]
-    order = ordered(bench, builder, request(support=second_supports))
+    update = put_in(bench, builder, request(support=second_supports))
     bench.step(4)
-    assert order.outcome is None
+    assert update.result is None
     bench.clock.sleep(PATIENCE_S)
     bench.step()
     bench.workers.append(silent)
     bench.run()
 
-    assert order.outcome.reason == f"no answer of ranks 2 within {PATIENCE_S:g} s"
+    assert update.result.reason == f"no answer of ranks 2 within {PATIENCE_S:g} s"
     assert pairs(bench.kept.rows) == [(1, 7)]
     assert sorted(bench.kept.rows["index"]) == list(range(203))
 
@@ -387,47 +415,47 @@ def test_nobody_waits_for_a_rank_that_failed(
         clock,
         [make_pipeline(1), make_pipeline(2)],
         [opener(shots), opener(shots, broken)],
-        FileDistribution(203, 2, lease_shots=32),
+        FileScheduler(203, 2, lease_shots=32),
         batch_shots=4,
     )
     bench.step(3)
-    outcome = swap(bench, builder, request(support=second_supports))
+    result = swap(bench, builder, request(support=second_supports))
     bench.run()
 
-    assert (outcome.done, outcome.ranks) == (True, 1)
+    assert (result.done, result.ranks) == (True, 1)
     assert sorted(bench.kept.rows["index"]) == list(range(203))
 
 
-def test_orders_before_the_start_and_at_the_end_are_refused(
+def test_requests_before_the_start_and_at_the_end_are_refused(
     bench, builder, second_supports
 ):
-    early = ordered(bench, builder, request(support=second_supports))
+    early = put_in(bench, builder, request(support=second_supports))
     receive, bench.ours.receive = bench.ours.receive, lambda: None
     bench.collector.step()
     bench.ours.receive = receive
     bench.step(3)
     bench.collector.interrupt()
     bench.collector.step()
-    late = ordered(bench, builder, request(support=second_supports))
+    late = put_in(bench, builder, request(support=second_supports))
     bench.run()
 
-    assert "the run is not under way" in early.outcome.reason
-    assert "the run is not under way" in late.outcome.reason
-    assert bench.orders.closed
+    assert "the run is not under way" in early.result.reason
+    assert "the run is not under way" in late.result.reason
+    assert bench.update_requests.closed
     assert pairs(bench.kept.rows) == [(1, 7)]
 
 
-def test_an_order_under_way_when_the_run_ends_is_answered(
+def test_a_request_under_way_when_the_run_ends_is_answered(
     bench, builder, second_supports
 ):
     bench.step(3)
-    order = ordered(bench, builder, request(support=second_supports))
+    update = put_in(bench, builder, request(support=second_supports))
     bench.collector.step()
     bench.collector.interrupt()
     bench.run()
 
-    assert not order.outcome.done
-    assert order.outcome.reason == "the run ended meanwhile"
+    assert not update.result.done
+    assert update.result.reason == "the run ended meanwhile"
 
 
 def version(model, support, number):

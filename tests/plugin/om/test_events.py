@@ -7,8 +7,8 @@ from specklenn.plugin.om.events import (
     ARRIVED,
     FAILURE,
     WAITED,
-    CarefulEvents,
-    CarefulRetrieval,
+    GuardedEvents,
+    GuardedRetrieval,
     sentence,
 )
 
@@ -56,7 +56,7 @@ def run(events):
 def test_good_events_pass_with_the_time_they_came(clock):
     handler = Handler(3)
 
-    found = run(CarefulEvents(handler, clock))
+    found = run(GuardedEvents(handler, clock))
 
     assert [data["detector_data"][0, 0] for data in found] == [0, 1, 2]
     assert {data[ARRIVED] for data in found} == {clock.wall_ns()}
@@ -74,7 +74,7 @@ def test_how_long_om_waited_for_an_event_is_told_without_what_came_between(clock
         def close_event(self, *, event):
             clock.sleep(7)
 
-    found = run(CarefulEvents(Slow(3), clock))
+    found = run(GuardedEvents(Slow(3), clock))
 
     assert [data[WAITED] for data in found] == [0.5, 0.5, 0.5]
 
@@ -82,7 +82,7 @@ def test_how_long_om_waited_for_an_event_is_told_without_what_came_between(clock
 def test_events_that_cannot_be_opened_or_read_come_without_a_frame(clock):
     handler = Handler(4, unreadable=[1], broken=[2])
 
-    found = run(CarefulEvents(handler, clock))
+    found = run(GuardedEvents(handler, clock))
 
     assert [data["timestamp"] for data in found] == [100, 101, 102, 103]
     assert ["detector_data" in data for data in found] == [True, False, False, True]
@@ -90,14 +90,14 @@ def test_events_that_cannot_be_opened_or_read_come_without_a_frame(clock):
 
 
 def test_a_failure_of_om_comes_last_and_as_a_sentence(clock):
-    found = run(CarefulEvents(Handler(9, dies_at=3), clock))
+    found = run(GuardedEvents(Handler(9, dies_at=3), clock))
 
     assert len(found) == 4
     assert found[-1] == {FAILURE: "FileNotFoundError: no file 3"}
 
 
 def test_no_event_comes_after_a_stop(clock):
-    events = CarefulRetrieval(_Retrieval(Handler(9)), clock).get_data_event_handler()
+    events = GuardedRetrieval(_Retrieval(Handler(9)), clock).get_data_event_handler()
     generator = events.event_generator(node_rank=1, node_pool_size=2)
     next(generator)
 

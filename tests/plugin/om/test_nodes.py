@@ -9,15 +9,15 @@ from specklenn.core.flags import Flag
 from specklenn.plugin.console.run_progress import NoProgress
 from specklenn.plugin.live.collector import Collector
 from specklenn.plugin.live.run_state import RunFacts, RunState
-from specklenn.plugin.live.scheduler import LiveDistribution
+from specklenn.plugin.live.scheduler import LiveScheduler
 from specklenn.plugin.live.versions import Version
 from specklenn.plugin.live.worker import Worker, WorkerOptions
 from specklenn.plugin.om.collecting import CollectingNode, RunEndedError
 from specklenn.plugin.om.events import ARRIVED, FAILURE, WAITED
 from specklenn.plugin.om.processing import (
-    POSTS,
-    HandedShots,
+    MESSAGES,
     ProcessingNode,
+    QueuedSource,
     frame_of,
     time_ns,
 )
@@ -74,7 +74,7 @@ class Job:
             node_rank=rank, data=data, **self.pool
         )
         self.collect(sent)
-        return sent[0][POSTS]
+        return sent[0][MESSAGES]
 
     def collect(self, sent):
         self.collecting.collect_data(node_rank=0, processed_data=sent, **self.pool)
@@ -95,7 +95,7 @@ class Job:
             lambda channel, opener: Worker(
                 channel, opener, self.pipeline, options, self.clock
             ),
-            HandedShots(rank - 1, len(self.ranks), (100, 100)),
+            QueuedSource(rank - 1, len(self.ranks), (100, 100)),
             rank,
             "node",
             batch_shots,
@@ -121,10 +121,10 @@ class Job:
             examples_per_class=3,
             now_s=self.clock.monotonic(),
         )
-        distribution = LiveDistribution(set(self.ranks))
+        scheduler = LiveScheduler(set(self.ranks))
         return Collector(
             channel,
-            distribution,
+            scheduler,
             state,
             [self.kept],
             self.kept,
@@ -147,11 +147,11 @@ def event(number, frame, waited_s=0.0):
 
 
 @pytest.mark.parametrize("pause_s", [0.001, 1.0])
-def test_every_shot_is_judged_as_by_the_pipeline_alone(
+def test_every_shot_is_classified_as_by_the_pipeline_alone(
     pipeline, clock, draw_shots, pause_s
 ):
     frames, _ = draw_shots(61)
-    judged = pipeline.classify(InMemorySource(list(frames)).read(0, 61))
+    classified = pipeline.classify(InMemorySource(list(frames)).read(0, 61))
     job = Job(pipeline, clock)
 
     for number, frame in enumerate(frames):
@@ -163,15 +163,15 @@ def test_every_shot_is_judged_as_by_the_pipeline_alone(
     assert rows["timestamp_ns"].tolist() == [(FIRST_S + n) * 10**9 for n in range(61)]
     assert rows["index"].tolist() == list(range(61))
     assert rows["arrived_ns"].tolist() == [5_000 + n for n in range(61)]
-    np.testing.assert_array_equal(rows["label"], judged.rows["label"])
+    np.testing.assert_array_equal(rows["label"], classified.rows["label"])
     np.testing.assert_allclose(
-        rows["distances"], judged.rows["distances"], atol=1e-5, equal_nan=True
+        rows["distances"], classified.rows["distances"], atol=1e-5, equal_nan=True
     )
     assert job.state.state == "finished"
     assert job.finished == job.kept.closed / 2 == 1
 
 
-def test_shots_that_come_slowly_are_judged_at_once(pipeline, clock, draw_shots):
+def test_shots_that_come_slowly_are_classified_at_once(pipeline, clock, draw_shots):
     job = Job(pipeline, clock, nodes=1)
 
     for number, frame in enumerate(draw_shots(4)[0]):
@@ -180,7 +180,7 @@ def test_shots_that_come_slowly_are_judged_at_once(pipeline, clock, draw_shots):
         assert job.state.class_counts.shots == number + 1
 
 
-def test_shots_that_come_fast_are_judged_together_within_the_wait(
+def test_shots_that_come_fast_are_classified_together_within_the_wait(
     pipeline, clock, draw_shots
 ):
     job = Job(pipeline, clock, nodes=1)
@@ -320,7 +320,7 @@ def test_the_machine_of_a_node_is_told_with_its_first_shot(pipeline, clock, draw
 
 
 def test_a_handed_stream_ends_behind_its_last_shot():
-    source = HandedShots(1, 3, (4, 4))
+    source = QueuedSource(1, 3, (4, 4))
     for number in range(3):
         source.put(event(number, np.ones((4, 4))))
     source.end()

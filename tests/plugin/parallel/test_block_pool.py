@@ -5,7 +5,7 @@ import random
 import pytest
 
 from specklenn.core.errors import DataError
-from specklenn.plugin.parallel.block_pool import AHEAD, Team, work_for_leader
+from specklenn.plugin.parallel.block_pool import AHEAD, BlockPool, work_for_leader
 from specklenn.plugin.parallel.channel import COLLECTOR, Kind, in_memory_channels
 
 
@@ -53,8 +53,8 @@ class Workers:
         self.theirs[rank].send(COLLECTOR, Kind.REPORT, result)
 
 
-def team_of(workers, own_work=None):
-    return Team(workers.ours, list(workers.theirs), own_work, workers)
+def pool_of(workers, own_work=None):
+    return BlockPool(workers.ours, list(workers.theirs), own_work, workers)
 
 
 @pytest.mark.parametrize("ranks", [[1], [1, 2], [1, 2, 3, 4, 5]])
@@ -62,7 +62,7 @@ def team_of(workers, own_work=None):
 def test_results_come_in_order_whoever_answers_first(ranks, blocks):
     workers = Workers(ranks)
 
-    assert list(team_of(workers).results(*blocks)) == squares(*blocks)
+    assert list(pool_of(workers).results(*blocks)) == squares(*blocks)
 
     assert sorted(workers.answered) == list(range(*blocks))
 
@@ -70,7 +70,7 @@ def test_results_come_in_order_whoever_answers_first(ranks, blocks):
 def test_workers_that_answer_out_of_order_are_what_is_tested_here():
     workers = Workers([1, 2, 3])
 
-    list(team_of(workers).results(0, 20))
+    list(pool_of(workers).results(0, 20))
 
     assert workers.answered != sorted(workers.answered)
 
@@ -78,14 +78,14 @@ def test_workers_that_answer_out_of_order_are_what_is_tested_here():
 def test_a_worker_never_has_more_than_a_few_blocks_before_it():
     workers = Workers([1, 2, 3])
 
-    list(team_of(workers).results(0, 40))
+    list(pool_of(workers).results(0, 40))
 
     assert workers.most == {1: AHEAD, 2: AHEAD, 3: AHEAD}
 
 
 def test_nothing_is_made_for_a_caller_who_takes_nothing():
     workers = Workers([1, 2])
-    results = team_of(workers).results(0, 1000)
+    results = pool_of(workers).results(0, 1000)
 
     next(results)
     for _ in range(100):
@@ -96,15 +96,15 @@ def test_nothing_is_made_for_a_caller_who_takes_nothing():
 
 
 def test_a_leader_alone_does_everything():
-    team = Team(None, [], square, Workers([]))
+    pool = BlockPool(None, [], square, Workers([]))
 
-    assert list(team.results(2, 9)) == squares(2, 9)
+    assert list(pool.results(2, 9)) == squares(2, 9)
 
 
 def test_a_leader_alone_does_nothing_before_it_is_asked():
     done = []
-    team = Team(None, [], lambda block: done.append(block) or b"", Workers([]))
-    results = team.results(0, 5)
+    pool = BlockPool(None, [], lambda block: done.append(block) or b"", Workers([]))
+    results = pool.results(0, 5)
 
     next(results)
 
@@ -119,7 +119,7 @@ def test_a_leader_that_helps_and_its_workers_do_every_block_once():
         workers.sleep(0)  # the others work at the same time
         return square(block)
 
-    assert list(team_of(workers, help_out).results(0, 30)) == squares(0, 30)
+    assert list(pool_of(workers, help_out).results(0, 30)) == squares(0, 30)
 
     assert own
     assert workers.answered
@@ -129,7 +129,7 @@ def test_a_leader_that_helps_and_its_workers_do_every_block_once():
 def test_a_leader_with_nothing_left_to_help_with_sleeps_until_the_rest_is_done():
     workers = Workers([1, 2])
 
-    assert list(team_of(workers, square).results(0, 4)) == squares(0, 4)
+    assert list(pool_of(workers, square).results(0, 4)) == squares(0, 4)
 
     assert sorted(workers.answered) == [0, 1, 2, 3]
     assert workers.naps >= 4
@@ -139,22 +139,22 @@ def test_a_leader_with_nothing_left_to_help_with_sleeps_until_the_rest_is_done()
 def test_of_no_blocks_there_are_no_results(own_work):
     workers = Workers([1, 2])
 
-    assert list(team_of(workers, own_work).results(5, 5)) == []
+    assert list(pool_of(workers, own_work).results(5, 5)) == []
 
     assert all(channel.receive() is None for channel in workers.theirs.values())
 
 
 def test_one_team_does_one_range_after_another():
     workers = Workers([1, 2])
-    team = team_of(workers)
+    pool = pool_of(workers)
 
-    assert list(team.results(0, 6)) == squares(0, 6)
-    assert list(team.results(6, 13)) == squares(6, 13)
+    assert list(pool.results(0, 6)) == squares(0, 6)
+    assert list(pool.results(6, 13)) == squares(6, 13)
 
 
 def test_a_failure_is_raised_with_the_worker_and_its_reason():
     workers = Workers([1, 2])
-    results = team_of(workers).results(0, 9)
+    results = pool_of(workers).results(0, 9)
     workers.theirs[2].send(COLLECTOR, Kind.FAILED, b"x.pdb: no atoms")
 
     with pytest.raises(DataError, match=r"^worker 2: x\.pdb: no atoms$"):
@@ -163,10 +163,10 @@ def test_a_failure_is_raised_with_the_worker_and_its_reason():
 
 def test_stop_reaches_every_worker():
     workers = Workers([1, 2, 3])
-    team = team_of(workers)
-    list(team.results(0, 9))
+    pool = pool_of(workers)
+    list(pool.results(0, 9))
 
-    team.stop()
+    pool.stop()
 
     for channel in workers.theirs.values():
         assert channel.receive().kind == Kind.STOP
@@ -174,7 +174,7 @@ def test_stop_reaches_every_worker():
 
 
 def test_a_leader_alone_has_nobody_to_stop():
-    Team(None, [], square, Workers([])).stop()
+    BlockPool(None, [], square, Workers([])).stop()
 
 
 def lease(ours, block):

@@ -14,7 +14,7 @@ from specklenn.core.errors import DataError
 from specklenn.core.simulation.experiment import Experiment
 from specklenn.core.simulation.simulation_job import BlockMaker, SimulationJob
 from specklenn.plugin.commands.simulation_writer import MAKE_WORK
-from specklenn.plugin.parallel.block_pool import Team
+from specklenn.plugin.parallel.block_pool import BlockPool
 from specklenn.plugin.parallel.clock import SystemClock
 from specklenn.plugin.parallel.processes import WorkerProcesses, cores
 
@@ -56,12 +56,13 @@ LEADER = """
 import sys
 from specklenn.plugin.parallel.clock import SystemClock
 from specklenn.plugin.parallel.processes import WorkerProcesses
-from specklenn.plugin.parallel.block_pool import Team
+from specklenn.plugin.parallel.block_pool import BlockPool
 
 if __name__ == "__main__":
     workers = WorkerProcesses(2, "makers_of_tests:telling", sys.argv[1])
     with workers as channel:
-        for _ in Team(channel, workers.ranks, None, SystemClock()).results(0, 10**6):
+        pool = BlockPool(channel, workers.ranks, None, SystemClock())
+        for _ in pool.results(0, 10**6):
             print("one", flush=True)
 """
 
@@ -78,9 +79,9 @@ def makers(tmp_path, monkeypatch):
 def results(number, maker, text, blocks):
     workers = WorkerProcesses(number, maker, text)
     with workers as channel:
-        team = Team(channel, workers.ranks, None, SystemClock())
-        found = list(team.results(0, blocks))
-        team.stop()
+        pool = BlockPool(channel, workers.ranks, None, SystemClock())
+        found = list(pool.results(0, blocks))
+        pool.stop()
     assert multiprocessing.active_children() == []
     return found
 
@@ -139,8 +140,8 @@ def test_a_process_that_fails_is_named_with_the_reason(makers, maker, words):
 def test_of_several_processes_the_one_that_was_killed_is_named(makers, tmp_path):
     workers = WorkerProcesses(2, f"{makers}:telling", str(tmp_path))
     with workers as channel:
-        team = Team(channel, workers.ranks, None, SystemClock())
-        found = team.results(0, 10**6)
+        pool = BlockPool(channel, workers.ranks, None, SystemClock())
+        found = pool.results(0, 10**6)
         next(found)
         wait_until(lambda: len(list(tmp_path.glob("[0-9]*"))) == 2)
         second = max(multiprocessing.active_children(), key=lambda p: p.pid)
@@ -149,7 +150,7 @@ def test_of_several_processes_the_one_that_was_killed_is_named(makers, tmp_path)
 
         with pytest.raises(DataError, match="worker 2: the process died"):
             list(found)
-        team.stop()
+        pool.stop()
     assert multiprocessing.active_children() == []
 
 
@@ -157,8 +158,8 @@ def test_an_error_of_the_leader_ends_processes_that_are_at_work(makers, tmp_path
     workers = WorkerProcesses(2, f"{makers}:telling", str(tmp_path))
 
     def fail_at_the_third(channel):
-        team = Team(channel, workers.ranks, None, SystemClock())
-        for number, _ in enumerate(team.results(0, 10**6)):
+        pool = BlockPool(channel, workers.ranks, None, SystemClock())
+        for number, _ in enumerate(pool.results(0, 10**6)):
             if number == 2:
                 raise ZeroDivisionError
 

@@ -382,19 +382,19 @@ def test_a_bridge_that_is_late_or_gone_is_told_and_flows_again(
     join, bridge, endpoint, pattern
 ):
     (stream,) = join(1, endpoints=endpoint, pattern=pattern)
-    receive([stream], lambda _: stream.trouble)
-    assert stream.trouble == f"{endpoint}: no bridge answers"
+    receive([stream], lambda _: stream.stall_reason)
+    assert stream.stall_reason == f"{endpoint}: no bridge answers"
 
     first = bridge(endpoint, pattern, trains(range(5)))
     came = receive([stream], lambda came: len(values(came)) == 5)
-    assert stream.trouble == ""
+    assert stream.stall_reason == ""
     first.close()
-    receive([stream], lambda _: stream.trouble.endswith("gone"))
+    receive([stream], lambda _: stream.stall_reason.endswith("gone"))
     bridge(endpoint, pattern, trains(range(5, 10)))
     more = receive([stream], lambda came: len(values(came)) == 5)
 
     assert values(came) + values(more) == [10 * train for train in range(10)]
-    assert stream.trouble == ""
+    assert stream.stall_reason == ""
 
 
 def test_who_is_busy_with_a_long_train_does_not_take_it_for_silence(
@@ -409,19 +409,19 @@ def test_who_is_busy_with_a_long_train_does_not_take_it_for_silence(
     told = []
     for _ in range(3):
         assert len(stream.receive(16, 0.1)) == 16
-        told.append(stream.trouble)
+        told.append(stream.stall_reason)
         clock.sleep(10)
     assert stream.receive(16, 0.1) is None
 
     assert told == ["", "", ""]
-    assert stream.trouble == "played: connected, but no train comes"
+    assert stream.stall_reason == "played: connected, but no train comes"
 
 
 def test_silence_is_told(join, bridge, endpoint):
     (stream,) = join(1, endpoints=endpoint)
     bridge(endpoint, "REQ", trains([]))
 
-    receive([stream], lambda _: stream.trouble.endswith("no train comes"))
+    receive([stream], lambda _: stream.stall_reason.endswith("no train comes"))
 
 
 def test_trains_of_another_shape_or_type_come_in_a_batch_of_their_own(
@@ -457,8 +457,8 @@ def test_bad_trains_are_told_and_good_ones_behind_them_are_read(
     flags = np.concatenate([batch.flags for batch in batches])
     assert flags.tolist() == [0, *[Flag.UNREADABLE] * 3, 0]
     assert indices([batches]) == [[0, 1, 2, 3, 4]]
-    assert f"{endpoint}: no source {SOURCE}; there are other" in stream.trouble
-    receive([stream], lambda _: "no source" not in stream.trouble)
+    assert f"{endpoint}: no source {SOURCE}; there are other" in stream.stall_reason
+    receive([stream], lambda _: "no source" not in stream.stall_reason)
     assert caplog.text.count("a train was skipped") == 1
 
 

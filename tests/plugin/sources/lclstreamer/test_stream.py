@@ -337,7 +337,7 @@ def test_all_shots_of_all_messages_come_numbered_from_0(batch, sender, join, add
     np.testing.assert_array_equal(joined(parts, "frames"), np.tile(batch[0], (5, 1, 1)))
     assert joined(parts, "truth").tolist() == 5 * batch[2].astype(str).tolist()
     assert stream.missed == 0
-    assert stream.trouble == ""
+    assert stream.stall_reason == ""
 
 
 def test_small_messages_are_taken_together(batch, sender, join, address):
@@ -413,21 +413,21 @@ def test_a_message_that_is_too_large_is_not_taken_and_others_are(
 
 def test_silence_is_told_as_trouble_until_a_message_comes(batch, sender, join, address):
     stream = join(endpoint=address, trouble_after_s=0.2)
-    assert stream.trouble == ""
+    assert stream.stall_reason == ""
 
-    until(lambda: stream.trouble, stream)
-    assert stream.trouble == f"{address}: no message yet"
+    until(lambda: stream.stall_reason, stream)
+    assert stream.stall_reason == f"{address}: no message yet"
     first = sender(address)
     first.send(packed_batch(*batch))
     received(stream, 10)
-    assert stream.trouble == ""
+    assert stream.stall_reason == ""
     first.close()
-    until(lambda: stream.trouble, stream)
-    assert f"{address}: no message since " in stream.trouble
+    until(lambda: stream.stall_reason, stream)
+    assert f"{address}: no message since " in stream.stall_reason
     sender(address).send(packed_batch(*batch))
     received(stream, 10)
 
-    assert stream.trouble == ""
+    assert stream.stall_reason == ""
 
 
 def test_messages_that_cannot_be_used_are_told_as_trouble(batch, sender, join, address):
@@ -438,10 +438,10 @@ def test_messages_that_cannot_be_used_are_told_as_trouble(batch, sender, join, a
         push.send(packed_batch(*batch))
     received(stream, 3)
 
-    assert "messages cannot be used: no dataset /data/frames" in stream.trouble
+    assert "messages cannot be used: no dataset /data/frames" in stream.stall_reason
     push.send(packed_batch(*batch[:2], name="/data/frames"))
     received(stream, 10)
-    assert stream.trouble == ""
+    assert stream.stall_reason == ""
 
 
 def test_a_stream_ends_only_where_silence_is_said_to_be_its_end(join):

@@ -174,15 +174,15 @@ def test_silence_is_trouble_until_shots_come_again(bench, clock):
     made = bench(first, second, trouble_after_s=4, restart_after_s=10)
     made.all(1)
 
-    assert made.stream.trouble == ""
+    assert made.stream.stall_reason == ""
     clock.sleep(4.1)
     assert made.stream.receive(64, 0.01) is None
-    assert made.stream.trouble.startswith("shared memory tmo: no message since ")
+    assert made.stream.stall_reason.startswith("shared memory tmo: no message since ")
     clock.sleep(6)
     made.until_restarted(1)
     assert first.killed.is_set()
     assert len(made.all(1)) == 1
-    assert made.stream.trouble == ""
+    assert made.stream.stall_reason == ""
 
 
 def test_the_longer_the_silence_the_rarer_psana_is_started_again(bench, clock):
