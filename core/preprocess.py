@@ -305,8 +305,9 @@ def scale_up(
     width : int
         Side of a bin, pixels.
     """
-    full: npt.NDArray[np.floating[Any]] = sums * (width**2 / np.maximum(good_pixels, 1))
-    return full
+    factor = width**2 / np.maximum(good_pixels, 1)
+    scaled: npt.NDArray[np.floating[Any]] = sums * factor
+    return scaled
 
 
 def prepare(

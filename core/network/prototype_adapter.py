@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from specklenn.core.distances import PrototypeFn
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
 
-KNOWN_CLASSES = (SINGLE_HIT, MULTI_HIT, NON_SAMPLE_HIT)
+KNOWN = (SINGLE_HIT, MULTI_HIT, NON_SAMPLE_HIT)
 """The classes that an adapter has been trained with."""
 
 MOST_SUPPORTS = 16
@@ -39,11 +39,9 @@ def encode_classes(classes: Sequence[str]) -> Tensor | None:
     not be compared.
     """
     parts = [name.split("+") for name in classes]
-    if not all(part in KNOWN_CLASSES for joined in parts for part in joined):
+    if not all(part in KNOWN for joined in parts for part in joined):
         return None
-    return torch.tensor(
-        [[float(name in joined) for name in KNOWN_CLASSES] for joined in parts]
-    )
+    return torch.tensor([[float(name in joined) for name in KNOWN] for joined in parts])
 
 
 class PrototypeAdapter(nn.Module):
@@ -62,7 +60,7 @@ class PrototypeAdapter(nn.Module):
 
     def __init__(self, embedding_size: int) -> None:
         super().__init__()
-        self.each = nn.Linear(embedding_size + len(KNOWN_CLASSES) + 1, WIDTH)
+        self.each = nn.Linear(embedding_size + len(KNOWN) + 1, WIDTH)
         self.together = nn.Linear(2 * WIDTH, WIDTH)
         self.share = nn.Linear(WIDTH, 1)
         self.offset = nn.Linear(WIDTH, embedding_size)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from specklenn.core.errors import DataError
-from specklenn.core.network.prototype_adapter import KNOWN_CLASSES, encode_classes
+from specklenn.core.network.prototype_adapter import KNOWN, encode_classes
 from specklenn.core.training.data import TrainingData
 from specklenn.core.training.episode_conditions import EpisodeConditions, show
 from specklenn.core.training.episodic_loss import SAMPLES, adapted_loss, episode_loss
@@ -71,7 +71,7 @@ class EpisodicObjective:
             raise DataError(
                 f"training.only_prototype_adapter: classes {', '.join(data.classes)} "
                 f"found, only "
-                f"{', '.join(KNOWN_CLASSES)} and joins of them can be placed"
+                f"{', '.join(KNOWN)} and joins of them can be placed"
             )
         noise = (settings.exposure or Exposure()).noise
         self._read_noise = noise.read_noise_photons * settings.preprocess.bin
