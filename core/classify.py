@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,8 @@ from specklenn.core.network.prototype_adapter import make_prototype_fn
 from specklenn.core.network.specklenn2023 import store_channels_last
 from specklenn.core.preprocess import Preprocessor
 from specklenn.core.support import SupportSet, load_supports
+
+Given = TypeVar("Given")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,15 +52,6 @@ class Classified:
     scores: npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Supported:
-    """What a classifier has only if it has supports."""
-
-    supports: SupportSet
-    preprocessor: Preprocessor
-    rule: DecisionRule
-
-
 class Classifier:
     """A network, its preprocessing and a support set.
 
@@ -70,8 +63,9 @@ class Classifier:
     supports : SupportSet, optional
         Frames as the detector gives them, like the shots to come.
     preprocessor : Preprocessor, optional
-        Preprocessing of frames of this detector, which must give the network's input;
-        by default the model's, for photons, with the mask of the supports.
+        Preprocessing of frames of this detector, which must give the network's input.
+        By default the model's, for photons: of the shape of the supports with their
+        mask; without supports, of any shape that the crop fits into, nothing masked.
     settings : Classification, optional
         A rule or temperature that is left open is the model's.
     device : str
@@ -97,9 +91,14 @@ class Classifier:
         self.device = device
         self._encoder = model.encoder.to(torch.device(device)).eval()
         store_channels_last(self._encoder)
-        self._supported: _Supported | None = None
+        self._supports = supports
+        self._preprocessor = preprocessor
+        self._rule: DecisionRule | None = None
         if supports is not None:
-            self._supported = self._with_supports(supports, preprocessor)
+            self._preprocessor = preprocessor or Preprocessor(
+                model.preprocessing, supports.shape, supports.mask
+            )
+            self._rule = self._decision_rule(supports, self._preprocessor)
 
     @classmethod
     def load(
@@ -124,12 +123,12 @@ class Classifier:
     @property
     def supports(self) -> SupportSet:
         """The support set; a ConfigError where there is none."""
-        return self._needing_supports().supports
+        return _needed(self._supports)
 
     @property
     def preprocessor(self) -> Preprocessor:
-        """Preprocessing of frames like the supports; a ConfigError without them."""
-        return self._needing_supports().preprocessor
+        """Preprocessing of frames of one shape; a ConfigError where there is none."""
+        return _needed(self._preprocessor)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -142,8 +141,7 @@ class Classifier:
         Parameters
         ----------
         patterns : (B, H, W) array
-            Of the supports' shape. Without supports, photons of any shape that the
-            model's crop fits into, with no pixel masked.
+            Of the preprocessor's shape, if there is one.
 
         Returns
         -------
@@ -154,7 +152,7 @@ class Classifier:
         Raises
         ------
         ConfigError
-            If the patterns have another shape.
+            If the patterns have another shape, or the crop does not fit into it.
         """
         preprocessor = self._preprocessor_for(patterns)
         cropped = preprocessor.crop(patterns)
@@ -167,7 +165,7 @@ class Classifier:
         Parameters
         ----------
         patterns : (B, H, W) array
-            Of the supports' shape.
+            Of the preprocessor's shape.
 
         Raises
         ------
@@ -199,29 +197,27 @@ class Classifier:
         ConfigError
             If there are no supports.
         """
-        given = self._needing_supports()
-        return given.rule.decide(self._embed_crops(photons, given.preprocessor))
+        rule = _needed(self._rule)
+        return rule.decide(self._embed_crops(photons, self.preprocessor))
 
-    def _needing_supports(self) -> _Supported:
-        if self._supported is None:
-            raise ConfigError(
-                "support: this classifier has none, so it embeds patterns and cannot "
-                "classify them; Classifier.load(weights, support=...) expected"
-            )
-        return self._supported
-
-    def _with_supports(
-        self, supports: SupportSet, preprocessor: Preprocessor | None
-    ) -> _Supported:
-        if preprocessor is None:
-            preprocessor = Preprocessor(
-                self.model.preprocessing, supports.shape, supports.mask
-            )
+    def _decision_rule(
+        self, supports: SupportSet, preprocessor: Preprocessor
+    ) -> DecisionRule:
+        """Return the rule of the settings, or else the model's, for these supports."""
         cropped = preprocessor.crop(supports.frames)
         _check_usable(supports, cropped.flags)
-        vectors = self._embed_crops(cropped.photons, preprocessor)
-        rule = _decision_rule(self.model, supports, vectors, self.settings)
-        return _Supported(supports=supports, preprocessor=preprocessor, rule=rule)
+        model, settings, classes = self.model, self.settings, supports.classes
+        return DecisionRule(
+            distance_fn=make_distance_fn(
+                self._embed_crops(cropped.photons, preprocessor),
+                np.array([classes.index(name) for name in supports.labels]),
+                len(classes),
+                settings.rule or model.rule,
+                make_prototype_fn(model.encoder.prototype_adapter, classes),
+            ),
+            temperature=settings.temperature or model.temperature,
+            reject_above_distance=settings.reject_above_distance,
+        )
 
     def _preprocessor_for(self, patterns: npt.NDArray[Any]) -> Preprocessor:
         if patterns.ndim != 3:
@@ -229,15 +225,14 @@ class Classifier:
                 f"patterns of shape {patterns.shape} found, (B, H, W) expected"
             )
         shape = patterns.shape[1], patterns.shape[2]
-        if self._supported is None:
+        if self._preprocessor is None:
             return Preprocessor(self.model.preprocessing, shape)
-        preprocessor = self._supported.preprocessor
-        if preprocessor.shape != shape:
+        own = self._preprocessor.shape
+        if shape != own:
             raise ConfigError(
-                f"patterns of shape {shape} found, {preprocessor.shape} expected like "
-                "the supports"
+                f"patterns of shape {shape} found, {own} expected like the supports"
             )
-        return preprocessor
+        return self._preprocessor
 
     def _embed_crops(
         self, photons: npt.NDArray[np.float32], preprocessor: Preprocessor
@@ -252,25 +247,14 @@ class Classifier:
         return embed(self._encoder, preprocessor.normalise(photons))
 
 
-def _decision_rule(
-    model: Checkpoint,
-    supports: SupportSet,
-    vectors: Embeddings,
-    settings: Classification,
-) -> DecisionRule:
-    """Return the rule of the settings, or else the model's, for embedded supports."""
-    codes = np.array([supports.classes.index(name) for name in supports.labels])
-    return DecisionRule(
-        distance_fn=make_distance_fn(
-            vectors,
-            codes,
-            len(supports.classes),
-            settings.rule or model.rule,
-            make_prototype_fn(model.encoder.prototype_adapter, supports.classes),
-        ),
-        temperature=settings.temperature or model.temperature,
-        reject_above_distance=settings.reject_above_distance,
-    )
+def _needed(given: Given | None) -> Given:
+    """Return what only a classifier with supports has."""
+    if given is None:
+        raise ConfigError(
+            "support: this classifier has none, so it embeds patterns and cannot "
+            "classify them; Classifier.load(weights, support=...) expected"
+        )
+    return given
 
 
 def _check_usable(supports: SupportSet, flags: npt.NDArray[np.uint16]) -> None:

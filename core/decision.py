@@ -1,9 +1,10 @@
 """The decision: from embedded patterns to their classes; NumPy only.
 
 A `DecisionRule` is made of the supports and decides about any number of embedded
-patterns. Only here do distances become scores, labels and rejections. Whatever else
-is to decide in its place (a classification head, say, that turns supports into class
-probabilities) has the same method `decide` and gives the same `Decision`.
+patterns. Only here do distances become scores, labels and rejections. Another way to
+decide (a classification head, say, that makes class probabilities of the supports)
+belongs here too, with the same method `decide` and the same `Decision`; a classifier
+has one of them, and a model update makes a new classifier.
 """
 
 from __future__ import annotations

@@ -209,6 +209,17 @@ def test_embeddings_are_the_same_with_and_without_supports(model, supports, draw
     np.testing.assert_array_equal(found, Classifier(model, unmasked).embed(frames))
 
 
+def test_a_preprocessor_given_without_supports_is_used(model, supports, draw_shots):
+    frames, _ = draw_shots(4)
+    preprocessor = Preprocessor(
+        model.preprocessing, supports.shape, adu_per_photon=20.0, offset_adu=100.0
+    )
+
+    found = Classifier(model, preprocessor=preprocessor).embed(20 * frames + 100)
+
+    np.testing.assert_array_equal(found, Classifier(model).embed(frames))
+
+
 def test_no_patterns_give_no_vectors_and_no_labels(classifier):
     nothing = np.zeros((0, 100, 100), np.uint16)
 

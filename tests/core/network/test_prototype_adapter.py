@@ -43,8 +43,10 @@ def test_prototypes_are_those_of_the_layers_worked_out_by_hand(adapter):
         return weights[f"{name}.weight"] @ values + weights[f"{name}.bias"]
 
     seen = [
-        np.maximum(layer("each", [*mean, *kind, np.log(min(number, MOST_SUPPORTS))]), 0)
-        for mean, kind, number in zip(means, np.eye(3), numbers, strict=True)
+        np.maximum(
+            layer("each", [*mean, *encoding, np.log(min(number, MOST_SUPPORTS))]), 0
+        )
+        for mean, encoding, number in zip(means, np.eye(3), numbers, strict=True)
     ]
 
     found = make_prototype_fn(adapter, THREE)(means, numbers)
