@@ -2,41 +2,33 @@
 
 (1) embed the pattern and all supports, (2) take the Euclidean distance to every
 support, (3) average the distances by class (or another rule, see
-`specklenn.core.distances`), (4) the smallest wins.
+`specklenn.core.distances`), (4) the smallest wins, see `specklenn.core.decision`.
 """
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from specklenn.core.distances import (
-    Classification,
-    class_distances,
-    class_prototypes,
-    distances_to,
-    softmax_scores,
-)
+from specklenn.core.decision import Decision, DecisionRule
+from specklenn.core.distances import Classification, Embeddings, make_distance_fn
 from specklenn.core.errors import ConfigError
 from specklenn.core.flags import is_skipped
 from specklenn.core.labels import UNKNOWN
 from specklenn.core.network import checkpoint
 from specklenn.core.network.checkpoint import Checkpoint
+from specklenn.core.network.embed import embed
 from specklenn.core.network.prototype_adapter import make_prototype_fn
 from specklenn.core.network.specklenn2023 import store_channels_last
 from specklenn.core.preprocess import Preprocessor
 from specklenn.core.support import SupportSet, load_supports
 
-Embeddings = npt.NDArray[np.float32]
-
-
-CPU_BATCH = 32
-"""Patterns that go through the network at once on a CPU: what its caches hold."""
+Given = TypeVar("Given")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,12 +38,13 @@ class Classified:
     Parameters
     ----------
     labels : (B,) str
-        Class of each pattern; empty where it could not be judged (flat, NaN).
+        Class of each pattern; empty where it cannot be classified (flat, empty, NaN
+        or absurd pixels, all masked).
     distances : (B, classes) float32
         Distance to each class by the rule in use, in the paper the mean distance
-        to its supports; NaN where not judged.
+        to its supports; NaN where not classified.
     scores : (B, classes) float32
-        Softmax scores of the classes, NaN where not judged.
+        Softmax scores of the classes, NaN where not classified.
     """
 
     labels: npt.NDArray[np.str_]
@@ -62,14 +55,18 @@ class Classified:
 class Classifier:
     """A network, its preprocessing and a support set.
 
+    Without supports it embeds patterns and classifies none.
+
     Parameters
     ----------
     model : Checkpoint
-    supports : SupportSet
+    supports : SupportSet, optional
         Frames as the detector gives them, like the shots to come.
-    preprocessor : Preprocessor
-        Preprocessing of frames of this detector; must give the network's input.
-    settings : Classification
+    preprocessor : Preprocessor, optional
+        Preprocessing of frames of this detector, which must give the network's input.
+        By default the model's, for photons: of the shape of the supports with their
+        mask; without supports, of any shape that the crop fits into, nothing masked.
+    settings : Classification, optional
         A rule or temperature that is left open is the model's.
     device : str
         Where the network runs.
@@ -84,92 +81,59 @@ class Classifier:
     def __init__(
         self,
         model: Checkpoint,
-        supports: SupportSet,
-        preprocessor: Preprocessor,
+        supports: SupportSet | None = None,
+        preprocessor: Preprocessor | None = None,
         settings: Classification | None = None,
         device: str = "cpu",
     ) -> None:
         self.settings = settings or Classification()
-        self.rule = self.settings.rule or model.rule
-        self.temperature = self.settings.temperature or model.temperature
         self.model = model
-        self.supports = supports
-        self.preprocessor = preprocessor
-        self.classes = supports.classes
         self.device = device
-        self._device = torch.device(device)
-        self._encoder = model.encoder.to(self._device).eval()
+        self._encoder = model.encoder.to(torch.device(device)).eval()
         store_channels_last(self._encoder)
-        side = preprocessor.settings.input_side
-        if side != model.encoder.input_side:
-            raise ConfigError(
-                f"preprocess: crop {preprocessor.settings.crop} by bin "
-                f"{preprocessor.settings.bin} gives {side} pixels a side, the network "
-                f"{model.card.name!r} takes {model.encoder.input_side}"
+        self._supports = supports
+        self._preprocessor = preprocessor
+        self._rule: DecisionRule | None = None
+        if supports is not None:
+            self._preprocessor = preprocessor or Preprocessor(
+                model.preprocessing, supports.shape, supports.mask
             )
-        self._codes = np.array([self.classes.index(name) for name in supports.labels])
-        self._vectors = self._embed_supports()
-        self._prototypes = class_prototypes(
-            self._vectors,
-            self._codes,
-            len(self.classes),
-            self.rule,
-            make_prototype_fn(model.encoder.prototype_adapter, self.classes),
-        )
+            self._rule = self._decision_rule(supports, self._preprocessor)
 
     @classmethod
     def load(
         cls,
         weights: str | os.PathLike[str] = "default",
-        support: str | os.PathLike[str] | SupportSet = "",
+        support: str | os.PathLike[str] | SupportSet | None = None,
     ) -> Classifier:
         """Make a classifier from a model and a support set, both by name or path.
 
         Parameters
         ----------
         weights : name or path
-        support : path or SupportSet
-            YAML support file or a labelled HDF5 dataset, in photons.
+        support : path or SupportSet, optional
+            YAML support file or a labelled HDF5 dataset, in photons. Without it,
+            patterns can be embedded and not classified.
         """
         model = checkpoint.load(weights)
-        supports = (
-            support if isinstance(support, SupportSet) else load_supports(support)
-        )
-        preprocessor = Preprocessor(model.preprocessing, supports.shape, supports.mask)
-        return cls(model, supports, preprocessor)
+        if support is None or isinstance(support, SupportSet):
+            return cls(model, support)
+        return cls(model, load_supports(support))
 
-    def _embed_supports(self) -> Embeddings:
-        cropped = self.preprocessor.crop(self.supports.frames)
-        bad = np.flatnonzero(is_skipped(cropped.flags))
-        if len(bad):
-            raise ConfigError(
-                *(
-                    f"support: {self.supports.origins[item]} cannot be used: "
-                    "flat, empty, NaN or all masked"
-                    for item in bad
-                )
-            )
-        return self.embed_inputs(self.preprocessor.normalise(cropped.photons))
+    @property
+    def supports(self) -> SupportSet:
+        """The support set; a ConfigError where there is none."""
+        return _needed(self._supports)
 
-    def embed_inputs(self, inputs: npt.NDArray[np.float32]) -> Embeddings:
-        """Embed patterns that are already normalised.
+    @property
+    def preprocessor(self) -> Preprocessor:
+        """Preprocessing of frames of one shape; a ConfigError where there is none."""
+        return _needed(self._preprocessor)
 
-        Parameters
-        ----------
-        inputs : (B, side, side) float32
-
-        Returns
-        -------
-        (B, D) float32, unit length
-        """
-        if len(inputs) == 0:
-            return np.zeros((0, self._encoder.embedding_size), np.float32)
-        with torch.inference_mode():
-            batch = torch.from_numpy(inputs[:, None]).to(self._device)
-            at_once = CPU_BATCH if self._device.type == "cpu" else len(batch)
-            parts = [self._encoder(part) for part in torch.split(batch, at_once)]
-            vectors: Embeddings = torch.cat(parts).cpu().numpy()
-        return vectors
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Classes of the supports; a ConfigError where there are none."""
+        return self.supports.classes
 
     def embed(self, patterns: npt.NDArray[Any]) -> Embeddings:
         """Embed detector frames.
@@ -177,32 +141,23 @@ class Classifier:
         Parameters
         ----------
         patterns : (B, H, W) array
+            Of the preprocessor's shape, if there is one.
 
         Returns
         -------
         (B, D) float32, unit length
+            NaN where a pattern cannot be classified: flat, empty, NaN or absurd
+            pixels, all masked.
+
+        Raises
+        ------
+        ConfigError
+            If the patterns have another shape, or the crop does not fit into it.
         """
-        cropped = self.preprocessor.crop(patterns)
-        return self.embed_inputs(self.preprocessor.normalise(cropped.photons))
-
-    def distances(self, vectors: Embeddings) -> npt.NDArray[np.float32]:
-        """Return the distance of vectors (B, D) to each class (B, classes)."""
-        if self._prototypes is not None:
-            return distances_to(vectors, self._prototypes)
-        number = len(self.classes)
-        return class_distances(vectors, self._vectors, self._codes, number, self.rule)
-
-    def rejected(self, distances: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-        """Return which of (B, classes) distances are too far from every class."""
-        limit = self.settings.reject_above_distance
-        if limit is None:
-            return np.zeros(len(distances), bool)
-        far: npt.NDArray[np.bool_] = distances.min(axis=1) > limit
-        return far
-
-    def scores(self, distances: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return the scores (B, classes) of distances (B, classes)."""
-        return softmax_scores(distances, self.temperature)
+        preprocessor = self._preprocessor_for(patterns)
+        cropped = preprocessor.crop(patterns)
+        good = ~is_skipped(cropped.flags)
+        return _nan_but(good, self._embed_crops(cropped.photons[good], preprocessor))
 
     def classify(self, patterns: npt.NDArray[Any]) -> Classified:
         """Classify detector frames; no hit finder is applied.
@@ -210,16 +165,114 @@ class Classifier:
         Parameters
         ----------
         patterns : (B, H, W) array
+            Of the preprocessor's shape.
+
+        Raises
+        ------
+        ConfigError
+            If the patterns have another shape, or there are no supports.
         """
-        cropped = self.preprocessor.crop(patterns)
+        names = np.array((*self.classes, UNKNOWN))
+        cropped = self._preprocessor_for(patterns).crop(patterns)
         good = ~is_skipped(cropped.flags)
-        distances = np.full((len(good), len(self.classes)), np.nan, np.float32)
-        inputs = self.preprocessor.normalise(cropped.photons[good])
-        distances[good] = self.distances(self.embed_inputs(inputs))
-        scores = distances.copy()
-        scores[good] = self.scores(distances[good])
-        labels = np.full(len(good), "", f"<U{max(map(len, (*self.classes, UNKNOWN)))}")
-        nearest = distances[good].argmin(axis=1)
-        names = np.array(self.classes)[nearest]
-        labels[good] = np.where(self.rejected(distances[good]), UNKNOWN, names)
-        return Classified(labels=labels, distances=distances, scores=scores)
+        decision = self.decide(cropped.photons[good])
+        labels = np.full(len(good), "", names.dtype)
+        labels[good] = names[decision.codes]
+        return Classified(
+            labels=labels,
+            distances=_nan_but(good, decision.distances),
+            scores=_nan_but(good, decision.scores),
+        )
+
+    def decide(self, photons: npt.NDArray[np.float32]) -> Decision:
+        """Decide about crops that can be classified.
+
+        Parameters
+        ----------
+        photons : (B, crop, crop) float32, photons per pixel, NaN where bad
+            See `specklenn.core.preprocess.CroppedFrames`.
+
+        Raises
+        ------
+        ConfigError
+            If there are no supports.
+        """
+        rule = _needed(self._rule)
+        return rule.decide(self._embed_crops(photons, self.preprocessor))
+
+    def _decision_rule(
+        self, supports: SupportSet, preprocessor: Preprocessor
+    ) -> DecisionRule:
+        """Return the rule of the settings, or else the model's, for these supports."""
+        cropped = preprocessor.crop(supports.frames)
+        _check_usable(supports, cropped.flags)
+        model, settings, classes = self.model, self.settings, supports.classes
+        return DecisionRule(
+            distance_fn=make_distance_fn(
+                self._embed_crops(cropped.photons, preprocessor),
+                np.array([classes.index(name) for name in supports.labels]),
+                len(classes),
+                settings.rule or model.rule,
+                make_prototype_fn(model.encoder.prototype_adapter, classes),
+            ),
+            temperature=settings.temperature or model.temperature,
+            reject_above_distance=settings.reject_above_distance,
+        )
+
+    def _preprocessor_for(self, patterns: npt.NDArray[Any]) -> Preprocessor:
+        if patterns.ndim != 3:
+            raise ConfigError(
+                f"patterns of shape {patterns.shape} found, (B, H, W) expected"
+            )
+        shape = patterns.shape[1], patterns.shape[2]
+        if self._preprocessor is None:
+            return Preprocessor(self.model.preprocessing, shape)
+        own = self._preprocessor.shape
+        if shape != own:
+            raise ConfigError(
+                f"patterns of shape {shape} found, {own} expected like the supports"
+            )
+        return self._preprocessor
+
+    def _embed_crops(
+        self, photons: npt.NDArray[np.float32], preprocessor: Preprocessor
+    ) -> Embeddings:
+        settings, side = preprocessor.settings, self._encoder.input_side
+        if settings.input_side != side:
+            raise ConfigError(
+                f"preprocess: crop {settings.crop} by bin {settings.bin} gives "
+                f"{settings.input_side} pixels a side, the network "
+                f"{self.model.card.name!r} takes {side}"
+            )
+        return embed(self._encoder, preprocessor.normalise(photons))
+
+
+def _needed(given: Given | None) -> Given:
+    """Return what only a classifier with supports has."""
+    if given is None:
+        raise ConfigError(
+            "support: this classifier has none, so it embeds patterns and cannot "
+            "classify them; Classifier.load(weights, support=...) expected"
+        )
+    return given
+
+
+def _check_usable(supports: SupportSet, flags: npt.NDArray[np.uint16]) -> None:
+    bad = np.flatnonzero(is_skipped(flags))
+    if len(bad):
+        raise ConfigError(
+            *(
+                f"support: {supports.origins[item]} cannot be used: "
+                "flat, empty, NaN or all masked"
+                for item in bad
+            )
+        )
+
+
+def _nan_but(
+    good: npt.NDArray[np.bool_], values: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """Return values (good, D) in their rows of (B, D), which is NaN elsewhere."""
+    rows = np.full((len(good), values.shape[1]), np.nan, np.float32)
+    rows[good] = values
+    return rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -12,6 +12,15 @@ from pydantic import Field
 from specklenn.core.settings import Settings
 
 Embeddings = npt.NDArray[np.float32]
+"""Vectors (B, D) float32 of unit length."""
+
+Distances = npt.NDArray[np.float32]
+"""Distances (B, classes) float32, 0 to 2."""
+
+DistanceFn = Callable[[Embeddings], Distances]
+
+Reduce = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
+"""Makes one distance (B,) of those to the supports of a class (B, supports)."""
 
 PrototypeFn = Callable[
     [npt.NDArray[np.float64], npt.NDArray[np.int64]], npt.NDArray[np.float64]
@@ -20,7 +29,7 @@ PrototypeFn = Callable[
 supports, see `specklenn.core.network.prototype_adapter`."""
 
 Rule = Literal["mean", "nearest", "soft", "prototype", "learned"]
-"""How the supports of a class give one distance, see `class_distances`."""
+"""How the supports of a class give one distance, see `make_distance_fn`."""
 
 SOFT_WIDTH = 0.1
 """Supports that are farther by this than the nearest count little in the soft rule."""
@@ -61,12 +70,38 @@ def class_distances(
     number_of_classes: int,
     rule: Rule = "mean",
     prototype_fn: PrototypeFn | None = None,
-) -> npt.NDArray[np.float32]:
+) -> Distances:
     """Return one distance from every query to every class.
 
     Parameters
     ----------
     queries : (B, D) float32, unit length
+    supports, classes, number_of_classes, rule, prototype_fn
+        See `make_distance_fn`.
+
+    Returns
+    -------
+    (B, number_of_classes) float32, 0 to 2
+    """
+    distance_fn = make_distance_fn(
+        supports, classes, number_of_classes, rule, prototype_fn
+    )
+    return distance_fn(queries)
+
+
+def make_distance_fn(
+    supports: Embeddings,
+    classes: npt.NDArray[np.int64],
+    number_of_classes: int,
+    rule: Rule = "mean",
+    prototype_fn: PrototypeFn | None = None,
+) -> DistanceFn:
+    """Return the function from queries to their distances to the classes of supports.
+
+    What depends on the supports alone, such as the prototypes, is computed once, here.
+
+    Parameters
+    ----------
     supports : (S, D) float32, unit length
     classes : (S,) int64
         Class of each support, 0 to ``number_of_classes`` - 1.
@@ -78,58 +113,54 @@ def class_distances(
         what ``prototype_fn`` makes of it.
     prototype_fn : function, optional
         For the last rule; without it, that is the one before it.
-
-    Returns
-    -------
-    (B, number_of_classes) float32, 0 to 2
     """
-    prototypes = class_prototypes(
-        supports, classes, number_of_classes, rule, prototype_fn
-    )
-    if prototypes is not None:
-        return distances_to(queries, prototypes)
-    ours, theirs = queries.astype(np.float64), supports.astype(np.float64)
-    members = [classes == number for number in range(number_of_classes)]
-    distances = _distances(ours, theirs)
-    columns = [_REDUCE[rule](distances[:, own]) for own in members]
-    return np.stack(columns, axis=1).astype(np.float32)
-
-
-def class_prototypes(
-    supports: Embeddings,
-    classes: npt.NDArray[np.int64],
-    number_of_classes: int,
-    rule: Rule,
-    prototype_fn: PrototypeFn | None = None,
-) -> npt.NDArray[np.float64] | None:
-    """Return the prototype of each class, (classes, D), by a rule that has them.
-
-    None by the other rules, which measure to every support. The same for all queries.
-    Parameters as for `class_distances`.
-    """
-    if rule not in ("prototype", "learned"):
-        return None
-    members = [classes == number for number in range(number_of_classes)]
     vectors = supports.astype(np.float64)
+    members = [classes == number for number in range(number_of_classes)]
+    if rule in ("prototype", "learned"):
+        adapt = prototype_fn if rule == "learned" else None
+        return _to_prototypes(_prototypes(vectors, members, adapt))
+    return _to_supports(vectors, members, _REDUCE[rule])
+
+
+def _prototypes(
+    vectors: npt.NDArray[np.float64],
+    members: Sequence[npt.NDArray[np.bool_]],
+    prototype_fn: PrototypeFn | None,
+) -> npt.NDArray[np.float64]:
+    """Return the prototype of each class (classes, D): the mean, or an adapted one."""
     means = np.array([vectors[own].mean(axis=0) for own in members])
-    if rule == "prototype" or prototype_fn is None:
+    if prototype_fn is None:
         return means
     return prototype_fn(means, np.array([own.sum() for own in members]))
 
 
-def distances_to(
-    queries: Embeddings, prototypes: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float32]:
-    """Return distances from queries (B, D) to prototypes (classes, D)."""
-    return _distances(queries.astype(np.float64), prototypes).astype(np.float32)
+def _to_prototypes(prototypes: npt.NDArray[np.float64]) -> DistanceFn:
+    def distance_fn(queries: Embeddings) -> Distances:
+        return _euclidean(queries, prototypes).astype(np.float32)
+
+    return distance_fn
 
 
-def _distances(
-    queries: npt.NDArray[np.float64], others: npt.NDArray[np.float64]
+def _to_supports(
+    vectors: npt.NDArray[np.float64],
+    members: Sequence[npt.NDArray[np.bool_]],
+    reduce: Reduce,
+) -> DistanceFn:
+    def distance_fn(queries: Embeddings) -> Distances:
+        distances = _euclidean(queries, vectors)
+        columns = [reduce(distances[:, own]) for own in members]
+        return np.stack(columns, axis=1).astype(np.float32)
+
+    return distance_fn
+
+
+def _euclidean(
+    queries: Embeddings, others: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     """Return Euclidean distances from unit vectors (B, D) to vectors (S, D)."""
     lengths = (others**2).sum(axis=1)
-    squares: npt.NDArray[np.float64] = 1.0 + lengths - 2.0 * queries @ others.T
+    products = queries.astype(np.float64) @ others.T
+    squares: npt.NDArray[np.float64] = 1.0 + lengths - 2.0 * products
     return np.sqrt(np.maximum(squares, 0.0))
 
 
@@ -140,7 +171,7 @@ def _soft(distances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return soft
 
 
-_REDUCE: dict[str, Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]] = {
+_REDUCE: dict[str, Reduce] = {
     "mean": lambda distances: distances.mean(axis=1),
     "nearest": lambda distances: distances.min(axis=1),
     "soft": _soft,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 class Flag(IntFlag):
     """Bits of the ``flags`` field of a result row.
 
-    A shot with any of the `SKIPS` could not be judged: it is counted under the
+    A shot with any of the `SKIPS` cannot be classified: it is counted under the
     first of its reasons and never reaches the network.
     """
 
@@ -56,7 +56,7 @@ SKIP_BITS = np.uint16(sum(SKIPS))
 
 
 def is_skipped(flags: npt.NDArray[np.uint16]) -> npt.NDArray[np.bool_]:
-    """Return which shots could not be judged.
+    """Return which shots cannot be classified.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from specklenn.core.classify import Classifier
 from specklenn.core.data.shots import Shots
+from specklenn.core.decision import Decision
 from specklenn.core.flags import Flag, is_skipped
 from specklenn.core.hitfinder import HitFinding, count_lit, is_hit
 from specklenn.core.labels import NO_HIT, UNKNOWN, all_classes
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ClassifiedBatch:
-    """A batch of shots with its verdicts.
+    """A batch of shots and what the classifier says about them.
 
     Parameters
     ----------
@@ -60,9 +61,9 @@ class Pipeline:
         self.classifier = classifier
         self.hit_finding = hit_finding
         self.classes = all_classes(classifier.classes)
-        self._codes = class_codes(np.array(classifier.classes), self.classes)
+        decided = np.array((*classifier.classes, UNKNOWN))
+        self._label_of_code = class_codes(decided, self.classes)
         self._no_hit = self.classes.index(NO_HIT)
-        self._unknown = self.classes.index(UNKNOWN)
         self._run = run
         self._rank = rank
         self._model_version = model_version
@@ -74,9 +75,9 @@ class Pipeline:
         )
 
     def classify(self, shots: Shots) -> ClassifiedBatch:
-        """Judge a batch: every shot gets exactly one row, whatever it looks like.
+        """Classify a batch: every shot gets exactly one row, whatever it looks like.
 
-        A batch that raises is judged shot by shot; only those that raise alone
+        A batch that raises is classified shot by shot; only those that raise alone
         are lost, as counted skips.
         """
         try:
@@ -128,27 +129,19 @@ class Pipeline:
         return rows
 
     def _classify(self, rows: Rows, photons: npt.NDArray[np.float32]) -> None:
-        judged = ~is_skipped(rows["flags"])
+        readable = ~is_skipped(rows["flags"])
         hits = is_hit(rows["lit_pixels"], self.hit_finding)
-        missed = judged & ~hits
-        rows["label"][missed] = self._no_hit
-        rows["flags"][missed] |= Flag.NO_HIT.bits
-        chosen = np.flatnonzero(judged & hits)
+        no_hit = readable & ~hits
+        rows["label"][no_hit] = self._no_hit
+        rows["flags"][no_hit] |= Flag.NO_HIT.bits
+        chosen = np.flatnonzero(readable & hits)
         if len(chosen):
-            self._label(rows, chosen, photons)
+            self._label(rows, chosen, self.classifier.decide(photons[chosen]))
 
     def _label(
-        self,
-        rows: Rows,
-        chosen: npt.NDArray[np.int64],
-        photons: npt.NDArray[np.float32],
+        self, rows: Rows, chosen: npt.NDArray[np.int64], decision: Decision
     ) -> None:
-        classifier = self.classifier
-        inputs = classifier.preprocessor.normalise(photons[chosen])
-        distances = classifier.distances(classifier.embed_inputs(inputs))
-        nearest = distances.argmin(axis=1)
-        far = classifier.rejected(distances)
-        rows["distances"][chosen] = distances
-        rows["score"][chosen] = classifier.scores(distances).max(axis=1)
-        rows["label"][chosen] = np.where(far, self._unknown, self._codes[nearest])
-        rows["flags"][chosen[far]] |= Flag.REJECTED.bits
+        rows["distances"][chosen] = decision.distances
+        rows["score"][chosen] = decision.scores.max(axis=1)
+        rows["label"][chosen] = self._label_of_code[decision.codes]
+        rows["flags"][chosen[decision.rejected]] |= Flag.REJECTED.bits

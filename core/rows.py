@@ -31,11 +31,11 @@ FIELDS = {
     "photons": "photons on the good pixels of the crop",
     "lit_pixels": "pixels of the crop above the hit finder's threshold",
     "flags": "bits, see specklenn.core.flags",
-    "rank": "rank that judged the shot",
+    "rank": "rank that classified the shot",
     "latency_ms": "from arrived_ns to the row at the collector, milliseconds",
-    "support_version": "version of the support set that judged the shot",
-    "model_version": "number of the model that judged the shot, 1 at the start; see "
-    "the dataset versions",
+    "support_version": "version of the support set that the shot was classified by",
+    "model_version": "number of the model that the shot was classified by, 1 at the "
+    "start; see the dataset versions",
 }
 """What each field means, with its unit; stored in ``results.h5``."""
 
@@ -64,7 +64,7 @@ def row_dtype(support_classes: int) -> np.dtype[Any]:
 
 
 def empty_rows(number: int, support_classes: int) -> Rows:
-    """Return rows of shots that nobody has judged yet."""
+    """Return rows of shots that are not classified yet."""
     rows = np.zeros(number, row_dtype(support_classes))
     rows["label"] = NO_CLASS
     rows["truth"] = NO_CLASS
@@ -76,7 +76,7 @@ def empty_rows(number: int, support_classes: int) -> Rows:
 def class_codes(
     labels: npt.NDArray[np.str_], classes: Sequence[str]
 ) -> npt.NDArray[np.int8]:
-    """Turn labels into codes; labels outside the classes become `NO_CLASS`.
+    """Turn labels into codes; labels that are no class become `NO_CLASS`.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ from specklenn.plugin.console.run_progress import (
 )
 from specklenn.plugin.console.summary import print_summary
 from specklenn.plugin.control.server import ControlServer
-from specklenn.plugin.control.update_builder import SwapBuilder
+from specklenn.plugin.control.update_builder import UpdateBuilder
 from specklenn.plugin.live.collector import Collector
 from specklenn.plugin.live.metrics_server import MetricsServer
 from specklenn.plugin.live.outputs import Publisher, Sink
@@ -39,7 +39,7 @@ from specklenn.plugin.live.worker import Worker, WorkerOptions
 from specklenn.plugin.parallel.channel import Channel, in_memory_channels
 from specklenn.plugin.parallel.clock import Backoff, Clock, SystemClock
 from specklenn.plugin.parallel.mpi_job import machine, on_signals
-from specklenn.plugin.startup import PreparedRun, make_source, prepare, read_weights
+from specklenn.plugin.startup import PreparedRun, make_source, prepare_run
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class Job:
         self.rank = rank
         self.workers = list(range(1, size)) or [0]
         self.clock: Clock = SystemClock()
-        self.prepared: PreparedRun = prepare(loaded, rank)
+        self.prepared: PreparedRun = prepare_run(loaded, rank)
         self.publisher: Publisher = Publishers([])
         if rank == 0:
             self.folder = make_output_folder(self.config, loaded)
@@ -182,8 +182,8 @@ class Job:
         control, pipeline = self.config.control, self.prepared.pipeline
         if not control.enabled:
             return NoUpdateRequests()
-        weights = read_weights(self.loaded)
-        builder = SwapBuilder(pipeline, weights, self.config.preprocess)
+        weights = self.prepared.weights
+        builder = UpdateBuilder(pipeline, weights, self.config.preprocess)
         return ControlServer(control.endpoint, builder, self.state, self.clock)
 
     def _scheduler(self) -> Scheduler:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
+from specklenn.core.classify import Classifier
 from specklenn.core.config.loading import LoadedConfig
 from specklenn.core.config.run_config import Config
 from specklenn.core.data.labelled_dataset import check_calibration
@@ -17,14 +20,17 @@ from specklenn.core.data.shots import DetectorRun, IndexedSource, ShotSource
 from specklenn.core.data.sources import Share
 from specklenn.core.errors import ConfigError, MissingPackageError, SpecklennError
 from specklenn.core.labels import all_classes
+from specklenn.core.network import checkpoint
+from specklenn.core.network.checkpoint import Checkpoint, Weights
 from specklenn.core.pipeline import Pipeline
+from specklenn.core.preprocess import Preprocessor
 from specklenn.core.support import SupportSet, from_settings, load_supports
 from specklenn.plugin.live.run_state import RunFacts
 from specklenn.plugin.live.versions import Version
 from specklenn.plugin.sources.hdf5 import Hdf5Source
 from specklenn.plugin.startup_area import use_area
 
-Thing = TypeVar("Thing")
+Opened = TypeVar("Opened")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,6 +40,8 @@ class PreparedRun:
     Parameters
     ----------
     pipeline : Pipeline
+    weights : Weights
+        Of its model, as they lie in their file.
     source : IndexedSource or None
         An open run; None for a stream.
     facts : RunFacts
@@ -41,6 +49,7 @@ class PreparedRun:
     """
 
     pipeline: Pipeline
+    weights: Weights
     source: IndexedSource | None
     facts: RunFacts
     mask: Mask | None
@@ -52,7 +61,7 @@ class PreparedRun:
 
     @property
     def first(self) -> Version:
-        """What judges the shots at the start."""
+        """What shots are classified by at the start."""
         classifier = self.pipeline.classifier
         return Version(
             model=classifier.model.card.name,
@@ -71,14 +80,14 @@ class PreparedRun:
 
 
 class _Problems:
-    """Tries things and remembers what went wrong."""
+    """Attempts one step after another and remembers every problem."""
 
     def __init__(self) -> None:
         self.found: list[str] = []
 
-    def attempt(self, prefix: str, do: Callable[[], Thing]) -> Thing | None:
+    def attempt(self, prefix: str, open_it: Callable[[], Opened]) -> Opened | None:
         try:
-            return do()
+            return open_it()
         except MissingPackageError:
             raise
         except ConfigError as error:
@@ -93,8 +102,8 @@ class _Problems:
             raise ConfigError(*self.found)
 
 
-def prepare(loaded: LoadedConfig, rank: int = 0) -> PreparedRun:
-    """Open data, mask, supports and weights and bind them together.
+def prepare_run(loaded: LoadedConfig, rank: int = 0) -> PreparedRun:
+    """Open data, mask, supports and weights and make the pipeline of them.
 
     Raises
     ------
@@ -104,13 +113,17 @@ def prepare(loaded: LoadedConfig, rank: int = 0) -> PreparedRun:
     config, problems = loaded.settings, _Problems()
     source = problems.attempt(loaded.where("source", "path"), lambda: open_run(loaded))
     supports = problems.attempt("", lambda: _load_supports(loaded))
-    model = problems.attempt("", lambda: load_model(loaded))
+    weights = problems.attempt("", lambda: read_weights(loaded))
+    model = None
+    if weights is not None:
+        model = problems.attempt("", partial(checkpoint.decode, weights))
     shape = next((each.shape for each in (source, supports) if each is not None), None)
     extra_mask = problems.attempt(
         loaded.where("calibration", "mask_file"), lambda: load_mask(loaded, shape)
     )
     problems.raise_if_any()
     assert supports is not None
+    assert weights is not None
     assert model is not None
     if source is not None and source.shape != supports.shape:
         raise ConfigError(
@@ -123,9 +136,10 @@ def prepare(loaded: LoadedConfig, rank: int = 0) -> PreparedRun:
     )
     _check_calibration(config, supports, source)
     used = use_area(loaded, model.preprocessing, supports.shape, mask, source)
-    pipeline = _bind(config, model, supports, used.mask, rank)
+    pipeline = _make_pipeline(config, model, supports, used.mask, rank)
     return PreparedRun(
         pipeline=pipeline,
+        weights=weights,
         source=source,
         facts=_facts(
             config,
@@ -165,17 +179,13 @@ def _load_supports(loaded: LoadedConfig) -> SupportSet:
     )
 
 
-def load_model(loaded: LoadedConfig) -> Any:
-    """Load the checkpoint that a configuration names."""
-    from specklenn.core.network import checkpoint
-
+def load_model(loaded: LoadedConfig) -> Checkpoint:
+    """Load the model that a configuration names."""
     return checkpoint.decode(read_weights(loaded))
 
 
-def read_weights(loaded: LoadedConfig) -> Any:
+def read_weights(loaded: LoadedConfig) -> Weights:
     """Read the weights that a configuration names, without making the model."""
-    from specklenn.core.network import checkpoint
-
     name = loaded.settings.model.weights
     if name.endswith(".safetensors"):
         return checkpoint.read(loaded.path(name, "model", "weights"))
@@ -231,14 +241,13 @@ def _check_calibration(
         source.check_calibration(calibrated)
 
 
-def _bind(
-    config: Config, model: Any, supports: SupportSet, mask: Mask | None, rank: int
+def _make_pipeline(
+    config: Config,
+    model: Checkpoint,
+    supports: SupportSet,
+    mask: Mask | None,
+    rank: int,
 ) -> Pipeline:
-    import torch
-
-    from specklenn.core.classify import Classifier
-    from specklenn.core.preprocess import Preprocessor
-
     torch.set_num_threads(config.model.threads)
     if config.model.device != "cpu" and not torch.cuda.is_available():
         raise ConfigError(

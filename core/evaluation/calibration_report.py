@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.distances import PrototypeFn, Rule, class_distances
+from specklenn.core.distances import Embeddings, PrototypeFn, Rule, class_distances
 from specklenn.core.evaluation.calibration import (
     Reliability,
     fit_temperature,
@@ -27,7 +27,6 @@ from specklenn.core.evaluation.few_shot import (
     group_rows,
     sample_stream,
 )
-from specklenn.core.network.embed import Embeddings
 from specklenn.core.network.prototype_adapter import PrototypeAdapter, make_prototype_fn
 
 

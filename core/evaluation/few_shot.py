@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.distances import PrototypeFn, Rule, class_distances
+from specklenn.core.distances import Embeddings, PrototypeFn, Rule, class_distances
 from specklenn.core.errors import DataError
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
-from specklenn.core.network.embed import Embeddings
 from specklenn.core.network.prototype_adapter import PrototypeAdapter, make_prototype_fn
 
 Indices = npt.NDArray[np.int64]

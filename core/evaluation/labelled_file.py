@@ -17,10 +17,11 @@ from specklenn.core.data.labelled_dataset import (
     frames_alone,
 )
 from specklenn.core.data.masks import Mask
+from specklenn.core.distances import Embeddings
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.evaluation.few_shot import Indices
 from specklenn.core.network.checkpoint import Checkpoint
-from specklenn.core.network.embed import Embeddings, embed
+from specklenn.core.network.embed import embed
 from specklenn.core.preprocess import PreparedPatterns, Preprocessing, prepare
 
 BATCH_BYTES = 64_000_000

@@ -3,7 +3,7 @@
 ``NAME.safetensors`` holds the tensors and, in its header, the architecture, the
 preprocessing and the rule of classification; ``NAME.card.json`` beside it holds data,
 seed, code commit, scores and the SHA-256 of the weights file, which is checked at
-every load.
+every load. Files with the names of the version before are still read, with a warning.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import json
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,15 +26,21 @@ from safetensors.torch import save_file
 from specklenn.core.data.atomic import replacing
 from specklenn.core.distances import Rule
 from specklenn.core.errors import WeightsError
+from specklenn.core.network.former_names import (
+    ADAPTER,
+    current_keys,
+    current_tensors,
+    is_former,
+)
 from specklenn.core.network.registry import Network, make_network
 from specklenn.core.preprocess import Preprocessing
 from specklenn.core.settings import Settings
 
-ADAPTER = "prototype_adapter."
-"""How the tensors of a network's adapter are called, which it may have lost."""
+log = logging.getLogger(__name__)
 
-FORMER_TENSORS = {"placer.place.": f"{ADAPTER}offset.", "placer.": ADAPTER}
-"""Names that tensors had in the version before; such files are still read."""
+PACKAGED = Path(str(importlib.resources.files("specklenn.core.network") / "weights"))
+
+RULES: tuple[Rule, ...] = get_args(Rule)
 
 TEMPERATURE = 0.1
 """Of scores where nobody has calibrated them."""
@@ -205,14 +212,20 @@ def decode(weights: Weights) -> Checkpoint:
     try:
         tensors = tensors_of.load(weights.content)
         header = _header(weights.content)
-        encoder = _encoder(header, tensors)
-        preprocessing = Preprocessing.model_validate_json(header["preprocessing"])
+        keys = json.loads(header["preprocessing"])
+        encoder = _encoder(header, current_tensors(tensors))
+        preprocessing = Preprocessing.model_validate(current_keys(keys))
         rule = _rule(header)
         temperature = float(header.get("temperature", TEMPERATURE))
     except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
         raise WeightsError(
             f"model.weights: {source} is no model of this version: {error}"
         ) from error
+    if is_former(tensors, keys):
+        log.warning(
+            "model.weights: %s has names of the version before, which are read for now",
+            source,
+        )
     return Checkpoint(
         encoder=encoder.eval(),
         preprocessing=preprocessing,
@@ -226,11 +239,10 @@ def find(name_or_path: str | os.PathLike[str]) -> Path:
     """Return the path of a packaged model or of a file."""
     text = os.fspath(name_or_path)
     if not text.endswith(".safetensors"):
-        folder = importlib.resources.files("specklenn.core.network") / "weights"
-        packaged = Path(str(folder / f"{text}.safetensors"))
+        packaged = PACKAGED / f"{text}.safetensors"
         if packaged.is_file():
             return packaged
-        known = sorted(item.stem for item in packaged.parent.glob("*.safetensors"))
+        known = sorted(item.stem for item in PACKAGED.glob("*.safetensors"))
         raise WeightsError(
             f"model.weights: no packaged model {text!r}; packaged are "
             f"{', '.join(known) or 'none'}; a file's name ends in .safetensors"
@@ -253,7 +265,6 @@ def _header(content: bytes) -> dict[str, str]:
 
 
 def _encoder(header: dict[str, str], tensors: dict[str, torch.Tensor]) -> Network:
-    tensors = _renamed(tensors)
     encoder = make_network(
         header["architecture"],
         int(header["input_side"]),
@@ -266,22 +277,13 @@ def _encoder(header: dict[str, str], tensors: dict[str, torch.Tensor]) -> Networ
     return encoder
 
 
-def _renamed(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return tensors by the names of this version."""
-    found = {}
-    for name, tensor in tensors.items():
-        old = next((old for old in FORMER_TENSORS if name.startswith(old)), "")
-        found[FORMER_TENSORS.get(old, "") + name.removeprefix(old)] = tensor
-    return found
-
-
 def _rule(header: dict[str, str]) -> Rule:
     """Return the rule of a model; models from before there was a choice have none."""
     found = header.get("rule", "mean")
-    for rule in get_args(Rule):
+    for rule in RULES:
         if rule == found:
-            return rule  # type: ignore[no-any-return]
-    raise ValueError(f"rule {found!r}, one of {', '.join(get_args(Rule))} expected")
+            return rule
+    raise ValueError(f"rule {found!r}, one of {', '.join(RULES)} expected")
 
 
 def _widened(tensor: torch.Tensor) -> torch.Tensor:

@@ -1,14 +1,16 @@
-"""A small embedding network that also knows how bright a pattern is.
+"""The released embedding network: small, and it uses how bright a pattern is.
 
 The paper's patterns are brought to zero mean and unit variance before the network
-sees them, so it cannot know that two particles scatter more than one. This network
-gets the roots of photons, standardises them itself and keeps the level it divided
-out; bad pixels come as NaN and are told to it.
+gets them, so it cannot use that two particles scatter more than one. This network
+gets the square roots of photons, standardises them itself and keeps the brightness
+level that it divided out. Bad pixels come as NaN; a map of the good ones is part of
+the input.
 
 Diffraction at small angles is nearly symmetric about the beam (Friedel's law on a
-nearly flat Ewald sphere), so every pixel has a mate that saw the same with noise of
-its own, or that saw it where the pixel is bad. Filters reach a few pixels only, so
-the network gets every pattern together with its mates: turned by 180 degrees.
+nearly flat Ewald sphere), so every pixel has a Friedel mate that measured the same
+with independent noise, also where the pixel itself is bad. Convolutions reach a few
+pixels only, so the network gets every pattern together with its mates: the pattern
+turned by 180 degrees.
 """
 
 from __future__ import annotations
@@ -20,12 +22,19 @@ from torch.nn import functional
 from specklenn.core.network.prototype_adapter import PrototypeAdapter
 from specklenn.core.network.specklenn2023 import EMBEDDING_SIZE
 
-WIDTHS = (32, 48, 96, 48)
-HIDDEN = 384
-LEVEL_FEATURES = 32
-PICTURES = 4
+CHANNELS_IN = 4
+"""Standardised pattern and map of its good pixels, and both turned by 180 degrees."""
+
+CHANNELS = (32, 48, 96, 48)
+"""Of the four convolutions."""
+
 LEVELS = 2
-LEAST = 1e-4
+"""Numbers that say how bright a pattern is, see `split_level`."""
+
+LEVEL_FEATURES = 32
+HIDDEN = 384
+
+LOG_OFFSET = 1e-4
 """Added to levels before their logarithm: far below one photon on the pattern."""
 
 
@@ -36,7 +45,7 @@ class CompactEncoder(nn.Module):
     normalisation and ReLU, 2 x 2 max pooling after the second and the third; two
     fully connected layers; unit length. Every convolution's channels are scaled and
     shifted by functions of the level (feature-wise modulation, Perez et al. 2018), so
-    that filters may differ with the photons there are.
+    that filters may differ with the number of photons.
 
     Parameters
     ----------
@@ -59,13 +68,17 @@ class CompactEncoder(nn.Module):
             raise ValueError(f"input of {input_side} pixels, a multiple of 8 expected")
         self.input_side = input_side
         self.embedding_size = embedding_size
-        first, second, third, fourth = WIDTHS
+        first, second, third, fourth = CHANNELS
         self.layers = nn.ModuleList(
             (
-                Layer(PICTURES, first, size=5, stride=2),  # (B, 32, side / 2, side / 2)
-                Layer(first, second, pool=2),  # (B, 48, side / 4, side / 4)
-                Layer(second, third, pool=2),  # (B, 96, side / 8, side / 8)
-                Layer(third, fourth),
+                # (B, 32, side / 2, side / 2)
+                ModulatedConvolution(CHANNELS_IN, first, size=5, stride=2),
+                # (B, 48, side / 4, side / 4)
+                ModulatedConvolution(first, second, pool=2),
+                # (B, 96, side / 8, side / 8)
+                ModulatedConvolution(second, third, pool=2),
+                # (B, 48, side / 8, side / 8)
+                ModulatedConvolution(third, fourth),
             )
         )
         self.level = _two_layers(LEVEL_FEATURES)
@@ -83,7 +96,7 @@ class CompactEncoder(nn.Module):
         Parameters
         ----------
         patterns : (B, 1, side, side) float32
-            Roots of photons per pixel, NaN where bad: not standardised, see
+            Square roots of photons per pixel, NaN where bad: not standardised, see
             `specklenn.core.preprocess.Preprocessing`.
 
         Returns
@@ -99,8 +112,8 @@ class CompactEncoder(nn.Module):
         return functional.normalize(self.embedding(hidden), dim=1)
 
 
-class Layer(nn.Module):
-    """A convolution whose channels are modulated by the level.
+class ModulatedConvolution(nn.Module):
+    """A convolution whose channels are scaled and shifted by the level.
 
     Parameters
     ----------
@@ -124,8 +137,8 @@ class Layer(nn.Module):
             channels_in, channels_out, size, stride, padding=size // 2, bias=False
         )
         self.normalisation = nn.BatchNorm2d(channels_out)
-        # At the start the level changes nothing.
-        self.modulation = _two_layers(2 * channels_out, silent=True)
+        # Untrained, the level changes nothing.
+        self.modulation = _two_layers(2 * channels_out, zero=True)
         self.pool = pool
 
     def forward(self, pictures: Tensor, levels: Tensor) -> Tensor:
@@ -142,7 +155,7 @@ def split_level(patterns: Tensor) -> tuple[Tensor, Tensor]:
     Parameters
     ----------
     patterns : (B, 1, H, W) float32
-        Roots of photons per pixel, NaN where bad.
+        Square roots of photons per pixel, NaN where bad.
 
     Returns
     -------
@@ -151,7 +164,7 @@ def split_level(patterns: Tensor) -> tuple[Tensor, Tensor]:
         pixels, 0 at bad ones; and both turned by 180 degrees.
     levels : (B, 2) float32
         Decimal logarithms of the mean photons per good pixel and of the variance of
-        their roots.
+        their square roots.
     """
     good = ~patterns.isnan()
     values = torch.where(good, patterns, 0.0)
@@ -161,15 +174,15 @@ def split_level(patterns: Tensor) -> tuple[Tensor, Tensor]:
     photons = values.square().sum(dim=(2, 3), keepdim=True) / number
     pictures = centred / variance.sqrt().clamp_min(1e-6)
     levels = torch.cat((photons, variance), dim=1)[:, :, 0, 0]
-    seen = torch.cat((pictures, good.to(pictures.dtype)), dim=1)
-    mates = seen.flip(2, 3)
-    return torch.cat((seen, mates), dim=1), torch.log10(levels + LEAST)
+    channels = torch.cat((pictures, good.to(pictures.dtype)), dim=1)
+    mates = channels.flip(2, 3)
+    return torch.cat((channels, mates), dim=1), torch.log10(levels + LOG_OFFSET)
 
 
-def _two_layers(outputs: int, silent: bool = False) -> nn.Sequential:
-    """Return a small network from the levels to some numbers, at first 0 if silent."""
+def _two_layers(outputs: int, zero: bool = False) -> nn.Sequential:
+    """Return a small network from the levels to some numbers; untrained, 0 if so."""
     last = nn.Linear(32, outputs)
-    if silent:
+    if zero:
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
     return nn.Sequential(nn.Linear(LEVELS, 32), nn.ReLU(), last)

@@ -1,4 +1,4 @@
-"""Embeds prepared patterns, a batch at a time."""
+"""Embeds preprocessed patterns, a batch at a time."""
 
 from __future__ import annotations
 
@@ -6,28 +6,36 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from specklenn.core.distances import Embeddings
 from specklenn.core.network.registry import Network
 
-Embeddings = npt.NDArray[np.float32]
-EMBED_BATCH = 256
+CPU_BATCH = 32
+"""Patterns that go through the network at once on a CPU: what its caches hold."""
+
+GPU_BATCH = 1024
+"""The same on a GPU: what keeps it busy and fits into its memory."""
 
 
 @torch.inference_mode()
 def embed(encoder: Network, inputs: npt.NDArray[np.float32]) -> Embeddings:
-    """Embed prepared patterns in batches.
+    """Embed preprocessed patterns on the device that holds the network.
 
     Parameters
     ----------
     encoder : network
         In evaluation mode.
-    inputs : (N, side, side) float32
+    inputs : (B, side, side) float32
+        See `specklenn.core.preprocess.Preprocessor.normalise`.
 
     Returns
     -------
-    (N, D) float32, unit length
+    (B, D) float32, unit length
     """
-    parts = [
-        encoder(torch.from_numpy(inputs[first : first + EMBED_BATCH])[:, None]).numpy()
-        for first in range(0, len(inputs), EMBED_BATCH)
-    ]
-    return np.concatenate(parts)
+    device = next(encoder.parameters()).device
+    batch = CPU_BATCH if device.type == "cpu" else GPU_BATCH
+    vectors = np.empty((len(inputs), encoder.embedding_size), np.float32)
+    for first in range(0, len(inputs), batch):
+        part = slice(first, first + batch)
+        patterns = torch.from_numpy(inputs[part, None]).to(device)
+        vectors[part] = encoder(patterns).cpu().numpy()
+    return vectors

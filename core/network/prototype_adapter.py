@@ -1,11 +1,11 @@
 """Class prototypes, adapted by a small network that has learned from many tasks.
 
-A few supports are a noisy picture of their class: the mean of five weak shots is far
-from the mean of a thousand. But the embedding is the same for all samples, so what
-the supports of one class look like says much about where its shots lie, and where
-those of the other classes do. `PrototypeAdapter` learns that together with the
-embedding, from the tasks of its training: it is given the means of the supports and
-an encoding of each class, and answers with the prototypes that queries are measured to.
+The mean of a few supports is a noisy prototype: that of five weak shots is far from
+that of a thousand. But the embedding is the same for all samples, so the supports of
+one class say much about where the other shots of that class lie, and where those of
+the other classes do. `PrototypeAdapter` learns this together with the embedding, from
+the few-shot tasks of its training: from the means of the supports and an encoding of
+each class it makes the prototypes that distances are measured to.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from specklenn.core.distances import PrototypeFn
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
 
 KNOWN = (SINGLE_HIT, MULTI_HIT, NON_SAMPLE_HIT)
-"""The classes that an adapter knows by name."""
+"""The classes that an adapter has been trained with."""
 
 MOST_SUPPORTS = 16
-"""More supports of a class than this are not told from this many."""
+"""More supports of a class count as this many."""
 
 WIDTH = 160
+"""Features of the hidden layers."""
 
 
 def encode_classes(classes: Sequence[str]) -> Tensor | None:
@@ -38,18 +39,18 @@ def encode_classes(classes: Sequence[str]) -> Tensor | None:
     not be compared.
     """
     parts = [name.split("+") for name in classes]
-    if not all(part in KNOWN for of_one in parts for part in of_one):
+    if not all(part in KNOWN for joined in parts for part in joined):
         return None
-    return torch.tensor([[float(name in of_one) for name in KNOWN] for of_one in parts])
+    return torch.tensor([[float(name in joined) for name in KNOWN] for joined in parts])
 
 
 class PrototypeAdapter(nn.Module):
-    """Makes the prototypes of the classes of a task of the means of their supports.
+    """Makes the prototypes of the classes of a task from the means of their supports.
 
-    A fully connected layer for each class (its mean, its encoding, how many supports);
-    a second one that sees that of a class and the sum of those of all others; the
-    prototype is a share of the mean and an offset from a last layer. So the order of
-    the classes and how many there are does not matter (deep sets, Zaheer et al. 2017).
+    The first fully connected layer gets each class (mean, encoding, number of
+    supports), the second the features of a class and the sum of those of all others.
+    The prototype is a share of the mean plus an offset, each from a last layer. So the
+    order and the number of classes do not matter (deep sets, Zaheer et al. 2017).
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ class PrototypeAdapter(nn.Module):
         self.offset = nn.Linear(WIDTH, embedding_size)
 
     def forward(self, means: Tensor, class_encoding: Tensor, numbers: Tensor) -> Tensor:
-        """Place classes.
+        """Return the prototypes of the classes of some tasks.
 
         Parameters
         ----------
@@ -81,14 +82,12 @@ class PrototypeAdapter(nn.Module):
         (B, classes, D) float32
         """
         amounts = numbers.clamp(max=MOST_SUPPORTS).log()[:, :, None]
-        told = torch.cat(
-            (means, class_encoding.expand(len(means), -1, -1), amounts), dim=2
-        )
-        ours = self.each(told).relu()
-        others = ours.sum(dim=1, keepdim=True) - ours
-        seen = self.together(torch.cat((ours, others), dim=2)).relu()
-        placed: Tensor = self.share(seen).sigmoid() * means + self.offset(seen)
-        return placed
+        encoding = class_encoding.expand(len(means), -1, -1)
+        own = self.each(torch.cat((means, encoding, amounts), dim=2)).relu()
+        others = own.sum(dim=1, keepdim=True) - own  # (B, classes, WIDTH)
+        hidden = self.together(torch.cat((own, others), dim=2)).relu()
+        prototypes: Tensor = self.share(hidden).sigmoid() * means + self.offset(hidden)
+        return prototypes
 
 
 def make_prototype_fn(
@@ -96,18 +95,18 @@ def make_prototype_fn(
 ) -> PrototypeFn | None:
     """Return how a network makes the prototypes of some classes, for `distances`.
 
-    None if it has no adapter or does not know a class: means of supports do then.
+    None if it has no adapter or does not know a class: prototypes are means then.
 
     Parameters
     ----------
     adapter : PrototypeAdapter or None
-        In use as it is now: a copy is made.
+        Used as it is now: a copy is made.
     classes : sequence of str
     """
     class_encoding = encode_classes(classes)
     if adapter is None or class_encoding is None:
         return None
-    ours = copy.deepcopy(adapter).cpu().eval()
+    frozen = copy.deepcopy(adapter).cpu().eval()
 
     def prototype_fn(
         means: npt.NDArray[np.float64], numbers: npt.NDArray[np.int64]
@@ -116,7 +115,7 @@ def make_prototype_fn(
             torch.from_numpy(one).float()[None] for one in (means, numbers)
         )
         with torch.inference_mode():
-            prototypes = ours(vectors, class_encoding, amounts)[0]
+            prototypes = frozen(vectors, class_encoding, amounts)[0]
         found: npt.NDArray[np.float64] = prototypes.double().numpy()
         return found
 

@@ -1,4 +1,4 @@
-"""The embedding networks by name, as weights files and training settings call them."""
+"""The embedding networks by the names that weights files and training settings use."""
 
 from __future__ import annotations
 

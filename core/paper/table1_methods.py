@@ -199,7 +199,7 @@ def classify(
     )
     preprocessor = Preprocessor(model.preprocessing, supports.shape, labelled.mask)
     classifier = Classifier(model, supports, preprocessor)
-    found: Codes = classifier.distances(classifier.embed(queries.frames)).argmin(axis=1)
+    found: Codes = classifier.classify(queries.frames).distances.argmin(axis=1)
     return found
 
 

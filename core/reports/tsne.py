@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.distances import class_distances
+from specklenn.core.distances import Embeddings, class_distances
 from specklenn.core.errors import ConfigError, DataError, MissingPackageError
 from specklenn.core.evaluation.few_shot import Indices, group_rows, sample_stream
 from specklenn.core.evaluation.labelled_file import Embedded, LabelledFile
 from specklenn.core.evaluation.measurement import EvaluationSettings, FewShotScores
-from specklenn.core.network.embed import Embeddings
 from specklenn.core.network.prototype_adapter import make_prototype_fn
 
 PERPLEXITY = 30.0

@@ -11,12 +11,12 @@ import numpy.typing as npt
 from pydantic import Field
 
 from specklenn.core.data.labelled_dataset import LabelledDataset
-from specklenn.core.distances import Rule
+from specklenn.core.distances import Embeddings, Rule
 from specklenn.core.errors import DataError
 from specklenn.core.evaluation import few_shot
 from specklenn.core.evaluation.calibration_report import measure_confidence
 from specklenn.core.network.checkpoint import TEMPERATURE
-from specklenn.core.network.embed import Embeddings, embed
+from specklenn.core.network.embed import embed
 from specklenn.core.network.prototype_adapter import PrototypeAdapter
 from specklenn.core.network.registry import Network
 from specklenn.core.preprocess import Preprocessing, prepare

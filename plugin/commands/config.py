@@ -84,9 +84,9 @@ def _run(path: Path, overrides: Sequence[str], *, show: bool) -> int:
     if show:
         print(resolved_yaml(loaded.settings), end="")
         return 0
-    from specklenn.plugin.startup import prepare
+    from specklenn.plugin.startup import prepare_run
 
-    prepared = prepare(loaded)
+    prepared = prepare_run(loaded)
     facts, first = prepared.facts, prepared.first
     shots = f"{facts.expected_shots} shots" if facts.expected_shots else "a live stream"
     print(

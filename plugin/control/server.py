@@ -23,7 +23,7 @@ from specklenn.plugin.control.protocol import (
     decode,
     encode,
 )
-from specklenn.plugin.control.update_builder import SwapBuilder
+from specklenn.plugin.control.update_builder import UpdateBuilder
 from specklenn.plugin.live.run_state import RunState
 from specklenn.plugin.live.swap_coordinator import UpdateRequest, UpdateResult
 from specklenn.plugin.parallel.clock import Clock
@@ -50,7 +50,7 @@ class ControlServer:
     ----------
     endpoint : str
         ``tcp://127.0.0.1:5557``, say.
-    builder : SwapBuilder
+    builder : UpdateBuilder
     state : RunState
         Read only.
     clock : Clock
@@ -62,7 +62,7 @@ class ControlServer:
     """
 
     def __init__(
-        self, endpoint: str, builder: SwapBuilder, state: RunState, clock: Clock
+        self, endpoint: str, builder: UpdateBuilder, state: RunState, clock: Clock
     ) -> None:
         self._builder = builder
         self._state = state
@@ -126,18 +126,18 @@ class ControlServer:
 
     def _swap(self, request: Request) -> Answer:
         begun_s = self._clock.monotonic()
-        draft = self._builder.draft(request, self._state.versions)
+        built = self._builder.build(request, self._state.versions)
         built_s = self._clock.monotonic()
         result = self._finished(
-            UpdateRequest(version=draft.version, payload=draft.payload)
+            UpdateRequest(version=built.version, payload=built.payload)
         )
         if not result.done:
             return self._answer_now(request, done=False, words=result.reason)
-        self._builder.adopt(draft)
+        self._builder.adopt(built)
         return self._answer_now(
             request,
             done=True,
-            words="; ".join(filter(None, (draft.note, result.reason))),
+            words="; ".join(filter(None, (built.note, result.reason))),
             built_s=built_s - begun_s,
             took_s=result.finished_s - begun_s,
         )

@@ -25,8 +25,8 @@ MOST_KEPT = 8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Setup:
-    """What judges the shots, in the form it was read.
+class ModelAndSupports:
+    """What shots are classified by, as it was read.
 
     Parameters
     ----------
@@ -39,18 +39,18 @@ class Setup:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Draft:
-    """An update that fits, ready to be offered.
+class BuiltUpdate:
+    """An update that fits this run, ready to be offered to the workers.
 
     Parameters
     ----------
     version : Version
     payload : bytes
-        The update for the workers.
+        The packed `ModelUpdate`.
     pipeline : Pipeline
         What rank 0 made of it.
-    setups : tuple of Setup
-        The newest, and those behind it to go back to, once it is in use.
+    stack : tuple of ModelAndSupports
+        That of this update, and those before it to go back to, newest first.
     note : str
         What whoever asked should know.
     """
@@ -58,11 +58,11 @@ class Draft:
     version: Version
     payload: bytes
     pipeline: Pipeline
-    setups: tuple[Setup, ...]
+    stack: tuple[ModelAndSupports, ...]
     note: str
 
 
-class SwapBuilder:
+class UpdateBuilder:
     """Knows what a run uses, and builds what it may use instead.
 
     Parameters
@@ -71,20 +71,21 @@ class SwapBuilder:
         In use at the start; gives calibration, mask, classes and device.
     weights : Weights
         Of its model.
-    crop : PreprocessOverrides
+    overrides : PreprocessOverrides
         What the configuration puts on top of a model's preprocessing.
     """
 
     def __init__(
-        self, pipeline: Pipeline, weights: Weights, crop: PreprocessOverrides
+        self, pipeline: Pipeline, weights: Weights, overrides: PreprocessOverrides
     ) -> None:
         self._pipeline = pipeline
-        self._crop = crop
-        first = Setup(weights=weights, supports=pipeline.classifier.supports)
-        self._setups: tuple[Setup, ...] = (first,)
+        self._overrides = overrides
+        supports = pipeline.classifier.supports
+        first = ModelAndSupports(weights=weights, supports=supports)
+        self._stack: tuple[ModelAndSupports, ...] = (first,)
         self._offered = 1
 
-    def draft(self, request: Request, history: Sequence[Version]) -> Draft:
+    def build(self, request: Request, history: Sequence[Version]) -> BuiltUpdate:
         """Read, check and build what is asked for.
 
         Parameters
@@ -99,36 +100,36 @@ class SwapBuilder:
         SpecklennError
             If it cannot be read, does not fit this run, or is in use already.
         """
-        setups = self._wanted(request)
-        setup, now = setups[0], history[-1]
+        stack = self._wanted(request)
+        newest, now = stack[0], history[-1]
         wanted = Version(
-            model=setup.weights.card.name,
-            weights_sha256=setup.weights.card.sha256,
-            support_version=setup.supports.version,
-            support_hash=setup.supports.content_hash,
+            model=newest.weights.card.name,
+            weights_sha256=newest.weights.card.sha256,
+            support_version=newest.supports.version,
+            support_hash=newest.supports.content_hash,
             asked_by=request.asked_by,
         )
         if wanted.has_content_of(now):
             raise ConfigError(f"nothing changes: {now.words} is in use already")
         self._offered += 1
         version = replace(numbered(history, wanted), number=self._offered)
-        update, pipeline = self._built(setup, version)
-        return Draft(
+        update, pipeline = self._built(newest, version)
+        return BuiltUpdate(
             version=version,
             payload=pack_update(update),
             pipeline=pipeline,
-            setups=setups,
-            note=_renumbered(setup.supports.version, version),
+            stack=stack,
+            note=_renumbered(newest.supports.version, version),
         )
 
-    def adopt(self, draft: Draft) -> None:
-        """Take note that a draft is in use."""
-        self._pipeline = draft.pipeline
-        self._setups = draft.setups[:MOST_KEPT]
+    def adopt(self, built: BuiltUpdate) -> None:
+        """Take note that an update is in use."""
+        self._pipeline = built.pipeline
+        self._stack = built.stack[:MOST_KEPT]
 
-    def _wanted(self, request: Request) -> tuple[Setup, ...]:
-        """Return the setup that is asked for and those behind it."""
-        now, *earlier = self._setups
+    def _wanted(self, request: Request) -> tuple[ModelAndSupports, ...]:
+        """Return what is asked for and what there is to go back to from it."""
+        now, *earlier = self._stack
         if request.action == "back":
             if not earlier:
                 raise ConfigError("there is no earlier version in this run")
@@ -140,20 +141,23 @@ class SwapBuilder:
             weights = checkpoint.read(request.weights)
         if request.support is not None:
             supports = load_supports(Path(request.support))
-        return (Setup(weights=weights, supports=supports), now, *earlier)
+        wanted = ModelAndSupports(weights=weights, supports=supports)
+        return (wanted, now, *earlier)
 
-    def _built(self, setup: Setup, version: Version) -> tuple[ModelUpdate, Pipeline]:
-        """Make the update, and of it what every worker will make of it."""
-        now, supports = self._pipeline.classifier, setup.supports
+    def _built(
+        self, wanted: ModelAndSupports, version: Version
+    ) -> tuple[ModelUpdate, Pipeline]:
+        """Make the update, and of it the pipeline that every worker will make."""
+        now, supports = self._pipeline.classifier, wanted.supports
         stays = version.weights_sha256 == now.model.card.sha256
-        model = now.model if stays else checkpoint.decode(setup.weights)
-        preprocessing = self._crop.applied_to(model.preprocessing)
+        model = now.model if stays else checkpoint.decode(wanted.weights)
+        preprocessing = self._overrides.applied_to(model.preprocessing)
         preprocessor = now.preprocessor.with_settings(preprocessing)
         _check_classes(supports, now.classes)
         _check_frames(supports, preprocessor)
         update = ModelUpdate(
             version=version,
-            weights=None if stays else setup.weights,
+            weights=None if stays else wanted.weights,
             preprocessing=preprocessing,
             crops=supports.frames[(slice(None), *preprocessor.window)],
             labels=tuple(supports.labels.tolist()),

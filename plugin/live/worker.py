@@ -1,4 +1,4 @@
-"""The worker: takes shots, judges them, reports; knows nothing of MPI."""
+"""The worker: takes shots, classifies them, reports; knows nothing of MPI."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class WorkerOptions:
     host : str
         Name of this machine.
     batch_shots : int
-        Most shots judged at once.
+        Most shots classified at once.
     live_wait_s : float
         Longest wait for a live shot.
     save_classes : tuple of str
@@ -192,7 +192,7 @@ class Worker:
             self._feed = LeaseFeed(source, self._channel, options.batch_shots)
 
     def _build(self, number: int, payload: bytes) -> None:
-        """Build what may judge the shots to come, and say whether that went well."""
+        """Build what may classify the shots to come, and say whether that went well."""
         problem = ""
         try:
             built = apply_update(self._pipeline, unpack_update(payload))
@@ -203,21 +203,21 @@ class Worker:
         self._channel.send(COLLECTOR, Kind.BUILT, msgpack.encode((number, problem)))
 
     def _switch(self, number: int) -> None:
-        """Judge by what was offered from the next batch on."""
+        """Classify by what was offered from the next batch on."""
         if self._offered is not None and self._offered[0] == number:
             self._pipeline = self._offered[1]
             self._offered = None
             self._channel.send(COLLECTOR, Kind.IN_USE, msgpack.encode((number, "")))
 
-    def _report(self, shots: Shots, judged: ClassifiedBatch) -> Report:
-        labels = judged.rows["label"]
+    def _report(self, shots: Shots, classified: ClassifiedBatch) -> Report:
+        labels = classified.rows["label"]
         saved = np.flatnonzero((labels >= 0) & self._saved[labels])
         shown = self._budget.choose(labels)
         return Report(
-            rows=judged.rows,
+            rows=classified.rows,
             missed=self._feed.missed if self._feed else 0,
             frames=self._frames(shots, saved),
-            examples=attach(np.array(shown, np.int32), judged.photons[shown])
+            examples=attach(np.array(shown, np.int32), classified.photons[shown])
             if shown
             else NOTHING,
         )
@@ -225,6 +225,11 @@ class Worker:
     def _frames(
         self, shots: Shots, saved: np.ndarray[tuple[int], np.dtype[np.int64]]
     ) -> Attached:
+        """Attach whole frames in photons, masked pixels too, of the saved shots only.
+
+        Their crops were calibrated before. To put these into the frames takes longer
+        than to calibrate the frames at once.
+        """
         if len(saved) == 0:
             return NOTHING
         preprocessor = self._pipeline.classifier.preprocessor

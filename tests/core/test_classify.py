@@ -32,7 +32,9 @@ def test_a_pattern_gets_the_class_whose_supports_are_nearest_on_average(
     assert (found.labels == names[hits]).mean() > 0.9
 
 
-def test_embeddings_do_not_depend_on_the_company_in_the_batch(classifier, draw_shots):
+def test_embeddings_do_not_depend_on_the_other_patterns_of_the_batch(
+    classifier, draw_shots
+):
     frames, _ = draw_shots(16)
 
     together = classifier.embed(frames)
@@ -76,8 +78,8 @@ def test_the_rule_of_the_settings_gives_the_distances(
 
     found = nearest.classify(frames).distances
 
-    ours, theirs = nearest.embed(frames), nearest.embed(supports.frames)
-    far = np.linalg.norm(ours[:, None] - theirs, axis=2)
+    vectors, given = nearest.embed(frames), nearest.embed(supports.frames)
+    far = np.linalg.norm(vectors[:, None] - given, axis=2)
     for code, name in enumerate(nearest.classes):
         expected = far[:, supports.labels == name].min(axis=1)
         np.testing.assert_allclose(found[:, code], expected, atol=1e-3)
@@ -95,12 +97,11 @@ def test_a_rule_that_is_left_open_is_the_models(model, supports, mask, draw_shot
     )
     papers = Classifier(choosy, supports, preprocessor, Classification(rule="mean"))
     np.testing.assert_array_equal(found, prototype.classify(frames).distances)
-    assert papers.rule == "mean"
     assert abs(papers.classify(frames).distances - found).max() > 1e-3
 
 
 @pytest.fixture
-def placing_model(model):
+def adapter_model(model):
     """Return the model with a network of the kind that has an adapter."""
     torch.manual_seed(2)
     return dataclasses.replace(
@@ -113,41 +114,41 @@ def placing_model(model):
 
 @pytest.mark.parametrize("all_known", [True, False])
 def test_what_the_model_has_learned_counts_if_it_knows_all_classes(
-    placing_model, supports, mask, draw_shots, all_known
+    adapter_model, supports, mask, draw_shots, all_known
 ):
     if not all_known:
         classes = (*supports.classes[:-1], "ice")
         names = dict(zip(supports.classes, classes, strict=True))
         labels = np.array([names[label] for label in supports.labels])
         supports = dataclasses.replace(supports, labels=labels, classes=classes)
-    preprocessor = Preprocessor(placing_model.preprocessing, supports.shape, mask)
+    preprocessor = Preprocessor(adapter_model.preprocessing, supports.shape, mask)
     frames, _ = draw_shots(4)
-    classifier = Classifier(placing_model, supports, preprocessor)
+    classifier = Classifier(adapter_model, supports, preprocessor)
 
     found = classifier.classify(frames).distances
 
-    ours, theirs = classifier.embed(frames), classifier.embed(supports.frames)
+    vectors, given = classifier.embed(frames), classifier.embed(supports.frames)
     members = [supports.labels == name for name in supports.classes]
-    places = np.array([theirs[own].mean(axis=0, dtype=float) for own in members])
+    prototypes = np.array([given[own].mean(axis=0, dtype=float) for own in members])
     if all_known:
         prototype_fn = make_prototype_fn(
-            placing_model.encoder.prototype_adapter, supports.classes
+            adapter_model.encoder.prototype_adapter, supports.classes
         )
-        places = prototype_fn(places, np.array([own.sum() for own in members]))
-    expected = np.linalg.norm(ours[:, None] - places, axis=2)
+        prototypes = prototype_fn(prototypes, np.array([own.sum() for own in members]))
+    expected = np.linalg.norm(vectors[:, None] - prototypes, axis=2)
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
-def test_places_are_found_once_for_a_support_set_and_not_for_every_batch(
-    placing_model, supports, mask, draw_shots
+def test_prototypes_are_made_once_for_a_support_set_and_not_for_every_batch(
+    adapter_model, supports, mask, draw_shots
 ):
-    preprocessor = Preprocessor(placing_model.preprocessing, supports.shape, mask)
-    classifier = Classifier(placing_model, supports, preprocessor)
+    preprocessor = Preprocessor(adapter_model.preprocessing, supports.shape, mask)
+    classifier = Classifier(adapter_model, supports, preprocessor)
     frames, _ = draw_shots(4)
     before = classifier.classify(frames).distances
 
     with torch.no_grad():
-        placing_model.encoder.prototype_adapter.offset.bias += 1
+        adapter_model.encoder.prototype_adapter.offset.bias += 1
 
     np.testing.assert_array_equal(classifier.classify(frames).distances, before)
 
@@ -186,3 +187,93 @@ def test_a_classifier_loads_from_files(run_folder, draw_shots):
     vectors = classifier.embed(draw_shots(3)[0])
 
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(96, 96), (100, 100), (130, 97)])
+def test_the_packaged_model_embeds_frames_of_any_shape_without_supports(shape):
+    frames = np.random.default_rng(0).poisson(3.0, (5, *shape)).astype(np.uint16)
+    classifier = Classifier.load()
+
+    vectors = classifier.embed(frames)
+
+    assert (vectors.shape, vectors.dtype) == ((5, 128), np.float32)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+
+
+def test_embeddings_are_the_same_with_and_without_supports(model, supports, draw_shots):
+    frames, _ = draw_shots(4)
+    unmasked = dataclasses.replace(supports, mask=None)
+
+    found = Classifier(model).embed(frames)
+
+    np.testing.assert_array_equal(found, Classifier(model, unmasked).embed(frames))
+
+
+def test_a_preprocessor_given_without_supports_is_used(model, supports, draw_shots):
+    frames, _ = draw_shots(4)
+    preprocessor = Preprocessor(
+        model.preprocessing, supports.shape, adu_per_photon=20.0, offset_adu=100.0
+    )
+
+    found = Classifier(model, preprocessor=preprocessor).embed(20 * frames + 100)
+
+    np.testing.assert_array_equal(found, Classifier(model).embed(frames))
+
+
+def test_no_patterns_give_no_vectors_and_no_labels(classifier):
+    nothing = np.zeros((0, 100, 100), np.uint16)
+
+    assert classifier.embed(nothing).shape == (0, 128)
+    assert classifier.classify(nothing).labels.shape == (0,)
+
+
+@pytest.mark.parametrize("supported", [True, False])
+def test_frames_that_cannot_be_classified_have_no_vector(
+    model, supports, draw_shots, supported
+):
+    frames = draw_shots(5)[0].astype(np.float32)
+    frames[0], frames[1], frames[2], frames[3] = np.nan, 7.0, 0.0, np.inf
+    classifier = Classifier(model, supports if supported else None)
+
+    vectors = classifier.embed(frames)
+
+    assert np.isnan(vectors[:4]).all()
+    np.testing.assert_allclose(np.linalg.norm(vectors[4]), 1, rtol=1e-5)
+
+
+def test_nothing_is_embedded_where_every_pixel_is_masked(model, supports, draw_shots):
+    preprocessor = Preprocessor(
+        model.preprocessing, supports.shape, np.ones(supports.shape, bool)
+    )
+
+    with pytest.raises(ConfigError, match="all masked"):
+        Classifier(model, supports, preprocessor)
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ((3, 90, 100), r"shape \(90, 100\) found, \(100, 100\) expected like the supp"),
+        ((100, 100), r"patterns of shape \(100, 100\) found, \(B, H, W\) expected"),
+    ],
+)
+def test_patterns_of_another_shape_are_refused(classifier, shape, words):
+    for method in (classifier.embed, classifier.classify):
+        with pytest.raises(ConfigError, match=words):
+            method(np.ones(shape))
+
+
+def test_frames_that_the_crop_does_not_fit_into_are_refused_without_supports(model):
+    with pytest.raises(
+        ConfigError, match="96 pixels around 40 do not fit into 80 rows"
+    ):
+        Classifier(model).embed(np.ones((2, 80, 120)))
+
+
+def test_a_classifier_without_supports_says_so_when_it_is_to_classify(
+    model, draw_shots
+):
+    with pytest.raises(ConfigError, match="support: this classifier has none") as one:
+        Classifier(model).classify(draw_shots(4)[0])
+
+    assert len(one.value.problems) == 1

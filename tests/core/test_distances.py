@@ -75,7 +75,7 @@ def test_where_nothing_is_learned_the_rule_is_that_of_prototypes():
 
 
 @pytest.mark.parametrize("rule", ["mean", "nearest", "soft", "prototype"])
-def test_other_rules_do_not_ask_for_places(rule):
+def test_other_rules_do_not_ask_for_prototypes(rule):
     queries, supports = unit_vectors(7, 0), unit_vectors(5, 1)
     classes = np.array([0, 0, 0, 1, 1])
 

@@ -1,8 +1,13 @@
 import numpy as np
 import pytest
 
+from specklenn.core.classify import Classifier
 from specklenn.core.data.shots import Shot, gather
+from specklenn.core.distances import Classification
 from specklenn.core.flags import Flag
+from specklenn.core.hitfinder import HitFinding
+from specklenn.core.pipeline import Pipeline
+from specklenn.core.preprocess import Preprocessor
 
 
 def batch(frames, truth=None):
@@ -53,15 +58,49 @@ def test_rows_agree_with_the_classifier(pipeline, draw_shots):
     assert set(rows["run"]) == {94}
 
 
-def test_shots_without_a_hit_never_reach_the_network(pipeline, draw_shots, monkeypatch):
+def test_a_far_shot_is_unknown_and_flagged_as_by_the_classifier(
+    model, supports, mask, draw_shots
+):
+    preprocessor = Preprocessor(model.preprocessing, supports.shape, mask)
+    frames, names = draw_shots(24, seed=3)
+    frames = frames[names != "no-hit"]
+    nearest = Classifier(model, supports, preprocessor).classify(frames).distances
+    limit = float(np.median(nearest.min(axis=1)))
+    strict = Classification(reject_above_distance=limit)
+    classifier = Classifier(model, supports, preprocessor, strict)
+    pipeline = Pipeline(classifier, HitFinding(enabled=False))
+
+    rows = pipeline.classify(batch(list(frames))).rows
+
+    labels = np.array(pipeline.classes)[rows["label"]]
+    rejected = (rows["flags"] & Flag.REJECTED.bits) != 0
+    assert 0 < rejected.sum() < len(rows)
+    assert labels.tolist() == classifier.classify(frames).labels.tolist()
+    np.testing.assert_array_equal(labels == "unknown", rejected)
+    np.testing.assert_array_equal(rejected, rows["distances"].min(axis=1) > limit)
+
+
+@pytest.fixture
+def before_network(pipeline):
+    """Return a function that has another one called with what the network gets."""
+    hooks = []
+
+    def call(watch):
+        encoder = pipeline.classifier.model.encoder
+        hook = encoder.register_forward_pre_hook(lambda _, given: watch(given[0]))
+        hooks.append(hook)
+
+    yield call
+    for hook in hooks:
+        hook.remove()
+
+
+def test_shots_without_a_hit_never_reach_the_network(
+    pipeline, draw_shots, before_network
+):
     frames, names = draw_shots(16)
     seen = []
-    embed = pipeline.classifier.embed_inputs
-    monkeypatch.setattr(
-        pipeline.classifier,
-        "embed_inputs",
-        lambda inputs: seen.append(len(inputs)) or embed(inputs),
-    )
+    before_network(lambda inputs: seen.append(len(inputs)))
 
     rows = pipeline.classify(batch(list(frames))).rows
 
@@ -69,21 +108,18 @@ def test_shots_without_a_hit_never_reach_the_network(pipeline, draw_shots, monke
     assert np.isnan(rows["distances"][names == "no-hit"]).all()
 
 
-def test_a_shot_that_breaks_the_network_is_skipped_and_the_others_are_judged(
-    pipeline, draw_shots, monkeypatch
+def test_a_shot_that_breaks_the_network_is_skipped_and_the_others_are_classified(
+    pipeline, draw_shots, before_network
 ):
     frames, _ = draw_shots(3)
-    embed = pipeline.classifier.embed_inputs
-    poison = pipeline.classifier.preprocessor.normalise(
-        pipeline.classifier.preprocessor.crop(frames[1:2]).photons
-    )
+    preprocessor = pipeline.classifier.preprocessor
+    poison = preprocessor.normalise(preprocessor.crop(frames[1:2]).photons)
 
-    def fragile(inputs):
-        if any(np.array_equal(item, poison[0]) for item in inputs):
+    def refuse(inputs):
+        if any(np.array_equal(one[0], poison[0]) for one in inputs):
             raise RuntimeError("poisoned")
-        return embed(inputs)
 
-    monkeypatch.setattr(pipeline.classifier, "embed_inputs", fragile)
+    before_network(refuse)
 
     rows = pipeline.classify(batch(list(frames))).rows
 
@@ -104,6 +140,6 @@ def test_frames_of_another_shape_than_the_supports_are_all_skipped(pipeline):
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_small_batches_work(pipeline, draw_shots, number):
-    judged = pipeline.classify(batch(list(draw_shots(4)[0][:number])))
+    found = pipeline.classify(batch(list(draw_shots(4)[0][:number])))
 
-    assert len(judged.rows) == len(judged.photons) == number
+    assert len(found.rows) == len(found.photons) == number

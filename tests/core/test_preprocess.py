@@ -125,7 +125,7 @@ def test_the_crop_follows_the_beam():
         (lambda f: f.fill(3), Flag.FLAT),
     ],
 )
-def test_a_frame_that_cannot_be_judged_is_flagged_and_others_are_not(spoil, flag):
+def test_a_frame_that_cannot_be_classified_is_flagged_and_others_are_not(spoil, flag):
     stack = frames()
     spoil(stack[1])
 

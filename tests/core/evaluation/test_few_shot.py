@@ -6,8 +6,6 @@ import pytest
 from specklenn.core.errors import DataError
 from specklenn.core.evaluation.few_shot import evaluate
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
-from specklenn.core.network.embed import embed
-from specklenn.core.network.specklenn2023 import Encoder
 
 
 def make(per_class: int, spread: float, samples: int = 3):
@@ -149,17 +147,6 @@ def test_places_tell_classes_whose_only_support_misleads(adapter_to):
 def test_a_third_class_can_be_asked_for_and_must_be_there():
     with pytest.raises(DataError):
         evaluate(*make(30, 0.1), classes=(SINGLE_HIT, MULTI_HIT, NON_SAMPLE_HIT))
-
-
-def test_embedding_in_batches_is_embedding_at_once(monkeypatch):
-    encoder = Encoder(16, 4).eval()
-    inputs = np.random.default_rng(0).random((10, 16, 16), np.float32)
-    together = embed(encoder, inputs)
-
-    monkeypatch.setattr("specklenn.core.network.embed.EMBED_BATCH", 3)
-
-    np.testing.assert_allclose(embed(encoder, inputs), together, atol=1e-5)
-    assert together.shape == (10, 4)
 
 
 def test_the_confusion_says_what_was_taken_for_what():

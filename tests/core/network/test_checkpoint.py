@@ -11,6 +11,7 @@ from specklenn.core.evaluation.few_shot import TWO_WAY
 from specklenn.core.network import checkpoint
 from specklenn.core.network.checkpoint import Card
 from specklenn.core.network.compact import CompactEncoder
+from specklenn.core.network.embed import embed
 from specklenn.core.network.prototype_adapter import make_prototype_fn
 from specklenn.core.preprocess import Preprocessing
 
@@ -45,7 +46,7 @@ def test_the_rule_that_a_model_was_chosen_by_is_stored(tmp_path, model):
     assert checkpoint.load(path).rule == "soft"
 
 
-def test_the_placer_is_stored_with_the_network_and_may_be_lost(tmp_path, model):
+def test_the_adapter_is_stored_with_the_network_and_may_be_missing(tmp_path, model):
     path, preprocessing = tmp_path / "m.safetensors", model.preprocessing
     torch.manual_seed(1)
     encoder = CompactEncoder(48).eval()
@@ -55,34 +56,35 @@ def test_the_placer_is_stored_with_the_network_and_may_be_lost(tmp_path, model):
         checkpoint.save(path, encoder, preprocessing, model.card, "learned")
         return checkpoint.load(path).encoder.prototype_adapter
 
-    placings = [
-        make_prototype_fn(one, TWO_WAY) for one in (encoder.prototype_adapter, loaded())
-    ]
-    ours, theirs = (prototype_fn(means, numbers) for prototype_fn in placings)
-    np.testing.assert_allclose(theirs, ours, atol=2e-3)
+    expected, found = (
+        make_prototype_fn(adapter, TWO_WAY)(means, numbers)
+        for adapter in (encoder.prototype_adapter, loaded())
+    )
+    np.testing.assert_allclose(found, expected, atol=2e-3)
     encoder.prototype_adapter = None
     assert loaded() is None
 
 
-def reheaded(path, **changes):
-    """Write a weights file again with another header; None takes a key away."""
+def rewrite(path, rename=lambda name: name, **changes):
+    """Write a weights file again with other names or another header; None: no key."""
     with safe_open(path, framework="pt") as file:
         header = {**file.metadata(), **changes}
     kept = {key: value for key, value in header.items() if value is not None}
-    save_file(load_file(path), path, metadata=kept)
+    tensors = {rename(name): tensor for name, tensor in load_file(path).items()}
+    save_file(tensors, path, metadata=kept)
     card = json.loads(checkpoint.card_path(path).read_text())
     card["sha256"] = checkpoint.file_hash(path)
     checkpoint.card_path(path).write_text(json.dumps(card))
 
 
 def test_a_model_from_before_there_was_a_choice_has_the_papers_rule(saved):
-    reheaded(saved, rule=None)
+    rewrite(saved, rule=None)
 
     assert checkpoint.load(saved).rule == "mean"
 
 
 def test_a_rule_that_is_not_known_is_refused(saved):
-    reheaded(saved, rule="median")
+    rewrite(saved, rule="median")
 
     with pytest.raises(WeightsError, match="rule 'median', one of mean, nearest, "):
         checkpoint.load(saved)
@@ -96,6 +98,52 @@ def test_a_model_that_cannot_be_written_leaves_the_older_one(saved, model):
         checkpoint.save(saved, model.encoder, Preprocessing(), Card(name="other"))
 
     assert (saved.read_bytes(), checkpoint.card_path(saved).read_bytes()) == before
+
+
+def former_name(name):
+    if not name.startswith("prototype_adapter."):
+        return name
+    return name.replace("prototype_adapter.", "placer.").replace("offset.", "place.")
+
+
+def test_a_file_of_the_version_before_is_the_same_model_and_warns_once(
+    tmp_path, caplog
+):
+    torch.manual_seed(3)
+    path = tmp_path / "m.safetensors"
+    preprocessing = Preprocessing(standardise=False, round_photons=True)
+    encoder = CompactEncoder(48).eval()
+    checkpoint.save(path, encoder, preprocessing, Card(name="m"), "learned")
+    now = checkpoint.load(path)
+    assert caplog.messages == []
+    told = json.loads(preprocessing.model_dump_json())
+    told["whole_photons"] = told.pop("round_photons")
+    told["fill_mates"] = told.pop("fill_friedel_mates")
+    rewrite(path, former_name, preprocessing=json.dumps(told))
+
+    before = checkpoint.load(path)
+
+    inputs = np.random.default_rng(0).random((3, 48, 48), np.float32)
+    np.testing.assert_array_equal(
+        embed(before.encoder, inputs), embed(now.encoder, inputs)
+    )
+    means, numbers = np.random.default_rng(1).normal(size=(2, 128)), np.array([1, 5])
+    found, expected = (
+        make_prototype_fn(model.encoder.prototype_adapter, TWO_WAY)(means, numbers)
+        for model in (before, now)
+    )
+    np.testing.assert_array_equal(found, expected)
+    assert before.preprocessing == now.preprocessing == preprocessing
+    assert caplog.messages == [
+        f"model.weights: {path} has names of the version before, which are read for now"
+    ]
+
+
+@pytest.mark.parametrize("name", ["default", "paper"])
+def test_packaged_models_load_without_a_warning(name, caplog):
+    checkpoint.load(name)
+
+    assert caplog.messages == []
 
 
 def test_the_packaged_model_loads_and_its_card_tells_its_story():

@@ -18,7 +18,7 @@ def adapter():
     return PrototypeAdapter(8).eval()
 
 
-def test_a_class_is_told_by_its_kind_and_a_joined_one_by_both():
+def test_a_class_has_one_place_in_the_encoding_and_a_joined_one_has_two():
     found = encode_classes(("multi-hit", "single-hit", "single-hit+non-sample-hit"))
 
     assert found.tolist() == [[0, 1, 0], [1, 0, 0], [1, 0, 1]]
@@ -43,8 +43,10 @@ def test_prototypes_are_those_of_the_layers_worked_out_by_hand(adapter):
         return weights[f"{name}.weight"] @ values + weights[f"{name}.bias"]
 
     seen = [
-        np.maximum(layer("each", [*mean, *kind, np.log(min(number, MOST_SUPPORTS))]), 0)
-        for mean, kind, number in zip(means, np.eye(3), numbers, strict=True)
+        np.maximum(
+            layer("each", [*mean, *encoding, np.log(min(number, MOST_SUPPORTS))]), 0
+        )
+        for mean, encoding, number in zip(means, np.eye(3), numbers, strict=True)
     ]
 
     found = make_prototype_fn(adapter, THREE)(means, numbers)

@@ -22,7 +22,7 @@ from specklenn.plugin.control.protocol import (
     encode,
 )
 from specklenn.plugin.control.server import ControlServer
-from specklenn.plugin.control.update_builder import Draft
+from specklenn.plugin.control.update_builder import BuiltUpdate
 from specklenn.plugin.live.run_state import RunFacts, RunState
 from specklenn.plugin.live.swap_coordinator import UpdateResult
 from specklenn.plugin.live.versions import Version
@@ -41,22 +41,22 @@ def request(action="swap", **changes):
 
 
 class Builder:
-    """Builds the same draft whatever is asked for; adopts it when it is in use."""
+    """Builds the same update whatever is asked for; adopts it when it is in use."""
 
     def __init__(self):
         self.adopted = []
 
-    def draft(self, request, history):
+    def build(self, request, history):
         if request.support == "/bad.yaml":
             raise ConfigError("/bad.yaml: one problem", "/bad.yaml: another")
         if request.support == "/worse.yaml":
             raise KeyError("nobody thought of this")
-        return Draft(
-            version=SECOND, payload=b"bytes", pipeline=None, setups=(), note="a note"
+        return BuiltUpdate(
+            version=SECOND, payload=b"bytes", pipeline=None, stack=(), note="a note"
         )
 
-    def adopt(self, draft):
-        self.adopted.append(draft.version)
+    def adopt(self, built):
+        self.adopted.append(built.version)
 
 
 @pytest.fixture

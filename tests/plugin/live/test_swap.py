@@ -20,7 +20,7 @@ from specklenn.core.pipeline import Pipeline
 from specklenn.core.preprocess import Preprocessing, Preprocessor
 from specklenn.core.support import load_supports
 from specklenn.plugin.control.protocol import Request
-from specklenn.plugin.control.update_builder import MOST_KEPT, SwapBuilder
+from specklenn.plugin.control.update_builder import MOST_KEPT, UpdateBuilder
 from specklenn.plugin.live.model_update import unpack_update
 from specklenn.plugin.live.scheduler import FileScheduler
 from specklenn.plugin.live.swap_coordinator import PATIENCE_S, UpdateRequest
@@ -77,7 +77,7 @@ def make_pipeline(first_weights, supports, mask):
 
 @pytest.fixture
 def builder(make_pipeline, first_weights):
-    return SwapBuilder(
+    return UpdateBuilder(
         make_pipeline(0), checkpoint.read(first_weights), PreprocessOverrides()
     )
 
@@ -96,12 +96,12 @@ def bench(make_bench, clock, make_pipeline, opener, shots):
 
 def swap(bench, builder, asked):
     """Build what is asked for and bring it to the workers; returns the result."""
-    draft = builder.draft(asked, bench.state.versions)
-    update = UpdateRequest(version=draft.version, payload=draft.payload)
+    built = builder.build(asked, bench.state.versions)
+    update = UpdateRequest(version=built.version, payload=built.payload)
     bench.update_requests.waiting.append(update)
     bench.step(6)
     if update.result.done:
-        builder.adopt(draft)
+        builder.adopt(built)
     return update.result
 
 
@@ -239,12 +239,12 @@ def test_supports_with_a_number_that_was_used_get_the_next_free_one(
         "  non-sample-hit: [{file: second.h5, events: [0]}]\n"
     )
 
-    draft = builder.draft(
+    built = builder.build(
         request(support=tmp_path / "seven.yaml"), bench.state.versions
     )
 
-    assert draft.version.support_version == 8
-    assert "say version 7, in this run they are version 8" in draft.note
+    assert built.version.support_version == 8
+    assert "say version 7, in this run they are version 8" in built.note
 
 
 @pytest.fixture
@@ -282,7 +282,7 @@ def test_supports_that_do_not_fit_are_refused_with_a_sentence(
     asked = request(support=make_supports(**made))
 
     with pytest.raises(SpecklennError, match=words):
-        builder.draft(asked, bench.state.versions)
+        builder.build(asked, bench.state.versions)
 
 
 def test_supports_saved_in_photons_are_not_calibrated_again(
@@ -291,7 +291,7 @@ def test_supports_saved_in_photons_are_not_calibrated_again(
     path = make_supports(CLASSES)
     with h5py.File(path, "r+") as file:
         file[labelled_dataset.DATA].attrs["units"] = "photons"
-    builder = SwapBuilder(
+    builder = UpdateBuilder(
         make_pipeline(0, adu_per_photon=2.0),
         checkpoint.read(first_weights),
         PreprocessOverrides(),
@@ -319,7 +319,7 @@ def test_requests_that_cannot_be_met_are_refused_with_a_sentence(
     asked = replace(asked, weights=name)
 
     with pytest.raises(SpecklennError, match=words):
-        builder.draft(asked, bench.state.versions)
+        builder.build(asked, bench.state.versions)
 
 
 CROPS = {"dtype": "<f8", "shape": [1, 2, 3], "data": bytes(48)}
@@ -340,10 +340,10 @@ CROPS = {"dtype": "<f8", "shape": [1, 2, 3], "data": bytes(48)}
 def test_a_damaged_update_is_refused_with_the_reason(
     bench, builder, second_weights, changes, words
 ):
-    draft = builder.draft(request(weights=second_weights), bench.state.versions)
-    damaged = msgpack.packb({**msgpack.unpackb(draft.payload), **changes})
+    built = builder.build(request(weights=second_weights), bench.state.versions)
+    damaged = msgpack.packb({**msgpack.unpackb(built.payload), **changes})
 
-    assert unpack_update(draft.payload).version == draft.version
+    assert unpack_update(built.payload).version == built.version
     with pytest.raises(ValueError, match=words):
         unpack_update(damaged)
 
@@ -355,7 +355,7 @@ def test_weights_that_are_damaged_are_refused(bench, builder, tmp_path):
     path.write_bytes(content)
 
     with pytest.raises(SpecklennError, match="the file is damaged"):
-        builder.draft(request(weights=path), bench.state.versions)
+        builder.build(request(weights=path), bench.state.versions)
 
 
 def test_a_model_whose_crop_is_larger_than_the_frames_is_refused(
@@ -364,7 +364,7 @@ def test_a_model_whose_crop_is_larger_than_the_frames_is_refused(
     path = saved(tmp_path, "large", 3, Preprocessing(crop=144, bin=3))
 
     with pytest.raises(SpecklennError, match=r"144 pixels .* do not fit into 100 rows"):
-        builder.draft(request(weights=path), bench.state.versions)
+        builder.build(request(weights=path), bench.state.versions)
 
 
 @pytest.fixture
@@ -400,8 +400,8 @@ def test_what_one_rank_cannot_build_is_used_by_none_and_the_run_goes_on(
 
 def put_in(bench, builder, asked):
     """Put a request in without going on."""
-    draft = builder.draft(asked, bench.state.versions)
-    update = UpdateRequest(version=draft.version, payload=draft.payload)
+    built = builder.build(asked, bench.state.versions)
+    update = UpdateRequest(version=built.version, payload=built.payload)
     bench.update_requests.waiting.append(update)
     return update
 
@@ -519,13 +519,13 @@ def test_so_many_versions_are_kept_to_go_back_to(
 ):
     names = [second_weights, first_weights] * MOST_KEPT
     for name in names:
-        draft = builder.draft(request(weights=name), bench.state.versions)
-        bench.state.versions.append(draft.version)
-        builder.adopt(draft)
+        built = builder.build(request(weights=name), bench.state.versions)
+        bench.state.versions.append(built.version)
+        builder.adopt(built)
     for _ in range(MOST_KEPT - 1):
-        draft = builder.draft(request("back"), bench.state.versions)
-        bench.state.versions.append(draft.version)
-        builder.adopt(draft)
+        built = builder.build(request("back"), bench.state.versions)
+        bench.state.versions.append(built.version)
+        builder.adopt(built)
 
     with pytest.raises(SpecklennError, match="no earlier version"):
-        builder.draft(request("back"), bench.state.versions)
+        builder.build(request("back"), bench.state.versions)
