@@ -30,8 +30,8 @@ from pydantic import Field, StringConstraints
 from specklenn.core.data import labelled_dataset
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.settings import Settings
-from specklenn.core.settings_file import Document, read_yaml
-from specklenn.core.validation import validate
+from specklenn.core.settings_file import Document, read_yaml, validate
+from specklenn.core.settings_paths import FileName
 
 ClassName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_ +.-]*$", max_length=32)
@@ -43,15 +43,15 @@ class SupportShots(Settings):
 
     Parameters
     ----------
-    file : str
-        HDF5 or CXI file, relative to the YAML file.
+    file : path
+        HDF5 or CXI file.
     dataset : str
         Dataset of frames in it.
     events : list of int
         Shot indices.
     """
 
-    file: str
+    file: FileName
     dataset: str = labelled_dataset.DATA
     events: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
 
@@ -120,7 +120,7 @@ def load_supports(path: str | os.PathLike[str]) -> SupportSet:
     if source.suffix.lower() in (".yaml", ".yml"):
         document = read_yaml(source)
         settings = validate(SupportFile, document)
-        return from_settings(settings, document, ("classes",), source.parent)
+        return from_settings(settings, document, ("classes",))
     return _from_dataset(source)
 
 
@@ -128,7 +128,6 @@ def from_settings(
     settings: SupportFile,
     document: Document,
     location: tuple[str | int, ...],
-    folder: Path,
 ) -> SupportSet:
     """Load the shots that checked settings name.
 
@@ -139,8 +138,6 @@ def from_settings(
         Where the settings are from, for messages.
     location : tuple
         Keys that lead to the classes in the document.
-    folder : Path
-        What relative file names start from.
 
     Raises
     ------
@@ -161,13 +158,13 @@ def from_settings(
         for number, group in enumerate(groups):
             place = (*location, name, number)
             try:
-                found = _read_shots(group, folder)
+                found = _read_shots(group)
             except DataError as error:
                 problems.append(f"{document.where(place)}: {error}")
                 continue
             frames.extend(found)
             labels.extend([name] * len(found))
-            origins.extend(f"{group.file} event {event}" for event in group.events)
+            origins.extend(f"{group.file.name} event {event}" for event in group.events)
     problems.extend(_shape_problems(frames, origins, document.source))
     if problems:
         raise ConfigError(*problems)
@@ -180,8 +177,8 @@ def from_settings(
     )
 
 
-def _read_shots(group: SupportShots, folder: Path) -> list[npt.NDArray[Any]]:
-    path = folder / group.file
+def _read_shots(group: SupportShots) -> list[npt.NDArray[Any]]:
+    path = group.file
     with labelled_dataset.open_file(path) as file:
         data, _ = labelled_dataset.get_frames(file, group.dataset)
         outside = [event for event in group.events if event >= len(data)]

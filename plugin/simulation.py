@@ -106,7 +106,7 @@ def write_live(task: Task, path: Path, stop: Stop) -> int:
         If it was stopped.
     """
     clock = SystemClock()
-    factory = _Recorded(task.located)
+    factory = _Recorded(task.experiment)
     rate_hz = task.live_Hz or 1.0
     stream = SimulatedStream(
         factory,

@@ -238,7 +238,7 @@ def _shape_problems(
     problems: list[str] = []
     if calibration.mask_file is not None:
         try:
-            masks.append((calibration.mask_file, _mask_file(calibration)))
+            masks.append((str(calibration.mask_file), _mask_file(calibration)))
         except DataError as error:
             problems.append(str(error))
     named = [(str(run.path), run.shape) for run in runs]

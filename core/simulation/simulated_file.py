@@ -89,7 +89,7 @@ class RunFile:
     def _describe(self, task: Task, factory: ShotSimulator) -> None:
         for name, kind, shape in _columns(factory.dtype):
             self._writer.add_column(f"{TRUTH}/{name}", kind, shape)
-        file, detector = self._writer.file, task.located.detector
+        file, detector = self._writer.file, task.experiment.detector
         pixels = detector.pixel_positions_m().astype(np.float32)
         energy = np.float64(detector.photon_energy_eV * JOULE_PER_EV)
         fixed = ((PIXELS, pixels), (ENERGY, energy), (SAFE, np.int64(0)))

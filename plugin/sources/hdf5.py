@@ -16,9 +16,10 @@ from pydantic import Field
 
 from specklenn.core.data import labelled_dataset
 from specklenn.core.data.shots import Shots, blank_shots
-from specklenn.core.data.sources import Place, SourceSettings
+from specklenn.core.data.sources import ConfigFolder, SourceSettings
 from specklenn.core.errors import DataError
 from specklenn.core.flags import Flag
+from specklenn.core.settings_paths import FileNames
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ class Hdf5Settings(SourceSettings):
     Parameters
     ----------
     kind : "hdf5"
-    path : str or list of str
+    path : path or list of path
         One file or several that follow each other as one run.
     dataset : str
         Frames, (N, H, W) or (N, modules, H, W).
@@ -44,7 +45,7 @@ class Hdf5Settings(SourceSettings):
     """
 
     kind: Literal["hdf5"]
-    path: str | list[str]
+    path: FileNames
     dataset: str = labelled_dataset.DATA
     label_dataset: str | None = labelled_dataset.LABEL
     timestamp_dataset: str | None = labelled_dataset.TIMESTAMP
@@ -53,11 +54,11 @@ class Hdf5Settings(SourceSettings):
     last_shot: int | None = Field(default=None, ge=1)
 
     @property
-    def paths(self) -> list[str]:
+    def paths(self) -> list[Path]:
         """The files, in order."""
-        return [self.path] if isinstance(self.path, str) else list(self.path)
+        return [self.path] if isinstance(self.path, Path) else self.path
 
-    def open(self, place: Place) -> Hdf5Source:
+    def open(self, place: ConfigFolder) -> Hdf5Source:
         """Open the files."""
         names = DatasetNames(
             data=self.dataset,
@@ -65,8 +66,7 @@ class Hdf5Settings(SourceSettings):
             timestamps=self.timestamp_dataset,
             mask=self.mask_dataset,
         )
-        paths = [place.path(name) for name in self.paths]
-        return Hdf5Source(paths, names, self.first_shot, self.last_shot)
+        return Hdf5Source(self.paths, names, self.first_shot, self.last_shot)
 
 
 @dataclass(frozen=True, kw_only=True)

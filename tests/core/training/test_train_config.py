@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from specklenn.core.settings_file import Document, validate
 from specklenn.core.training.train_config import TrainingRun
 
 
@@ -21,6 +22,8 @@ from specklenn.core.training.train_config import TrainingRun
 def test_a_training_starts_from_no_weights_from_one_file_or_from_several(
     written, meant
 ):
-    run = TrainingRun(data=["d.h5"], output="m.safetensors", start=written)
+    data = {"data": ["d.h5"], "output": "m.safetensors", "start": written}
 
-    assert run.located(Path("/here")).start == tuple(map(Path, meant))
+    run = validate(TrainingRun, Document(data, "a.yaml", folders=(Path("/here"),)))
+
+    assert run.start == tuple(map(Path, meant))
