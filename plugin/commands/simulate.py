@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specklenn.core.errors import ConfigError, DataError, SpecklennError
-from specklenn.plugin.commands.arguments import add_config_arguments, read_config
+from specklenn.plugin.commands.arguments import add_config_arguments, count, read_config
 from specklenn.plugin.parallel.mpi_job import Stop, agree, on_signals, world
 
 if TYPE_CHECKING:
@@ -64,15 +64,15 @@ def parser() -> argparse.ArgumentParser:
     )
     amount = made.add_mutually_exclusive_group(required=True)
     amount.add_argument(
-        "-n", "--number", type=_positive, help="shots, classes as in the config"
+        "-n", "--number", type=count, help="shots, classes as in the config"
     )
     amount.add_argument(
-        "--per-class", type=_positive, help="shots of every class of every sample"
+        "--per-class", type=count, help="shots of every class of every sample"
     )
     made.add_argument("--seed", type=int, help="instead of the config's")
     made.add_argument(
         "--processes",
-        type=_positive,
+        type=count,
         help="on this machine; one per core by default, none but the ranks under "
         "mpirun",
     )
@@ -127,12 +127,6 @@ def read_task(options: argparse.Namespace, rank: int = 0) -> Task:
         per_class=options.per_class,
         live_Hz=options.live,
     )
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} found, 1 or more expected")
-    return int(text)
 
 
 def _possible_rate(rate_hz: float) -> bool:

@@ -12,6 +12,7 @@ from specklenn.core.finetuning.settings import Adaptation
 from specklenn.core.settings_file import parse_yaml, read_yaml, validate
 from specklenn.core.simulation.experiment import Experiment
 from specklenn.core.training.train_config import TrainingRun
+from specklenn.plugin.commands.packaged_configs import find_config
 
 RUN = """\
 source: {kind: hdf5, path: a.h5}
@@ -201,3 +202,12 @@ def test_an_override_of_no_mapping_is_told_but_an_empty_file_is_one(text, told):
 
     assert document.problems == (() if told is None else (told,))
     assert told is not None or document.data == {"run": {"number": 0}}
+
+
+def test_text_that_a_kind_of_source_takes_as_it_is_stays_text():
+    path, given = find_config("om"), "source.data_retrieval_layer.calibration=[x.h5]"
+
+    groups = load_config(path, [given]).settings.source.groups
+
+    kept = yaml.safe_load(yaml.safe_dump(groups))
+    assert kept["data_retrieval_layer"]["calibration"] == ["x.h5"]
