@@ -126,7 +126,7 @@ def test_a_missing_om_is_one_sentence_with_the_command(load, without_om):
     loaded = load()
 
     with pytest.raises(MissingPackageError) as caught:
-        loaded.settings.source.check(loaded.place)
+        loaded.settings.source.check(loaded.folder)
 
     assert len(str(caught.value).splitlines()) == 1
     assert 'pip install "specklenn[om]"' in str(caught.value)
