@@ -23,7 +23,7 @@ import h5py
 import numpy as np
 
 from specklenn.core.errors import DataError
-from specklenn.plugin.commands import packaged_configs
+from specklenn.plugin import packaged_configs
 from specklenn.plugin.commands.demo import find_mpirun, free_port, mpi_environment
 from specklenn.plugin.commands.swap import ask
 from specklenn.plugin.control.protocol import Answer, Request

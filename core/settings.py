@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-log = logging.getLogger(__name__)
+Location = tuple[str | int, ...]
+"""Keys, and numbers in lists, that lead to a value of a configuration."""
 
 
 class Settings(BaseModel):
@@ -22,17 +22,16 @@ class Settings(BaseModel):
     )
 
     former_keys: ClassVar[Mapping[str, str]] = {}
-    """Keys of the version before and what they are called now; still read, and said."""
+    """Keys of the version before and what they are called now; still read."""
 
     @model_validator(mode="before")
     @classmethod
     def _renamed(cls, given: Any) -> Any:
+        """Read what was stored by the version before, as the card of a model.
+
+        For files that people write see `specklenn.core.settings_renames`.
+        """
         if not isinstance(given, dict):
             return given
-        for old, new in cls.former_keys.items():
-            if old in given and new not in given:
-                given = {new if key == old else key: v for key, v in given.items()}
-                log.warning(
-                    "%s is called %s now; the old key is read for now", old, new
-                )
-        return given
+        current = {old: new for old, new in cls.former_keys.items() if new not in given}
+        return {current.get(key, key): value for key, value in given.items()}

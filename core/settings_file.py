@@ -1,17 +1,27 @@
-"""YAML with the line of every key, so that errors can say where to look."""
+"""YAML as settings; every problem is told at once, with file, line and key."""
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.resources
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from specklenn.core.errors import ConfigError
+from specklenn.core.settings import Location, Settings
+from specklenn.core.settings_paths import Folders
+from specklenn.core.settings_renames import Renaming
 
-Location = tuple[str | int, ...]
+Model = TypeVar("Model", bound=Settings)
+
+PACKAGED = Path(str(importlib.resources.files("specklenn.configs")))
+"""Folder of the packaged configurations; what they name need not lie there too."""
 
 
 @dataclass(frozen=True)
@@ -24,28 +34,26 @@ class Document:
         Dictionaries, lists and scalars.
     source : str
         Name of the file.
-    lines : dict of location to int
-        Line of every key and list item, from 1.
+    places : dict of location to str
+        ``file:line`` of every key and list item, or ``--set``.
     problems : tuple of str
-        Keys that stand twice.
-    overrides : set of location
-        Values that were given on the command line instead.
+        Keys that stand twice, and what else is wrong before any value is looked at.
+    folders : sequence of Path
+        What file names start from, see `specklenn.core.settings_paths`.
     """
 
     data: Any
     source: str
-    lines: Mapping[Location, int] = field(default_factory=dict)
+    places: Mapping[Location, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
-    overrides: frozenset[Location] = frozenset()
+    folders: Folders = ()
 
     def where(self, location: Location) -> str:
-        """Return ``file:line`` of a location or of its nearest parent."""
+        """Return ``file:line`` of a location or its nearest parent, or ``--set``."""
         for length in range(len(location), 0, -1):
-            if location[:length] in self.overrides:
-                return "--set"
-            line = self.lines.get(location[:length])
-            if line is not None:
-                return f"{self.source}:{line}"
+            place = self.places.get(location[:length])
+            if place is not None:
+                return place
         return self.source
 
 
@@ -62,7 +70,9 @@ def read_yaml(path: Path) -> Document:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(f"{path}: cannot be read: {reason}") from error
-    return parse_yaml(text, str(path))
+    folder = path.parent.absolute()
+    folders = (folder, Path.cwd()) if folder == PACKAGED else (folder,)
+    return dataclasses.replace(parse_yaml(text, str(path)), folders=folders)
 
 
 def parse_yaml(text: str, source: str) -> Document:
@@ -75,33 +85,108 @@ def parse_yaml(text: str, source: str) -> Document:
         raise ConfigError(f"{source}:{line}: not YAML: {error.problem}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{source}: not YAML: {error}") from error
-    lines: dict[Location, int] = {}
+    places: dict[Location, str] = {}
     problems: list[str] = []
-    _walk(node, (), lines, problems, source)
-    return Document(data, source, lines, tuple(problems))
+    _walk(node, (), places, problems, source)
+    return Document(data, source, places, tuple(problems))
 
 
 def _walk(
     node: yaml.Node | None,
     location: Location,
-    lines: dict[Location, int],
+    places: dict[Location, str],
     problems: list[str],
     source: str,
 ) -> None:
+    """Note where every key and every item of a list stands."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            place = (*location, str(key.value))
-            line = key.start_mark.line + 1
-            if place in lines:
-                name = ".".join(map(str, place))
+            inner = (*location, str(key.value))
+            place = f"{source}:{key.start_mark.line + 1}"
+            if inner in places:
+                name, first = ".".join(map(str, inner)), places[inner].rpartition(":")
                 problems.append(
-                    f"{source}:{line}: {name} stands twice, first in line "
-                    f"{lines[place]}"
+                    f"{place}: {name} stands twice, first in line {first[2]}"
                 )
-            lines[place] = line
-            _walk(value, place, lines, problems, source)
+            places[inner] = place
+            _walk(value, inner, places, problems, source)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
-            place = (*location, index)
-            lines[place] = value.start_mark.line + 1
-            _walk(value, place, lines, problems, source)
+            inner = (*location, index)
+            places[inner] = f"{source}:{value.start_mark.line + 1}"
+            _walk(value, inner, places, problems, source)
+
+
+def validate(model: type[Model], document: Document) -> Model:
+    """Check a document against a settings model.
+
+    Raises
+    ------
+    ConfigError
+        With one line per problem: file, line, key, what was found, what is
+        allowed.
+    """
+    renaming = Renaming(document.places)
+    data = renaming.group(model, {} if document.data is None else document.data)
+    current = Document(data, document.source, renaming.places)
+    problems = [*document.problems, *renaming.problems]
+    try:
+        settings = model.model_validate(data, context=document.folders or None)
+    except ValidationError as error:
+        for item in error.errors():
+            problems.extend(_sentences(item, current))
+    if problems:
+        raise ConfigError(*dict.fromkeys(problems))
+    return settings
+
+
+def _sentences(item: ErrorDetails, document: Document) -> list[str]:
+    """Return a problem in words; those of another file that was read have their own."""
+    cause = item.get("ctx", {}).get("error")
+    if isinstance(cause, ConfigError):
+        return cause.problems
+    location = _real_keys(item, document.data)
+    key = ".".join(map(str, location)) or "the file"
+    return [f"{document.where(location)}: {key}: {_what(item)}"]
+
+
+def _real_keys(item: ErrorDetails, data: Any) -> Location:
+    """Return where a problem is, without pydantic's names of parts of unions."""
+    keys: list[str | int] = []
+    for key in item["loc"]:
+        if isinstance(data, dict) and key in data:
+            data = data[key]
+        elif isinstance(data, list) and isinstance(key, int) and key < len(data):
+            data = data[key]
+        else:
+            continue
+        keys.append(key)
+    missing = item["loc"][-1:] if item["type"] == "missing" else ()
+    return (*keys, *missing)
+
+
+def _what(item: ErrorDetails) -> str:
+    """Say what was found and what is allowed."""
+    kind, found, context = item["type"], item["input"], item.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"unknown key (found {_short(found)}); see `specklenn config show`"
+    if kind == "missing":
+        return "missing, a value is required"
+    if kind == "union_tag_not_found":
+        return f"missing {context['discriminator']}, a value is required"
+    if kind == "union_tag_invalid":
+        name = context["discriminator"].strip("'")
+        return (
+            f"{name}: {context['tag']!r} found, one of {context['expected_tags']} "
+            "expected"
+        )
+    if kind in ("model_type", "dict_type"):
+        return f"{_short(found)} found, expected a group of keys"
+    message = item["msg"].removeprefix("Value error, ")
+    message = message.removeprefix("Input should be ")
+    return f"{_short(found)} found, expected {message}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

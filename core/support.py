@@ -31,8 +31,8 @@ from specklenn.core.data import labelled_dataset
 from specklenn.core.data.labelled_dataset import LabelledDataset
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.settings import Settings
-from specklenn.core.settings_file import Document, read_yaml
-from specklenn.core.validation import validate
+from specklenn.core.settings_file import Document, read_yaml, validate
+from specklenn.core.settings_paths import FileName
 
 ClassName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_ +.-]*$", max_length=32)
@@ -44,15 +44,15 @@ class SupportShots(Settings):
 
     Parameters
     ----------
-    file : str
-        HDF5 or CXI file, relative to the YAML file.
+    file : path
+        HDF5 or CXI file.
     dataset : str
         Dataset of frames in it.
     events : list of int
         Shot indices.
     """
 
-    file: str
+    file: FileName
     dataset: str = labelled_dataset.DATA
     events: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
 
@@ -124,7 +124,7 @@ def load_supports(path: str | os.PathLike[str]) -> SupportSet:
     if source.suffix.lower() in (".yaml", ".yml"):
         document = read_yaml(source)
         settings = validate(SupportFile, document)
-        return from_settings(settings, document, ("classes",), source.parent)
+        return from_settings(settings, document, ("classes",))
     return _from_dataset(source)
 
 
@@ -132,7 +132,6 @@ def from_settings(
     settings: SupportFile,
     document: Document,
     location: tuple[str | int, ...],
-    folder: Path,
 ) -> SupportSet:
     """Load the shots that checked settings name.
 
@@ -143,8 +142,6 @@ def from_settings(
         Where the settings are from, for messages.
     location : tuple
         Keys that lead to the classes in the document.
-    folder : Path
-        What relative file names start from.
 
     Raises
     ------
@@ -166,14 +163,14 @@ def from_settings(
         for number, group in enumerate(groups):
             key = (*location, name, number)
             try:
-                found, calibrated = _read_shots(group, folder)
+                found, calibrated = _read_shots(group)
             except DataError as error:
                 problems.append(f"{document.where(key)}: {error}")
                 continue
             frames.extend(found)
             in_photons |= calibrated
             labels.extend([name] * len(found))
-            origins.extend(f"{group.file} event {event}" for event in group.events)
+            origins.extend(f"{group.file.name} event {event}" for event in group.events)
     problems.extend(_shape_problems(frames, origins, document.source))
     if problems:
         raise ConfigError(*problems)
@@ -187,12 +184,10 @@ def from_settings(
     )
 
 
-def _read_shots(
-    group: SupportShots, folder: Path
-) -> tuple[list[npt.NDArray[Any]], bool]:
+def _read_shots(group: SupportShots) -> tuple[list[npt.NDArray[Any]], bool]:
     """Return frames (H, W), and whether their file says that they are calibrated."""
     names = labelled_dataset.frames_alone(group.dataset)
-    with LabelledDataset(folder / group.file, names) as file:
+    with LabelledDataset(group.file, names) as file:
         return list(file.frames(group.events)), file.in_photons
 
 

@@ -15,7 +15,7 @@ from specklenn.core.config.loading import load_config
 from specklenn.core.data import labelled_dataset
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
 from specklenn.core.simulation.simulator import PooledSimulator
-from specklenn.plugin.commands.packaged_configs import find_config
+from specklenn.plugin.packaged_configs import find_config
 from specklenn.plugin.sources.simulated import SimulatedSettings
 
 FIRST_SHOT = 1_000_000

@@ -36,9 +36,8 @@ from specklenn.core.reports.tsne import (
     choose_samples,
     map_sample,
 )
-from specklenn.core.settings_file import parse_yaml
+from specklenn.core.settings_file import parse_yaml, validate
 from specklenn.core.simulation.noise import Noise
-from specklenn.core.validation import validate
 from specklenn.plugin.commands.area_arguments import in_words, leave_out, with_mates
 from specklenn.plugin.console.progress_bar import on_screen
 

@@ -157,26 +157,24 @@ def make_source(
     """Return one worker's source: the open run, or its share of a stream."""
     if prepared.source is not None:
         return prepared.source
-    share = Share(worker=worker, workers=workers, place=loaded.place)
+    share = Share(worker=worker, workers=workers, place=loaded.folder)
     return loaded.settings.source.join(share)
 
 
 def open_run(loaded: LoadedConfig) -> IndexedSource | None:
     """Open a run; None for a stream, of which only its settings are checked."""
     settings = loaded.settings.source
-    source = settings.open(loaded.place)
+    source = settings.open(loaded.folder)
     if source is None:
-        settings.check(loaded.place)
+        settings.check(loaded.folder)
     return source
 
 
 def _load_supports(loaded: LoadedConfig) -> SupportSet:
     support = loaded.settings.support
     if support.file is not None:
-        return load_supports(loaded.path(support.file, "support", "file"))
-    return from_settings(
-        support.inline, loaded.document, ("support", "shots"), loaded.folder
-    )
+        return load_supports(support.file)
+    return from_settings(support.inline, loaded.document, ("support", "shots"))
 
 
 def load_model(loaded: LoadedConfig) -> Checkpoint:
@@ -186,10 +184,7 @@ def load_model(loaded: LoadedConfig) -> Checkpoint:
 
 def read_weights(loaded: LoadedConfig) -> Weights:
     """Read the weights that a configuration names, without making the model."""
-    name = loaded.settings.model.weights
-    if name.endswith(".safetensors"):
-        return checkpoint.read(loaded.path(name, "model", "weights"))
-    return checkpoint.read(name)
+    return checkpoint.read(loaded.settings.model.weights)
 
 
 def load_mask(loaded: LoadedConfig, shape: tuple[int, int] | None) -> Mask | None:
@@ -204,13 +199,13 @@ def load_mask(loaded: LoadedConfig, shape: tuple[int, int] | None) -> Mask | Non
     calibration = loaded.settings.calibration
     if calibration.mask_file is None:
         return None
-    path = loaded.path(calibration.mask_file, "calibration", "mask_file")
-    return read_mask_file(path, calibration.mask_dataset, shape)
+    file, dataset = calibration.mask_file, calibration.mask_dataset
+    return read_mask_file(file, dataset, shape)
 
 
 def _source_mask(loaded: LoadedConfig, source: IndexedSource | None) -> Mask | None:
     if source is None:
-        return loaded.settings.source.mask(loaded.place)
+        return loaded.settings.source.mask(loaded.folder)
     return source.mask() if isinstance(source, DetectorRun) else None
 
 

@@ -109,7 +109,7 @@ def _outside(loaded: LoadedConfig, preprocessor: Preprocessor, modules: int) -> 
 
 def _modules(loaded: LoadedConfig, source: IndexedSource | None) -> int:
     if source is None:
-        return loaded.settings.source.modules(loaded.place)
+        return loaded.settings.source.modules(loaded.folder)
     return source.modules if isinstance(source, DetectorRun) else 1
 
 

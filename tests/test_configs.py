@@ -6,7 +6,7 @@ import pytest
 from specklenn.core.config.loading import load_config
 from specklenn.core.finetuning.settings import Adaptation
 from specklenn.core.network import checkpoint
-from specklenn.core.settings_file import read_yaml
+from specklenn.core.settings_file import read_yaml, validate
 from specklenn.core.simulation.beam import Beam
 from specklenn.core.simulation.debris import Debris
 from specklenn.core.simulation.detector import Detector
@@ -15,8 +15,7 @@ from specklenn.core.simulation.noise import Noise
 from specklenn.core.simulation.simulator import PooledSimulator
 from specklenn.core.support import load_supports
 from specklenn.core.training.train_config import TrainingRun
-from specklenn.core.validation import validate
-from specklenn.plugin.commands import packaged_configs
+from specklenn.plugin import packaged_configs
 from specklenn.plugin.sources.simulated import SimulatedSettings
 
 RUNS = (

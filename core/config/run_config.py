@@ -23,6 +23,7 @@ from specklenn.core.hitfinder import HitFinding
 from specklenn.core.labels import SINGLE_HIT
 from specklenn.core.preprocess import Preprocessing
 from specklenn.core.settings import Settings
+from specklenn.core.settings_paths import FileName, WeightsName
 from specklenn.core.support import ClassName, SupportFile, SupportShots
 
 
@@ -50,7 +51,7 @@ class Calibration(Settings):
         1 where the data are photons already.
     offset_adu : float
         Subtracted first.
-    mask_file : str or None
+    mask_file : path or None
         HDF5 file with a mask, 0 = good; added to the mask in the data.
     mask_dataset : str
         Dataset of the mask in that file.
@@ -58,7 +59,7 @@ class Calibration(Settings):
 
     adu_per_photon: float = Field(default=1.0, gt=0)
     offset_adu: float = 0.0
-    mask_file: str | None = None
+    mask_file: FileName | None = None
     mask_dataset: str = labelled_dataset.MASK
 
     @property
@@ -110,7 +111,7 @@ class Network(Settings):
         Where it runs: cpu, cuda, cuda:1.
     """
 
-    weights: str = "default"
+    weights: WeightsName = "default"
     threads: int = Field(default=1, ge=1, le=256)
     device: Annotated[str, StringConstraints(pattern=r"^(cpu|cuda(:\d+)?)$")] = "cpu"
 
@@ -120,7 +121,7 @@ class Support(Settings):
 
     Parameters
     ----------
-    file : str or None
+    file : path or None
         Support set as YAML or a saved support file.
     shots : dict of class name to list, or None
         The same, written here.
@@ -128,7 +129,7 @@ class Support(Settings):
         Of shots written here.
     """
 
-    file: str | None = None
+    file: FileName | None = None
     shots: dict[ClassName, list[SupportShots]] | None = None
     version: int = Field(default=1, ge=0, lt=2**32)
 

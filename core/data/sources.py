@@ -25,23 +25,30 @@ GROUP = "specklenn.sources"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class ConfigFolder:
     """What file names in the settings of a source start from.
+
+    Fields of the type `specklenn.core.settings_paths.FileName` are paths already; this
+    is for kinds whose file names are plain text.
 
     Parameters
     ----------
     folder : Path
         Of the configuration.
-    by_hand : frozenset of str
+    typed : frozenset of str
         Keys that were given on the command line instead.
     """
 
     folder: Path = Path()
-    by_hand: frozenset[str] = frozenset()
+    typed: frozenset[str] = frozenset()
 
     def path(self, name: str | Path, key: str = "path") -> Path:
         """Return the path of a file that the value of a key names."""
-        return Path(name) if key in self.by_hand else self.folder / name
+        return Path(name) if key in self.typed else self.folder / name
+
+
+Place = ConfigFolder
+"""The former name, which kinds of other packages may import."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +61,12 @@ class Share:
         Its number, from 0.
     workers : int
         How many there are.
-    place : Place
+    place : ConfigFolder
     """
 
     worker: int = 0
     workers: int = 1
-    place: Place = Place()
+    place: ConfigFolder = ConfigFolder()
 
 
 class SourceSettings(Settings):
@@ -79,17 +86,12 @@ class SourceSettings(Settings):
     command: ClassVar[str] = "run"
     """The ``specklenn`` command that runs it."""
 
-    @classmethod
-    def complete(cls, written: dict[str, Any], place: Place) -> dict[str, Any]:
-        """Return what was written with the files in place that it names."""
-        return written
-
     @property
     def expected_shots(self) -> int:
         """Shots that a stream will have, 0 where nobody knows."""
         return 0
 
-    def open(self, place: Place) -> IndexedSource | None:
+    def open(self, place: ConfigFolder) -> IndexedSource | None:
         """Open a run, on every rank and before the start; None for a stream.
 
         Raises
@@ -101,7 +103,7 @@ class SourceSettings(Settings):
         """
         return None
 
-    def check(self, place: Place) -> None:
+    def check(self, place: ConfigFolder) -> None:
         """Find what keeps a stream from being joined, on every rank, before the start.
 
         Raises
@@ -120,11 +122,11 @@ class SourceSettings(Settings):
         """
         raise NotImplementedError(f"source.kind: {self.kind} has no run and no stream")
 
-    def mask(self, place: Place) -> npt.NDArray[np.bool_] | None:
+    def mask(self, place: ConfigFolder) -> npt.NDArray[np.bool_] | None:
         """Return the bad pixels of a stream, (H, W) True where bad, if known."""
         return None
 
-    def modules(self, place: Place) -> int:
+    def modules(self, place: ConfigFolder) -> int:
         """Return how many modules lie on top of each other in a stream's frames."""
         return 1
 

@@ -11,6 +11,7 @@ from specklenn.core.config.run_config import Calibration, PreprocessOverrides
 from specklenn.core.data import labelled_dataset
 from specklenn.core.data.detector_area import Area
 from specklenn.core.settings import Settings
+from specklenn.core.settings_paths import FileName, WeightsName
 from specklenn.core.support import ClassName
 
 
@@ -27,9 +28,9 @@ class LabelledRun(Settings):
         JSON file of labels, ours or psocake's; by default the labels are in the file.
     """
 
-    file: Path
+    file: FileName
     dataset: str = labelled_dataset.DATA
-    labels: Path | None = None
+    labels: FileName | None = None
 
 
 class Tuning(Settings):
@@ -91,7 +92,7 @@ class Adaptation(Settings):
 
     name: str = "adapted"
     data: tuple[LabelledRun, ...] = Field(min_length=1)
-    start: str = "default"
+    start: WeightsName = "default"
     classes: tuple[ClassName, ...] | None = Field(default=None, min_length=2)
     most_per_class: int | None = Field(default=None, ge=2)
     held_out: float = Field(default=1 / 3, ge=0, lt=1)
@@ -100,7 +101,7 @@ class Adaptation(Settings):
     area: Area = Area()
     tuning: Tuning = Tuning()
     seed: int = Field(default=0, ge=0)
-    output: Path = Path("adapted")
+    output: FileName = Path("adapted")
 
     @field_validator("data", mode="before")
     @classmethod
@@ -110,25 +111,3 @@ class Adaptation(Settings):
         return [
             {"file": item} if isinstance(item, (str, Path)) else item for item in items
         ]
-
-    def located(self, folder: Path) -> Adaptation:
-        """Return the same with file names that start from a folder."""
-        runs = tuple(
-            run.model_copy(
-                update={
-                    "file": folder / run.file,
-                    "labels": run.labels and folder / run.labels,
-                }
-            )
-            for run in self.data
-        )
-        start = self.start
-        if start.endswith(".safetensors"):
-            start = str(folder / start)
-        update: dict[str, object] = {"data": runs, "start": start}
-        if self.calibration.mask_file is not None:
-            mask_file = str(folder / self.calibration.mask_file)
-            update["calibration"] = self.calibration.model_copy(
-                update={"mask_file": mask_file}
-            )
-        return self.model_copy(update=update | {"output": folder / self.output})

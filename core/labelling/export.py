@@ -16,9 +16,8 @@ from specklenn.core.data.shots import IndexedSource
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.labels import NO_HIT, UNKNOWN
 from specklenn.core.preprocess import Preprocessor
-from specklenn.core.settings_file import read_yaml
+from specklenn.core.settings_file import read_yaml, validate
 from specklenn.core.support import SupportFile, SupportShots
-from specklenn.core.validation import validate
 
 Locate = Callable[[int], tuple[Path, int]]
 """Gives the file of a shot, and its number in that file."""
@@ -82,7 +81,9 @@ def write_supports(
     values = {
         "version": settings.version,
         "classes": {
-            name: [group.model_dump(exclude_defaults=True) for group in groups]
+            name: [
+                group.model_dump(mode="json", exclude_defaults=True) for group in groups
+            ]
             for name, groups in settings.classes.items()
         },
     }
@@ -151,7 +152,7 @@ def _groups(
         events.setdefault(path, []).append(event)
     return [
         SupportShots(
-            file=os.path.relpath(path.absolute(), folder),
+            file=Path(os.path.relpath(path.absolute(), folder)),
             dataset=dataset,
             events=found,
         )

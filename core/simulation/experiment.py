@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from specklenn.core import labels
 from specklenn.core.settings import Settings
+from specklenn.core.settings_paths import FileName
 from specklenn.core.simulation.beam import Beam
 from specklenn.core.simulation.debris import Debris
 from specklenn.core.simulation.detector import Detector
@@ -52,7 +52,7 @@ class StructureFile(Settings):
         Name of the biological assembly to build; the deposited atoms by default.
     """
 
-    file: Path
+    file: FileName
     assembly: str | None = None
 
 
@@ -98,7 +98,7 @@ class Experiment(Settings):
     beam: Beam = Beam()
     fluence: float = Field(default=1.0, gt=0)
     noise: Noise = Noise()
-    structures: tuple[Path | StructureFile, ...] = ()
+    structures: tuple[FileName | StructureFile, ...] = ()
     procedural: Procedural | None = None
     bodies: tuple[Body, ...] = ()
     random_bodies: RandomBodies | None = None
@@ -139,19 +139,4 @@ class Experiment(Settings):
         """The classes that occur, in display order."""
         return tuple(
             name for name in labels.SIMULATED if self.fractions.get(name, 0) > 0
-        )
-
-    def located(self, folder: Path) -> Experiment:
-        """Return the same experiment with relative paths taken from a folder."""
-
-        def at(given: Path | StructureFile) -> Path | StructureFile:
-            if isinstance(given, StructureFile):
-                return given.model_copy(update={"file": folder / given.file})
-            return folder / given
-
-        return self.model_copy(
-            update={
-                "structures": tuple(map(at, self.structures)),
-                "detector": self.detector.located(folder),
-            }
         )

@@ -7,7 +7,6 @@ where the settings or a file say.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from pydantic import Field, model_validator
 
 from specklenn.core.errors import DataError
 from specklenn.core.settings import Settings
+from specklenn.core.settings_paths import FileName
 from specklenn.core.simulation import pixels
 from specklenn.core.simulation.pixels import Mask, Positions
 
@@ -83,7 +83,7 @@ class Layout(Settings):
     columns: int = Field(default=172, ge=8, le=4096)
     binning: int = Field(default=1, ge=1)
     modules: tuple[Module, ...] = ()
-    positions: Path | None = None
+    positions: FileName | None = None
     beam_stop_rows: int = Field(default=6, ge=0)
     beam_stop_columns: int = Field(default=8, ge=0)
     gap_columns: int = Field(default=4, ge=0)
@@ -119,12 +119,6 @@ class Layout(Settings):
             if wrong:
                 raise ValueError(wrong)
         return self
-
-    def located(self, folder: Path) -> Self:
-        """Return the same detector with relative paths taken from a folder."""
-        if self.positions is None:
-            return self
-        return self.model_copy(update={"positions": folder / self.positions})
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -97,7 +97,7 @@ class SimulatedFile:
     def _describe(self, job: SimulationJob, simulator: ShotSimulator) -> None:
         for name, kind, shape in _columns(simulator.dtype):
             self._writer.add_column(f"{TRUTH}/{name}", kind, shape)
-        file, detector = self._writer.file, job.located.detector
+        file, detector = self._writer.file, job.experiment.detector
         pixels = detector.pixel_positions_m().astype(np.float32)
         energy = np.float64(detector.photon_energy_eV * JOULE_PER_EV)
         fixed = ((PIXELS, pixels), (ENERGY, energy), (SAFE, np.int64(0)))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from specklenn.core.settings import Settings
+from specklenn.core.settings_paths import RELATIVE_TO
 from specklenn.core.simulation.experiment import Experiment
 from specklenn.core.simulation.simulator import PerClass, ShotSimulator, SimulatedShots
 
@@ -23,9 +24,8 @@ class SimulationJob(Settings):
     Parameters
     ----------
     experiment : Experiment
-        As it was written.
     folder : path
-        What its relative file names start from.
+        Of its configuration.
     shots : int
         In the whole dataset.
     per_class : int or None
@@ -44,17 +44,14 @@ class SimulationJob(Settings):
     @property
     def described(self) -> str:
         """The job as JSON, without where it was done: what a file is made from."""
-        return self.model_dump_json(exclude={"folder"})
-
-    @property
-    def located(self) -> Experiment:
-        """The experiment with file names that can be opened."""
-        return self.experiment.located(self.folder)
+        return self.model_dump_json(
+            exclude={"folder"}, context={RELATIVE_TO: self.folder}
+        )
 
     @property
     def block_shots(self) -> int:
         """Shots in a block: the same for a job however many work on it."""
-        frame = 4 * int(np.prod(self.located.detector.shape))
+        frame = 4 * int(np.prod(self.experiment.detector.shape))
         return max(1, min(MOST_SHOTS, BLOCK_BYTES // frame))
 
     @property
@@ -65,10 +62,10 @@ class SimulationJob(Settings):
     def simulator(self) -> ShotSimulator:
         """Return the simulator that makes the shots."""
         if self.per_class is None:
-            return ShotSimulator(self.located)
+            return ShotSimulator(self.experiment)
         plan = PerClass(self.experiment.classes, self.per_class)
         # One sample after the other: none is needed again.
-        return ShotSimulator(self.located, plan, most_bytes=0)
+        return ShotSimulator(self.experiment, plan, most_bytes=0)
 
 
 class BlockMaker:

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from specklenn.core.distances import Rule
 from specklenn.core.settings import Settings
+from specklenn.core.settings_paths import FileName
 from specklenn.core.training.ranks import Device, Precision
 from specklenn.core.training.settings import Training
 from specklenn.core.training.validate_model import ValidationFile
@@ -55,14 +56,14 @@ class TrainingRun(Settings):
     """
 
     name: str = "model"
-    data: tuple[Path, ...] = Field(min_length=1)
-    start: tuple[Path, ...] = ()
+    data: tuple[FileName, ...] = Field(min_length=1)
+    start: tuple[FileName, ...] = ()
     data_bin: int | None = Field(default=None, ge=1, le=64)
     validation: tuple[ValidationFile, ...] = ()
     validation_rule: Rule = "mean"
     validate_every: int = Field(default=500, ge=1)
     validation_patterns: int = Field(default=40, ge=7)
-    output: Path
+    output: FileName
     workers: int = Field(default=0, ge=0, le=256)
     device: Device = "auto"
     precision: Precision = "auto"
@@ -88,20 +89,6 @@ class TrainingRun(Settings):
         return [
             {"file": item} if isinstance(item, (str, Path)) else item for item in items
         ]
-
-    def located(self, folder: Path) -> TrainingRun:
-        """Return the same run with relative paths taken from a folder."""
-        return self.model_copy(
-            update={
-                "data": tuple(folder / path for path in self.data),
-                "start": tuple(folder / path for path in self.start),
-                "validation": tuple(
-                    item.model_copy(update={"file": folder / item.file})
-                    for item in self.validation
-                ),
-                "output": folder / self.output,
-            }
-        )
 
     @property
     def state_file(self) -> Path:

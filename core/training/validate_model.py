@@ -21,6 +21,7 @@ from specklenn.core.network.prototype_adapter import PrototypeAdapter
 from specklenn.core.network.registry import Network
 from specklenn.core.preprocess import Preprocessing, prepare
 from specklenn.core.settings import Settings
+from specklenn.core.settings_paths import FileName
 
 SHOTS = (1, 5, 20)
 DECIDING = 5
@@ -43,7 +44,7 @@ class ValidationFile(Settings):
         In the mean that decides.
     """
 
-    file: Path
+    file: FileName
     classes: tuple[str, ...] | None = Field(default=None, min_length=2)
     weight: float = Field(default=1.0, gt=0)
 

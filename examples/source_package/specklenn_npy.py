@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 
 from specklenn.core.data.shots import InMemorySource
-from specklenn.core.data.sources import Place, SourceSettings
+from specklenn.core.data.sources import ConfigFolder, SourceSettings
 from specklenn.core.errors import DataError
 
 
@@ -15,7 +15,7 @@ class NpySettings(SourceSettings):
     kind: Literal["npy"]
     path: str
 
-    def open(self, place: Place) -> InMemorySource:
+    def open(self, place: ConfigFolder) -> InMemorySource:
         """Open the stack; frames are read from disk when they are asked for."""
         path = place.path(self.path)
         try:

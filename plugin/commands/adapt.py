@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from specklenn.plugin.commands.arguments import add_config_arguments
-from specklenn.plugin.commands.packaged_configs import find_config
+from specklenn.plugin.commands.arguments import add_config_arguments, read_config
 
 if TYPE_CHECKING:
     from specklenn.core.finetuning.finetune import FinetunedModel, Finetuning
@@ -23,10 +21,12 @@ def main(arguments: list[str]) -> int:
     from specklenn.core.finetuning.finetune import Finetuning
     from specklenn.core.finetuning.labelled_shots import load_labelled_shots
     from specklenn.core.finetuning.model_files import next_version, write_model
+    from specklenn.core.finetuning.settings import Adaptation
     from specklenn.core.network import checkpoint
+    from specklenn.core.settings_file import validate
 
     torch.set_num_threads(options.threads or os.cpu_count() or 1)
-    adaptation = _read(options)
+    adaptation = validate(Adaptation, read_config(options))
     files = next_version(adaptation.output)
     shots = load_labelled_shots(adaptation)
     finetuning = Finetuning(adaptation, shots, checkpoint.load(adaptation.start))
@@ -53,28 +53,11 @@ def _parser() -> argparse.ArgumentParser:
         "specklenn adapt my.yaml --set area.quadrant=0. Labels come from `specklenn "
         "label`, or from psocake.",
     )
-    add_config_arguments(parser)
+    add_config_arguments(parser, "adapt", "data=labelled.h5")
     parser.add_argument(
         "--threads", type=int, help="of the processor; all cores by default"
     )
     return parser
-
-
-def _read(options: argparse.Namespace) -> Adaptation:
-    """Return what is to be done; files given by ``--set`` are taken from here."""
-    from specklenn.core.config.loading import overridden
-    from specklenn.core.finetuning.settings import Adaptation
-    from specklenn.core.settings_file import read_yaml
-    from specklenn.core.validation import validate
-
-    path = find_config(options.config)
-    adaptation = validate(Adaptation, overridden(read_yaml(path), options.set))
-    by_hand = {text.partition("=")[0].partition(".")[0] for text in options.set}
-    packaged = path.name != Path(options.config).name
-    there = adaptation.located(Path() if packaged else path.parent)
-    return there.model_copy(
-        update={name: getattr(adaptation, name) for name in by_hand}
-    )
 
 
 def _train(finetuning: Finetuning, adaptation: Adaptation) -> None:

@@ -47,8 +47,7 @@ def area(text: str) -> Area:
     """
     from specklenn.core.data.detector_area import Area
     from specklenn.core.errors import ConfigError
-    from specklenn.core.settings_file import parse_yaml
-    from specklenn.core.validation import validate
+    from specklenn.core.settings_file import parse_yaml, validate
 
     key, _, value = text.partition("=")
     if key not in ("quadrant", "modules") or not value:

@@ -4,20 +4,64 @@ from __future__ import annotations
 
 import argparse
 import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from specklenn.core.settings_file import Document
 
 
-def add_config_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the configuration and ``--set`` to a command line."""
+def add_config_arguments(
+    parser: argparse.ArgumentParser,
+    packaged: str = "demo",
+    override: str = "source.path=run.h5",
+) -> None:
+    """Add the configuration and ``--set`` to a command line.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    packaged, override : str
+        Examples for the help: a packaged configuration, and a value that is given.
+    """
     parser.add_argument(
-        "config", help="YAML file, or the name of a packaged one such as demo"
+        "config", help=f"YAML file, or the name of a packaged one such as {packaged}"
     )
+    add_set_argument(parser, override)
+
+
+def add_set_argument(parser: argparse.ArgumentParser, override: str) -> None:
+    """Add ``--set`` alone."""
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="override a value, as source.path=run.h5; may be repeated",
+        help=f"override a value, as {override}; may be repeated",
     )
+
+
+def read_config(options: argparse.Namespace, rank: int = 0) -> Document:
+    """Return what the configuration and ``--set`` say, for `validate`.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        With `add_config_arguments`.
+    rank : int
+        Of this process; the others do not repeat the warnings of rank 0.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file, or it is no YAML.
+    """
+    from specklenn.core import settings_renames
+    from specklenn.core.config.overrides import overridden
+    from specklenn.core.settings_file import read_yaml
+    from specklenn.plugin.packaged_configs import find_config
+
+    settings_renames.log.disabled = rank > 0
+    return overridden(read_yaml(find_config(options.config)), options.set)
 
 
 def count(text: str) -> int:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from pathlib import Path
 
-from specklenn.core.config.loading import load_config, overridden, resolved_yaml
+from specklenn.core.config.loading import LoadedConfig, check_config, resolved_yaml
+from specklenn.core.config.run_config import Config
 from specklenn.core.settings import Settings
-from specklenn.core.settings_file import Document, read_yaml
+from specklenn.core.settings_file import Document, validate
 from specklenn.core.simulation.experiment import Experiment
-from specklenn.core.validation import validate
-from specklenn.plugin.commands.arguments import add_config_arguments
-from specklenn.plugin.commands.packaged_configs import find_config, names
+from specklenn.plugin.commands.arguments import add_config_arguments, read_config
+from specklenn.plugin.packaged_configs import names
 
 
 def parser() -> argparse.ArgumentParser:
@@ -20,7 +18,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="specklenn config",
         description="Check a configuration, or show it with all its defaults: of a "
-        "run, of a simulated experiment, of a training.",
+        "run, of a simulated experiment, of a training, of an adaptation.",
         epilog=f"Packaged configurations: {', '.join(names())}.",
     )
     actions = made.add_subparsers(dest="action", required=True)
@@ -36,32 +34,39 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     """Run the command; returns the exit code."""
     options = parser().parse_args(arguments)
-    path = find_config(options.config)
-    document = overridden(read_yaml(path), options.set)
-    settings = _other(document)
-    if settings is None:
-        return _run(path, options.set, show=options.action == "show")
+    document = read_config(options)
+    model = find_model(document)
+    loaded = check_config(document) if model is Config else None
+    settings = loaded.settings if loaded else validate(model, document)
     if options.action == "show":
         print(resolved_yaml(settings), end="")
+    elif loaded:
+        _check_run(loaded)
     elif isinstance(settings, Experiment):
-        print(f"{path}: good: {_of_experiment(settings.located(path.parent))}")
+        print(f"{document.source}: good: {_of_experiment(settings)}")
     else:
-        print(f"{path}: good")
+        print(f"{document.source}: good")
     return 0
 
 
-def _other(document: Document) -> Settings | None:
-    """Return the settings of a training or an experiment; None for a run."""
-    keys = set(document.data) if isinstance(document.data, dict) else set()
-    if keys & {"source", "support"}:
-        return None
-    if keys & {"training", "data"}:
-        from specklenn.core.training.train_config import TrainingRun
+def find_model(document: Document) -> type[Settings]:
+    """Return what kind of configuration this is: the model that has most of its keys.
 
-        return validate(TrainingRun, document)
-    if keys & {"structures", "procedural", "bodies"}:
-        return validate(Experiment, document)
-    return None
+    Among equals, that which lacks least.
+    """
+    keys = set(document.data) if isinstance(document.data, dict) else set()
+    if not keys or keys & {"source", "support"}:
+        return Config  # at once: the others take a while to import
+    from specklenn.core.finetuning.settings import Adaptation
+    from specklenn.core.training.train_config import TrainingRun
+
+    def fit(model: type[Settings]) -> tuple[int, int]:
+        fields = model.model_fields
+        missing = [k for k, v in fields.items() if v.is_required() and k not in keys]
+        return len(keys & set(fields)), -len(missing)
+
+    models: tuple[type[Settings], ...] = (Config, TrainingRun, Adaptation, Experiment)
+    return max(models, key=fit)
 
 
 def _of_experiment(experiment: Experiment) -> str:
@@ -79,21 +84,17 @@ def _of_experiment(experiment: Experiment) -> str:
     )
 
 
-def _run(path: Path, overrides: Sequence[str], *, show: bool) -> int:
-    loaded = load_config(path, overrides)
-    if show:
-        print(resolved_yaml(loaded.settings), end="")
-        return 0
+def _check_run(loaded: LoadedConfig) -> None:
+    """Open everything that a run needs; say what it is."""
     from specklenn.plugin.startup import prepare_run
 
     prepared = prepare_run(loaded)
     facts, first = prepared.facts, prepared.first
     shots = f"{facts.expected_shots} shots" if facts.expected_shots else "a live stream"
     print(
-        f"{path}: good: {shots} of frames {prepared.shape}, classes "
+        f"{loaded.document.source}: good: {shots} of frames {prepared.shape}, classes "
         f"{', '.join(facts.classes)}, support version {first.support_version} "
         f"({first.support_hash})"
     )
     for note in facts.notes:
         print(f"! {note}")
-    return 0

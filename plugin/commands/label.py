@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
-from specklenn.plugin.commands.arguments import count, seed
+from specklenn.plugin.commands.arguments import add_set_argument, count, seed
 
 if TYPE_CHECKING:
     from specklenn.core.labelling.session import LabelSession
@@ -97,13 +97,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--weights", help="model that embeds; packaged name or file")
     made.add_argument("--dataset", help="frames in the file")
-    made.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="key of a run's configuration, as calibration.adu_per_photon=130",
-    )
+    add_set_argument(made, "calibration.adu_per_photon=130")
     return made
 
 

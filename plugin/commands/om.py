@@ -8,12 +8,12 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from specklenn.core.config.loading import LoadedConfig, load_config
+from specklenn.core.config.loading import LoadedConfig, check_config
 from specklenn.core.errors import ConfigError, SpecklennError
-from specklenn.plugin.commands.arguments import add_config_arguments
-from specklenn.plugin.commands.packaged_configs import find_config
+from specklenn.plugin.commands.arguments import add_config_arguments, read_config
 from specklenn.plugin.job import INTERRUPTED, Job
 from specklenn.plugin.live.publish import Publishers
 from specklenn.plugin.om import host
@@ -107,8 +107,8 @@ class _Rank:
         self, options: argparse.Namespace, communicator: MPI.Intracomm
     ) -> None:
         rank, size = communicator.Get_rank(), communicator.Get_size()
-        path = find_config(options.config)
-        loaded = load_config(path, options.set)
+        loaded = check_config(read_config(options, rank))
+        path = Path(loaded.document.source)
         settings = om_settings(loaded)
         self._job = prepare_job(loaded, rank, size)
         given = host.parameters(settings.groups, path, options.source, size)

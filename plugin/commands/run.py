@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from specklenn.core.config.loading import load_config
+from specklenn.core.config.loading import check_config
 from specklenn.core.errors import SpecklennError
-from specklenn.plugin.commands.arguments import add_config_arguments
-from specklenn.plugin.commands.packaged_configs import find_config
+from specklenn.plugin.commands.arguments import add_config_arguments, read_config
 from specklenn.plugin.job import Job, check_command
 from specklenn.plugin.parallel.mpi_job import agree, world
 
@@ -44,8 +43,9 @@ def main(arguments: list[str]) -> int:
     job: Job | None = None
     problem: SpecklennError | None = None
     try:
-        settings = [*options.set, *["control.enabled=true"] * options.allow_control]
-        loaded = load_config(find_config(options.config), settings)
+        if options.allow_control:
+            options.set.append("control.enabled=true")
+        loaded = check_config(read_config(options, rank))
         check_command(loaded, "run")
         job = Job(loaded, rank, size)
     except SpecklennError as error:

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specklenn.core.errors import ConfigError, DataError, SpecklennError
-from specklenn.plugin.commands.packaged_configs import find_config
+from specklenn.plugin.commands.arguments import add_config_arguments, count, read_config
 from specklenn.plugin.parallel.mpi_job import Stop, agree, on_signals, world
 
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-    from specklenn.core.simulation.experiment import Experiment
     from specklenn.core.simulation.simulation_job import SimulationJob
 
 INTERRUPTED = 130
@@ -33,7 +32,7 @@ def main(arguments: list[str]) -> int:
     job: SimulationJob | None = None
     problem: SpecklennError | None = None
     try:
-        job = read_job(options)
+        job = read_job(options, rank)
         if rank == 0:
             _check(job, options, communicator)
     except SpecklennError as error:
@@ -59,32 +58,21 @@ def parser() -> argparse.ArgumentParser:
         "mpirun -n 8 specklenn simulate my.yaml -o big.h5 -n 100000;  "
         "specklenn simulate my.yaml -o live.h5 -n 7200 --live 120.",
     )
-    made.add_argument(
-        "config",
-        help="experiment: a YAML file, or a packaged one: simulate, simulate_virus, "
-        "simulate_modules",
-    )
+    add_config_arguments(made, "simulate", "detector.distance_m=0.2")
     made.add_argument(
         "-o", "--output", type=Path, required=True, help="HDF5 file to write"
     )
     amount = made.add_mutually_exclusive_group(required=True)
     amount.add_argument(
-        "-n", "--number", type=_positive, help="shots, classes as in the config"
+        "-n", "--number", type=count, help="shots, classes as in the config"
     )
     amount.add_argument(
-        "--per-class", type=_positive, help="shots of every class of every sample"
+        "--per-class", type=count, help="shots of every class of every sample"
     )
     made.add_argument("--seed", type=int, help="instead of the config's")
     made.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override a value, as detector.distance_m=0.2; may be repeated",
-    )
-    made.add_argument(
         "--processes",
-        type=_positive,
+        type=count,
         help="on this machine; one per core by default, none but the ranks under "
         "mpirun",
     )
@@ -106,7 +94,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def read_job(options: argparse.Namespace) -> SimulationJob:
+def read_job(options: argparse.Namespace, rank: int = 0) -> SimulationJob:
     """Return what is to be simulated.
 
     Raises
@@ -114,52 +102,31 @@ def read_job(options: argparse.Namespace) -> SimulationJob:
     ConfigError
         With every problem of the configuration.
     """
-    from specklenn.core.config.loading import overridden
-    from specklenn.core.settings_file import read_yaml
+    from specklenn.core.settings_file import validate
     from specklenn.core.simulation.experiment import Experiment
     from specklenn.core.simulation.sample_library import count_samples
     from specklenn.core.simulation.simulation_job import SimulationJob
-    from specklenn.core.validation import validate
 
     if options.live is not None and not _possible_rate(options.live):
         raise ConfigError(f"--live {options.live}: a rate above 0 expected")
     if options.live is not None and options.per_class:
         raise ConfigError("--live: goes together with -n, not with --per-class")
-    path = find_config(options.config)
-    given = [*options.set, *([] if options.seed is None else [f"seed={options.seed}"])]
-    document = overridden(read_yaml(path), given)
-    folder = path.parent
-    experiment = _by_hand(validate(Experiment, document), options.set)
+    if options.seed is not None:
+        options.set.append(f"seed={options.seed}")
+    document = read_config(options, rank)
+    experiment = validate(Experiment, document)
     shots = options.number
     if options.per_class is not None:
-        with _of_config(path):
-            samples = count_samples(experiment.located(folder))
+        with _of_config(document.source):
+            samples = count_samples(experiment)
         shots = samples * len(experiment.classes) * options.per_class
     return SimulationJob(
         experiment=experiment,
-        folder=folder,
+        folder=document.folders[0],
         shots=shots,
         per_class=options.per_class,
         live_Hz=options.live,
     )
-
-
-def _by_hand(experiment: Experiment, given: list[str]) -> Experiment:
-    """Return the experiment with files named by ``--set`` taken from here."""
-    keys = {text.partition("=")[0] for text in given}
-    here = experiment.located(Path.cwd())
-    update: dict[str, object] = {}
-    if "structures" in keys:
-        update["structures"] = here.structures
-    if "detector.positions" in keys:
-        update["detector"] = here.detector
-    return experiment.model_copy(update=update)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} found, 1 or more expected")
-    return int(text)
 
 
 def _possible_rate(rate_hz: float) -> bool:
@@ -167,7 +134,7 @@ def _possible_rate(rate_hz: float) -> bool:
 
 
 @contextmanager
-def _of_config(path: str | Path) -> Iterator[None]:
+def _of_config(path: str) -> Iterator[None]:
     """Call what a configuration names and nobody can use its mistake."""
     try:
         yield

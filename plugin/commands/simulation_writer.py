@@ -101,7 +101,7 @@ def write_live(job: SimulationJob, path: Path, stop: Stop) -> int:
         If it was stopped.
     """
     clock = SystemClock()
-    simulator = _Recorded(job.located)
+    simulator = _Recorded(job.experiment)
     rate_hz = job.live_Hz or 1.0
     stream = SimulatedStream(
         simulator,

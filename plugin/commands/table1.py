@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specklenn.core.errors import ConfigError
-from specklenn.plugin.commands.arguments import count, seed
+from specklenn.plugin.commands.arguments import add_set_argument, count, seed
 
 if TYPE_CHECKING:
     from specklenn.core.data.detector_area import Area
     from specklenn.core.finetuning.labelled_shots import LabelledShots
+    from specklenn.core.finetuning.settings import Adaptation
     from specklenn.core.paper.table1 import OnlineStudy, Recipe
 
 RECIPES = ("supports", "adapt", "paper", "shi")
@@ -27,8 +28,13 @@ def main(arguments: list[str]) -> int:
     from specklenn.core.paper.table1 import OnlineStudy
     from specklenn.plugin.console.progress_bar import WorkProgress
 
+    adaptation = _adaptation(options)
     study = OnlineStudy(
-        _shots(options), _recipes(options), options.draws, options.labels, options.seed
+        _shots(adaptation, options.quadrant),
+        _recipes(options, adaptation),
+        options.draws,
+        options.labels,
+        options.seed,
     )
     tasks = study.tasks()
     with WorkProgress("table", len(tasks), unit="trainings") as progress:
@@ -73,24 +79,37 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=seed, default=0)
     parser.add_argument("--json", type=Path, help="file for the figures")
+    add_set_argument(parser, "calibration.mask_file=m.h5, with the keys of `adapt`")
     return parser
 
 
-def _shots(options: argparse.Namespace) -> dict[Area, LabelledShots]:
+def _adaptation(options: argparse.Namespace) -> Adaptation:
+    """Return how models are adapted, and what shots to read for all rows."""
+    from specklenn.core.config.overrides import overridden
+    from specklenn.core.finetuning.settings import Adaptation
+    from specklenn.core.settings_file import Document, validate
+
+    given: dict[str, object] = {"data": str(options.data), "start": options.model}
+    if options.steps is not None:
+        given["tuning"] = {"steps": options.steps}
+    return validate(
+        Adaptation, overridden(Document(given, "the command line"), options.set)
+    )
+
+
+def _shots(adaptation: Adaptation, quadrant: int) -> dict[Area, LabelledShots]:
     """Return the shots with the masks of both areas."""
     from specklenn.core.data.detector_area import Area
     from specklenn.core.finetuning.labelled_shots import load_labelled_shots
-    from specklenn.core.finetuning.settings import Adaptation, LabelledRun
 
-    areas = (Area(), Area(quadrant=options.quadrant))
-    runs = (LabelledRun(file=options.data),)
+    areas = (adaptation.area, Area.model_validate({"quadrant": quadrant}))
     return {
-        area: load_labelled_shots(Adaptation(data=runs, area=area)) for area in areas
+        area: load_labelled_shots(adaptation.model_copy(update={"area": area}))
+        for area in areas
     }
 
 
-def _recipes(options: argparse.Namespace) -> list[Recipe]:
-    from specklenn.core.finetuning.settings import Adaptation, LabelledRun
+def _recipes(options: argparse.Namespace, adaptation: Adaptation) -> list[Recipe]:
     from specklenn.core.network import checkpoint
     from specklenn.core.paper.table1_methods import (
         AdaptedModel,
@@ -105,13 +124,9 @@ def _recipes(options: argparse.Namespace) -> list[Recipe]:
             f"--recipes: {', '.join(unknown)} found, some of {', '.join(RECIPES)} "
             "expected"
         )
-    model = checkpoint.load(options.model)
-    adaptation = Adaptation(data=(LabelledRun(file=options.data),))
-    labels, changed = options.labels, {}
-    if options.steps is not None:
-        changed = {"steps": options.steps}
-        tuning = adaptation.tuning.model_copy(update=changed)
-        adaptation = adaptation.model_copy(update={"tuning": tuning})
+    model = checkpoint.load(adaptation.start)
+    labels = options.labels
+    changed = {} if options.steps is None else {"steps": options.steps}
     made: dict[str, Recipe] = {
         "supports": Untrained(model=model),
         "adapt": AdaptedModel(model=model, adaptation=adaptation, labels=labels),

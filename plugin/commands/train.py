@@ -8,11 +8,11 @@ import sys
 from collections import deque
 from collections.abc import Collection
 from math import isnan
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from specklenn.core.errors import ConfigError, DataError, SpecklennError
+from specklenn.plugin.commands.arguments import add_config_arguments, read_config
 from specklenn.plugin.parallel.mpi_job import on_signals
 
 if TYPE_CHECKING:
@@ -41,8 +41,9 @@ def main(arguments: list[str]) -> int:
         )
     from specklenn.plugin.parallel.training_ranks import run_ranks
 
+    given = [f"--set={text}" for text in options.set]
     restart = ["--restart"] if options.restart else []
-    return run_ranks(options.processes, ["train", str(options.config), *restart])
+    return run_ranks(options.processes, ["train", options.config, *given, *restart])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         "--processes 2;  mpirun -n 8 specklenn train my.yaml. srun and torchrun do "
         "as well; over several machines, MASTER_ADDR names the host of rank 0.",
     )
-    parser.add_argument("config", type=Path, help="training run, a YAML file")
+    add_config_arguments(parser, "train_offline", "training.steps=100")
     parser.add_argument(
         "--restart", action="store_true", help="start anew even if a state file exists"
     )
@@ -115,7 +116,7 @@ def _prepare(options: argparse.Namespace, ranks: Ranks) -> tuple[Trainer, Traini
     ConfigError, DataError
         If something is missing or does not fit.
     """
-    from specklenn.core.settings_file import read_yaml
+    from specklenn.core.settings_file import validate
     from specklenn.core.training.data import load_training_data
     from specklenn.core.training.from_settings import make_trainer
     from specklenn.core.training.ranks import choose_device, use_bfloat16
@@ -123,10 +124,8 @@ def _prepare(options: argparse.Namespace, ranks: Ranks) -> tuple[Trainer, Traini
     from specklenn.core.training.train_config import TrainingRun
     from specklenn.core.training.training_loop import TrainingLoop
     from specklenn.core.training.validate_model import load_validation
-    from specklenn.core.validation import validate
 
-    run = validate(TrainingRun, read_yaml(options.config))
-    run = run.located(options.config.parent)
+    run = validate(TrainingRun, read_config(options, 0 if ranks.first else 1))
     training = run.training
     device = choose_device(run.device, ranks.local_rank)
     bfloat16 = use_bfloat16(run.precision, device)

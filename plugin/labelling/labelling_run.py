@@ -13,8 +13,8 @@ from specklenn.core.config.loading import (
     LoadedConfig,
     check_config,
     load_config,
-    overridden,
 )
+from specklenn.core.config.overrides import overridden
 from specklenn.core.errors import ConfigError
 from specklenn.core.labelling.active_learning import ActiveLearner
 from specklenn.core.labelling.candidates import Candidates, Ranges, Viewer
@@ -26,6 +26,7 @@ from specklenn.core.labelling.session import LabelSession
 from specklenn.core.preprocess import Preprocessor
 from specklenn.core.settings_file import Document
 from specklenn.plugin.console.progress_bar import WorkProgress
+from specklenn.plugin.packaged_configs import find_config, names
 from specklenn.plugin.sources.hdf5 import Hdf5Settings, Hdf5Source
 from specklenn.plugin.startup import load_mask, load_model, open_run
 from specklenn.plugin.startup_area import use_area
@@ -176,7 +177,7 @@ class LabellingRun:
         return settings
 
     def _data_path(self) -> Path:
-        return Path(self._file_settings().paths[0])
+        return self._file_settings().paths[0]
 
 
 def _load(options: argparse.Namespace) -> LoadedConfig:
@@ -184,12 +185,14 @@ def _load(options: argparse.Namespace) -> LoadedConfig:
     run, given = Path(options.run), [*_shortcuts(options), *options.set]
     if run.suffix.lower() in (".yaml", ".yml"):
         return load_config(run, given)
+    if not run.exists() and options.run in names():
+        return load_config(find_config(options.run), given)
     data: dict[str, Any] = {
         "source": {"kind": "hdf5", "path": str(run)},
         "support": {"file": NO_SUPPORT},
     }
     document = overridden(Document(data, "the command line"), given)
-    return check_config(document, Path())
+    return check_config(document)
 
 
 def _shortcuts(options: argparse.Namespace) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from specklenn.core.config.endpoints import Endpoint, check_reach
-from specklenn.core.data.sources import Place, SourceSettings
+from specklenn.core.data.sources import ConfigFolder, SourceSettings
 from specklenn.core.settings import Settings
 from specklenn.plugin.om import host
 
@@ -103,7 +103,7 @@ class OmSettings(SourceSettings):
             "data_retrieval_layer": self.data_retrieval_layer.model_dump(),
         }
 
-    def check(self, place: Place) -> None:
+    def check(self, place: ConfigFolder) -> None:
         """Make sure that OM is installed and has the data retrieval layer.
 
         Raises

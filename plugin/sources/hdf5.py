@@ -20,9 +20,10 @@ from specklenn.core.data.labelled_dataset import (
     check_calibration,
 )
 from specklenn.core.data.shots import Shots, blank_shots
-from specklenn.core.data.sources import Place, SourceSettings
+from specklenn.core.data.sources import ConfigFolder, SourceSettings
 from specklenn.core.errors import DataError
 from specklenn.core.flags import Flag
+from specklenn.core.settings_paths import FileNames
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class Hdf5Settings(SourceSettings):
     Parameters
     ----------
     kind : "hdf5"
-    path : str or list of str
+    path : path or list of path
         One file or several that follow each other as one run.
     dataset : str
         Frames, (N, H, W) or (N, modules, H, W).
@@ -48,7 +49,7 @@ class Hdf5Settings(SourceSettings):
     """
 
     kind: Literal["hdf5"]
-    path: str | list[str]
+    path: FileNames
     dataset: str = labelled_dataset.DATA
     label_dataset: str | None = labelled_dataset.LABEL
     timestamp_dataset: str | None = labelled_dataset.TIMESTAMP
@@ -57,11 +58,11 @@ class Hdf5Settings(SourceSettings):
     last_shot: int | None = Field(default=None, ge=1)
 
     @property
-    def paths(self) -> list[str]:
+    def paths(self) -> list[Path]:
         """The files, in order."""
-        return [self.path] if isinstance(self.path, str) else list(self.path)
+        return [self.path] if isinstance(self.path, Path) else self.path
 
-    def open(self, place: Place) -> Hdf5Source:
+    def open(self, place: ConfigFolder) -> Hdf5Source:
         """Open the files."""
         names = DatasetNames(
             data=self.dataset,
@@ -70,8 +71,7 @@ class Hdf5Settings(SourceSettings):
             names=None,
             timestamps=self.timestamp_dataset,
         )
-        paths = [place.path(name) for name in self.paths]
-        return Hdf5Source(paths, names, self.first_shot, self.last_shot)
+        return Hdf5Source(self.paths, names, self.first_shot, self.last_shot)
 
 
 class Hdf5Source:

@@ -6,15 +6,15 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from specklenn.core.data.frames import as_picture, as_pictures, module_count
 from specklenn.core.data.shots import Shots
-from specklenn.core.data.sources import Place, Share, SourceSettings
+from specklenn.core.data.sources import ConfigFolder, Share, SourceSettings
 from specklenn.core.errors import EndOfRun
-from specklenn.core.settings_file import read_yaml
+from specklenn.core.settings_file import read_yaml, validate
+from specklenn.core.settings_paths import located
 from specklenn.core.simulation.experiment import Experiment
-from specklenn.core.validation import validate
 from specklenn.plugin.parallel.clock import Clock, SystemClock
 
 
@@ -41,42 +41,33 @@ class SimulatedSettings(SourceSettings):
     buffer_shots: int = Field(default=240, ge=1)
     experiment: Experiment
 
+    @field_validator("experiment", mode="before")
     @classmethod
-    def complete(cls, written: dict[str, Any], place: Place) -> dict[str, Any]:
-        """Return what was written with the experiment read from the file it names.
-
-        Raises
-        ------
-        ConfigError
-            If the file is missing or is no experiment.
-        """
-        name = written.get("experiment")
-        if not isinstance(name, str):
-            return written
-        path = place.path(name, "experiment")
-        experiment = validate(Experiment, read_yaml(path))
-        located = experiment.located(path.parent.resolve())
-        return {**written, "experiment": located.model_dump(mode="json")}
+    def _from_file(cls, value: Any, info: ValidationInfo) -> Any:
+        """Read the experiment from the file that is named."""
+        if not isinstance(value, str):
+            return value
+        return validate(Experiment, read_yaml(located(value, info.context)))
 
     @property
     def expected_shots(self) -> int:
         """Shots in the whole run."""
         return max(1, round(self.rate_Hz * self.duration_s))
 
-    def mask(self, place: Place) -> npt.NDArray[np.bool_]:
+    def mask(self, place: ConfigFolder) -> npt.NDArray[np.bool_]:
         """Return the bad pixels of the simulated detector."""
-        return as_picture(self.experiment.located(place.folder).detector.mask())
+        return as_picture(self.experiment.detector.mask())
 
-    def modules(self, place: Place) -> int:
+    def modules(self, place: ConfigFolder) -> int:
         """Return how many modules the simulated detector has."""
-        return module_count((0, *self.experiment.located(place.folder).detector.shape))
+        return module_count((0, *self.experiment.detector.shape))
 
     def join(self, share: Share) -> SimulatedStream:
         """Make the particles' patterns, and a stream of them."""
         from specklenn.core.simulation.simulator import PooledSimulator
 
         return SimulatedStream(
-            PooledSimulator(self.experiment.located(share.place.folder)),
+            PooledSimulator(self.experiment),
             shots=self.expected_shots,
             rate_hz=self.rate_Hz,
             worker=share.worker,

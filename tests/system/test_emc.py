@@ -10,7 +10,7 @@ import pytest
 
 from specklenn.core.data import labelled_dataset
 from specklenn.core.data.emc import open_emc
-from specklenn.plugin.commands import packaged_configs
+from specklenn.plugin import packaged_configs
 
 LIVE = """\
 source:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from specklenn.core.flags import count_reasons
-from specklenn.plugin.commands import packaged_configs
+from specklenn.plugin import packaged_configs
 from specklenn.plugin.commands.demo import free_port
 
 LIVE = """\

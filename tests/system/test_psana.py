@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from specklenn.core.data import labelled_dataset
-from specklenn.core.data.sources import Place
+from specklenn.core.data.sources import ConfigFolder
 from specklenn.core.errors import DataError
 from specklenn.core.flags import Flag
 from specklenn.plugin.sources.psana.settings import PsanaSettings
@@ -92,7 +92,7 @@ def opened():
 
     def open_run(**keys):
         settings = PsanaSettings(**{"kind": "psana", "detector": "spicam", **keys})
-        sources.append(settings.open(Place()))
+        sources.append(settings.open(ConfigFolder()))
         return sources[-1]
 
     yield open_run

@@ -11,7 +11,7 @@ import pytest
 
 from specklenn.core.data import labelled_dataset
 from specklenn.core.data.dataset_writer import write_dataset
-from specklenn.plugin.commands import packaged_configs
+from specklenn.plugin import packaged_configs
 
 
 def results(folder):

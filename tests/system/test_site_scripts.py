@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from specklenn.plugin.commands import packaged_configs
+from specklenn.plugin import packaged_configs
 
 SITE = Path(__file__).parents[2] / "examples/site"
 SCRIPTS = sorted(SITE.glob("*.sh"))

@@ -12,7 +12,7 @@ from specklenn.core.data import labelled_dataset
 from specklenn.core.network import checkpoint
 from specklenn.core.preprocess import Preprocessor
 from specklenn.core.support import load_supports
-from specklenn.plugin.commands import packaged_configs
+from specklenn.plugin import packaged_configs
 from specklenn.plugin.commands.demo import free_port
 
 CONFIG = """\

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import model_validator
 
-from specklenn.core.data.sources import Place
+from specklenn.core.data.sources import ConfigFolder
 from specklenn.core.errors import ConfigError, DataError, MissingPackageError
 from specklenn.core.settings import Settings
+from specklenn.core.settings_paths import FileName
 
 CLASSES = {
     "AGIPD-1M": "AGIPD_1MGeometry",
@@ -31,7 +32,7 @@ class Geometry(Settings):
     ----------
     detector : str
         Its kind, which says how many modules it has and of what shape.
-    file : str or None
+    file : path or None
         CrystFEL geometry (``.geom``); for LPD and DSSC also EXtra-geom's own (``.h5``),
         together with `quadrants`.
     quadrants : list of four (x, y), or None
@@ -40,7 +41,7 @@ class Geometry(Settings):
     """
 
     detector: Literal["AGIPD-1M", "AGIPD-500K", "DSSC-1M", "JUNGFRAU", "LPD-1M"]
-    file: str | None = None
+    file: FileName | None = None
     quadrants: list[tuple[float, float]] | None = None
 
     @model_validator(mode="after")
@@ -51,7 +52,7 @@ class Geometry(Settings):
             raise ValueError(
                 f"quadrants for {', '.join(IN_QUADRANTS)} only, else a file"
             )
-        own = self.file is not None and self.file.endswith(".h5")
+        own = self.file is not None and self.file.suffix == ".h5"
         if own and (self.quadrants is None or self.detector.startswith("AGIPD")):
             raise ValueError(
                 "an .h5 file together with quadrants, for DSSC and LPD only"
@@ -60,12 +61,14 @@ class Geometry(Settings):
             raise ValueError("exactly one of a .geom file and quadrants")
         return self
 
-    def assembled(self, place: Place, used: list[int] | None = None) -> Assembled:
+    def assembled(
+        self, place: ConfigFolder, used: list[int] | None = None
+    ) -> Assembled:
         """Return what makes pictures of this detector.
 
         Parameters
         ----------
-        place : Place
+        place : ConfigFolder
         used : list of int or None
             Positions of the modules that frames will have; all by default.
 
@@ -86,7 +89,7 @@ class Geometry(Settings):
         kind = getattr(extra_geom, CLASSES[self.detector])
         return Assembled(self._read(kind, place), used, self.detector)
 
-    def _read(self, kind: Any, place: Place) -> Any:
+    def _read(self, kind: Any, place: ConfigFolder) -> Any:
         if self.file is None:
             return kind.from_quad_positions(self.quadrants)
         path = place.path(self.file, "geometry")

@@ -10,9 +10,10 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from specklenn.core.data.shots import Shots, blank_shots
-from specklenn.core.data.sources import Place
+from specklenn.core.data.sources import ConfigFolder
 from specklenn.core.errors import DataError, MissingPackageError
 from specklenn.core.flags import Flag
+from specklenn.core.settings_paths import FileName
 from specklenn.plugin.sources.euxfel.assembly import Assembled
 from specklenn.plugin.sources.euxfel.pulses import (
     TrainSettings,
@@ -33,7 +34,7 @@ class ExtraDataSettings(TrainSettings):
     Parameters
     ----------
     kind : "extra-data"
-    path : str or None
+    path : path or None
         Folder of the run, or one of its HDF5 files.
     proposal, run : int or None
         Instead of a path, at the European XFEL.
@@ -49,7 +50,7 @@ class ExtraDataSettings(TrainSettings):
     """
 
     kind: Literal["extra-data"]
-    path: str | None = None
+    path: FileName | None = None
     proposal: int | None = Field(default=None, ge=1)
     run: int | None = Field(default=None, ge=0)
     data: str = "default"
@@ -65,9 +66,9 @@ class ExtraDataSettings(TrainSettings):
             raise ValueError("at most one of source and detector")
         return self
 
-    def open(self, place: Place) -> ExtraDataSource:
+    def open(self, place: ConfigFolder) -> ExtraDataSource:
         """Open the run."""
-        run, where = self._run(place)
+        run, where = self._run()
         try:
             trains = self._trains(run)
         except DataError as error:
@@ -78,7 +79,7 @@ class ExtraDataSettings(TrainSettings):
             assembled.check(trains.frame_shape, where)
         return ExtraDataSource(self, trains, train_times(run), assembled, where)
 
-    def _run(self, place: Place) -> tuple[Any, str]:
+    def _run(self) -> tuple[Any, str]:
         """Return the open run, and what to call it."""
         try:
             import extra_data
@@ -87,7 +88,7 @@ class ExtraDataSettings(TrainSettings):
                 "source.kind: extra-data needs EXtra-data, which cannot be imported "
                 f'({error}); pip install "specklenn[euxfel]"'
             ) from error
-        path = place.path(self.path) if self.path is not None else None
+        path = self.path
         where = str(path or f"proposal {self.proposal}, run {self.run}")
         try:
             # Never in parallel: it would start processes in the middle of an MPI job.

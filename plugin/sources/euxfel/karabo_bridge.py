@@ -21,7 +21,7 @@ from pydantic import Field, field_validator
 
 from specklenn.core.config.endpoints import Endpoint
 from specklenn.core.data.shots import Shots
-from specklenn.core.data.sources import Place, Share
+from specklenn.core.data.sources import ConfigFolder, Share
 from specklenn.core.errors import EndOfRun, MissingPackageError
 from specklenn.plugin.parallel.clock import Clock, SystemClock
 from specklenn.plugin.sources.euxfel.assembly import Assembled
@@ -80,7 +80,7 @@ class KaraboBridgeSettings(TrainSettings):
         """Shots that will come, 0 where nobody knows."""
         return self.shots or 0
 
-    def check(self, place: Place) -> None:
+    def check(self, place: ConfigFolder) -> None:
         """Find a missing package or a geometry that cannot be used."""
         try:
             importlib.import_module("karabo_bridge")
@@ -108,17 +108,17 @@ class KaraboBridgeSettings(TrainSettings):
             SystemClock(),
         )
 
-    def mask(self, place: Place) -> npt.NDArray[np.bool_] | None:
+    def mask(self, place: ConfigFolder) -> npt.NDArray[np.bool_] | None:
         """Return where the assembled picture has no pixel; None for stacked modules."""
         assembled = self._assembled(place)
         return assembled.empty if assembled else None
 
-    def modules(self, place: Place) -> int:
+    def modules(self, place: ConfigFolder) -> int:
         """Return how many modules are stacked, as far as the settings say so."""
         stacked = self.geometry is None and self.only_modules is not None
         return len(self.only_modules or [0]) if stacked else 1
 
-    def _assembled(self, place: Place) -> Assembled | None:
+    def _assembled(self, place: ConfigFolder) -> Assembled | None:
         if self.geometry is None:
             return None
         return self.geometry.assembled(place, self.only_modules)

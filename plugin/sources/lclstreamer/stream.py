@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from specklenn.core.config.endpoints import LOOPBACK, Endpoint, on_loopback
 from specklenn.core.data.shots import Shots
-from specklenn.core.data.sources import Place, Share, SourceSettings
+from specklenn.core.data.sources import ConfigFolder, Share, SourceSettings
 from specklenn.core.errors import DataError, EndOfRun
 from specklenn.plugin.parallel.clock import Clock, SystemClock
 from specklenn.plugin.sources.event_times import TimestampFormat
@@ -100,7 +100,7 @@ class LclstreamerSettings(SourceSettings):
             largest_bytes=self.largest_message_bytes,
         )
 
-    def modules(self, place: Place) -> int:
+    def modules(self, place: ConfigFolder) -> int:
         """Return how many modules lie on top of each other in a frame."""
         return self.stacked_modules
 

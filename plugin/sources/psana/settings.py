@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from specklenn.core.data.sources import Place, Share, SourceSettings
+from specklenn.core.data.sources import ConfigFolder, Share, SourceSettings
 from specklenn.core.errors import MissingPackageError
+from specklenn.core.settings_paths import FileName, FileNames
 from specklenn.plugin.parallel.clock import SystemClock
 from specklenn.plugin.sources.psana.job import Constants, Data, Job
 from specklenn.plugin.sources.psana.process import PsanaProcess
@@ -26,9 +28,9 @@ class PsanaSettings(SourceSettings):
         Experiment of a run with smalldata.
     run : int or None
         Its number.
-    dir : str or None
+    dir : path or None
         Folder of its xtc2 files; where psana expects them by default.
-    files : str, list of str or None
+    files : path, list of path or None
         xtc2 files. Streams of one run that have smalldata are read together, other
         files follow each other.
     shmem : str or None
@@ -72,8 +74,8 @@ class PsanaSettings(SourceSettings):
     kind: Literal["psana"]
     exp: str | None = Field(default=None, min_length=1)
     run: int | None = Field(default=None, ge=0, le=9999)
-    dir: str | None = Field(default=None, min_length=1)
-    files: str | list[str] | None = None
+    dir: FileName | None = None
+    files: FileNames | None = None
     shmem: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]+$")
     live: bool = False
     detector: str = Field(min_length=1)
@@ -91,10 +93,10 @@ class PsanaSettings(SourceSettings):
     idle_end_s: float | None = Field(default=None, gt=0)
     show_messages: bool = False
 
-    @field_validator("files")
+    @field_validator("files", mode="before")
     @classmethod
-    def _some_files(cls, value: str | list[str] | None) -> str | list[str] | None:
-        if value is not None and not (value and all(value)):
+    def _some_files(cls, value: object) -> object:
+        if value == "" or (isinstance(value, list) and not (value and all(value))):
             raise ValueError("names of xtc2 files")
         return value
 
@@ -123,14 +125,14 @@ class PsanaSettings(SourceSettings):
         """Whether events come as they happen."""
         return self.live or self.shmem is not None
 
-    def job(self, place: Place, worker: int = 0, workers: int = 1) -> Job:
+    def job(self, worker: int = 0, workers: int = 1) -> Job:
         """Return what psana is to do."""
-        files = [self.files] if isinstance(self.files, str) else self.files or []
+        files = [self.files] if isinstance(self.files, Path) else self.files or []
         return Job(
             exp=self.exp or "",
             run=self.run or 0,
-            folder=str(place.path(self.dir, "dir")) if self.dir else "",
-            files=tuple(str(place.path(name, "files")) for name in files),
+            folder=str(self.dir or ""),
+            files=tuple(map(str, files)),
             shmem=self.shmem or "",
             live=self.live,
             worker=worker,
@@ -143,20 +145,20 @@ class PsanaSettings(SourceSettings):
             growth_timeout_s=self.growth_timeout_s,
         )
 
-    def open(self, place: Place) -> PsanaRun | None:
+    def open(self, place: ConfigFolder) -> PsanaRun | None:
         """Open a recorded run; None for a stream."""
         if self.is_stream:
             return None
         check_installed()
-        return PsanaRun(self.job(place), self.show_messages, self.timeout_s)
+        return PsanaRun(self.job(), self.show_messages, self.timeout_s)
 
-    def check(self, place: Place) -> None:
+    def check(self, place: ConfigFolder) -> None:
         """See whether there is psana."""
         check_installed()
 
     def join(self, share: Share) -> PsanaStream:
         """Start psana for a worker's share of a stream."""
-        job = self.job(share.place, share.worker, share.workers)
+        job = self.job(share.worker, share.workers)
         return PsanaStream(
             lambda: PsanaProcess(job, self.show_messages),
             StreamOptions(
@@ -174,7 +176,7 @@ class PsanaSettings(SourceSettings):
             SystemClock(),
         )
 
-    def modules(self, place: Place) -> int:
+    def modules(self, place: ConfigFolder) -> int:
         """Return how many modules lie on top of each other in a stream's frames."""
         return self.stacked_modules
 

@@ -101,16 +101,24 @@ def test_values_on_the_command_line_win(tmp_path):
         "run.number=3",
     )
 
-    assert loaded.settings.source.path == "b.h5"
+    assert loaded.settings.source.path == Path.cwd() / "b.h5"
     assert loaded.settings.loop.batch_shots == 7
     assert not loaded.settings.publish.enabled
 
 
 def test_files_named_in_the_file_start_there_and_by_hand_here(tmp_path):
-    loaded = load(tmp_path, SMALLEST, "source.path=b.h5")
+    settings = load(tmp_path, SMALLEST, "source.path=b.h5").settings
 
-    assert loaded.path("b.h5", "source", "path") == Path("b.h5")
-    assert loaded.path("s.yaml", "support", "file") == tmp_path / "s.yaml"
+    assert settings.source.path == Path.cwd() / "b.h5"
+    assert settings.support.file == tmp_path / "s.yaml"
+
+
+def test_sources_of_other_packages_learn_where_each_name_was_written(tmp_path):
+    given = ["source={kind: hdf5, path: b.h5}", "source.dataset=/a"]
+    folder = load(tmp_path, SMALLEST, "source.dataset=/a").folder
+
+    assert folder.path("a.h5") == tmp_path / "a.h5"
+    assert load(tmp_path, SMALLEST, *given).folder.path("b.h5") == Path("b.h5")
 
 
 @pytest.mark.parametrize(
@@ -165,6 +173,7 @@ def test_a_simulated_experiment_may_stand_in_a_file_of_its_own(tmp_path):
     given = ["source.experiment.fluence=2"]
     experiment = load_config(tmp_path / "a.yaml", given).settings.source.experiment
 
+    assert load_config(tmp_path / "a.yaml").settings.source.experiment.seed == 7
     assert (experiment.seed, experiment.fluence) == (7, 2.0)
     assert experiment.structures == (folder / "one.pdb",)
     assert experiment.detector.positions == folder / "pixels.npy"

@@ -8,7 +8,7 @@ import pytest
 
 from specklenn.core.config.loading import load_config
 from specklenn.core.data import sources
-from specklenn.core.data.sources import Place, SourceSettings, find_kind, kinds
+from specklenn.core.data.sources import ConfigFolder, SourceSettings, find_kind, kinds
 from specklenn.core.errors import ConfigError
 
 RUN = "source: {kind: noise, shots: %s}\nsupport: {file: s.yaml}\n"
@@ -81,7 +81,7 @@ def test_a_broken_package_is_named(install, this_module, value, words):
 
 
 def test_file_names_start_from_the_configurations_folder_unless_given_by_hand():
-    place = Place(folder=Path("/data"), by_hand=frozenset({"geometry"}))
+    place = ConfigFolder(folder=Path("/data"), typed=frozenset({"geometry"}))
 
     assert place.path("run.h5") == Path("/data/run.h5")
     assert place.path("a.geom", "geometry") == Path("a.geom")
@@ -90,6 +90,6 @@ def test_file_names_start_from_the_configurations_folder_unless_given_by_hand():
 def test_a_kind_with_neither_run_nor_stream_says_so():
     noise = Noise(kind="noise")
 
-    assert noise.open(Place()) is None
+    assert noise.open(ConfigFolder()) is None
     with pytest.raises(NotImplementedError, match="noise has no run and no stream"):
         noise.join(sources.Share())

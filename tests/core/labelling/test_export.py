@@ -46,7 +46,7 @@ def test_shots_of_several_files_and_another_dataset_are_named_so(tmp_path):
         tmp_path / "s.yaml", {"x": [5, 2], "y": [2]}, places.__getitem__, "/frames"
     )
 
-    assert [group.file for group in made.classes["x"]] == ["b.h5", "a.h5"]
+    assert [str(group.file) for group in made.classes["x"]] == ["b.h5", "a.h5"]
     assert "dataset: /frames" in (tmp_path / "s.yaml").read_text()
 
 

@@ -6,6 +6,7 @@ import yaml
 from pydantic import ValidationError
 
 from specklenn.core.errors import DataError
+from specklenn.core.settings_file import Document, validate
 from specklenn.core.simulation.detector import Detector
 
 PNCCD = """
@@ -292,11 +293,12 @@ def test_modules_stacked_in_one_frame_keep_their_directions(tmp_path):
 def test_a_relative_file_of_positions_is_found_in_its_folder(tmp_path):
     file_of(tmp_path, Detector(**SMALL).pixel_positions_m())
 
-    detector = Detector(positions="positions.npy", **SMALL).located(tmp_path)
+    data = {"positions": "positions.npy", **SMALL}
+    document = Document(data, "a", folders=(tmp_path,))
+    detector = validate(Detector, document)
 
     assert detector.positions == tmp_path / "positions.npy"
     assert detector.shape == (8, 16)
-    assert Detector().located(tmp_path) == Detector()
 
 
 def test_a_missing_file_of_positions_is_an_error(tmp_path):

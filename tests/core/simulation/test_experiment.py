@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from specklenn.core.labels import MULTI_HIT, NO_HIT, NON_SAMPLE_HIT, SINGLE_HIT
+from specklenn.core.settings_file import Document, validate
 from specklenn.core.simulation.experiment import Experiment, StructureFile
 
 
@@ -31,7 +32,7 @@ def test_relative_files_start_from_the_folder(tmp_path):
         "detector": {"positions": "pixels.npy"},
     }
 
-    located = Experiment.model_validate(settings).located(tmp_path)
+    located = validate(Experiment, Document(settings, "a.yaml", folders=(tmp_path,)))
 
     assert located.structures == (
         tmp_path / "one.pdb",

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from specklenn.core.settings_file import Document, validate
 from specklenn.core.simulation.experiment import Experiment
 from specklenn.core.simulation.simulation_job import (
     BlockMaker,
@@ -113,8 +114,18 @@ def test_a_task_survives_json_with_its_folder(small, tmp_path):
     again = SimulationJob.model_validate_json(job.model_dump_json())
 
     assert again == job
-    assert again.located.structures[0] == tmp_path / "a.pdb"
-    assert again.located.structures[1].file == tmp_path / "b.cif"
+
+
+def test_the_names_of_structures_do_not_say_where_a_file_was_made(small, tmp_path):
+    def described(folder):
+        names = ["a.pdb", {"file": "b.cif"}, "/there/c.pdb"]
+        document = Document(small | {"structures": names}, "a", folders=(folder,))
+        experiment = validate(Experiment, document)
+        return SimulationJob(experiment=experiment, folder=folder, shots=7).described
+
+    assert described(tmp_path) == described(tmp_path / "other")
+    structures = json.loads(described(tmp_path))["experiment"]["structures"]
+    assert structures == ["a.pdb", {"file": "b.cif", "assembly": None}, "/there/c.pdb"]
 
 
 def test_work_made_from_json_is_the_work_of_the_task(job):

@@ -59,7 +59,7 @@ def test_a_model_its_card_and_its_supports_are_written(adapt, tmp_path):
     assert "12 single-hit, 12 multi-hit, 12 non-sample-hit; 12 held out" in said
     assert "held-out accuracy" in said
     assert "network is kept" in said
-    assert "specklenn swap --weights adapted_1.safetensors" in said
+    assert f"specklenn swap --weights {tmp_path}/adapted_1.safetensors" in said
 
 
 def test_the_second_time_the_first_model_stays(adapt, tmp_path):

@@ -11,10 +11,9 @@ pytest.importorskip("gemmi")
 
 from specklenn.core.data.labelled_dataset import read_dataset
 from specklenn.core.network import checkpoint
-from specklenn.core.settings_file import read_yaml
+from specklenn.core.settings_file import read_yaml, validate
 from specklenn.core.simulation.experiment import Experiment
 from specklenn.core.training.train_config import TrainingRun
-from specklenn.core.validation import validate
 from specklenn.plugin.commands import evaluate, simulate, train
 
 EXPERIMENT = """

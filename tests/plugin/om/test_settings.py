@@ -10,10 +10,10 @@ import yaml
 from specklenn.core.config.loading import load_config, resolved_yaml
 from specklenn.core.errors import ConfigError, MissingPackageError
 from specklenn.plugin.commands import om
-from specklenn.plugin.commands.packaged_configs import find_config
 from specklenn.plugin.job import check_command
 from specklenn.plugin.om import host
 from specklenn.plugin.om.settings import OmSettings
+from specklenn.plugin.packaged_configs import find_config
 
 SOURCE = {
     "kind": "om",
@@ -126,7 +126,7 @@ def test_a_missing_om_is_one_sentence_with_the_command(load, without_om):
     loaded = load()
 
     with pytest.raises(MissingPackageError) as caught:
-        loaded.settings.source.check(loaded.place)
+        loaded.settings.source.check(loaded.folder)
 
     assert len(str(caught.value).splitlines()) == 1
     assert 'pip install "specklenn[om]"' in str(caught.value)

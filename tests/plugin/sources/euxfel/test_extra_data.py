@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from specklenn.core.data.sources import Place
+from specklenn.core.data.sources import ConfigFolder
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.flags import Flag
 from specklenn.plugin.sources.euxfel.extra_data import ExtraDataSettings
@@ -32,7 +32,9 @@ CORNERS = [(-525, 625), (-550, -10), (520, -160), (542.5, 475)]
 
 
 def opened(path, **changes):
-    return ExtraDataSettings(kind="extra-data", path=str(path), **changes).open(Place())
+    return ExtraDataSettings(kind="extra-data", path=str(path), **changes).open(
+        ConfigFolder()
+    )
 
 
 def camera(path, **changes):
@@ -187,7 +189,7 @@ def test_a_proposal_that_is_not_there_is_refused():
     )
 
     with pytest.raises(DataError, match="proposal 999999, run 1: "):
-        settings.open(Place())
+        settings.open(ConfigFolder())
 
 
 def test_modules_are_stacked_from_top_to_bottom(agipd_run, agipd):
@@ -339,7 +341,7 @@ def test_a_crystfel_geometry_beside_the_configuration_is_read(
         geometry={"detector": "AGIPD-1M", "file": "a.geom"},
     )
 
-    run = settings.open(Place(folder=tmp_path))
+    run = settings.open(ConfigFolder(folder=tmp_path))
 
     expected = np.nan_to_num(geometry.position_modules(agipd[1])[0])
     np.testing.assert_array_equal(run.read(3, 6).frames, expected)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import zmq
 
-from specklenn.core.data.sources import Place, Share
+from specklenn.core.data.sources import ConfigFolder, Share
 from specklenn.core.errors import EndOfRun
 from specklenn.core.flags import Flag
 from specklenn.plugin.sources.euxfel import karabo_bridge as source
@@ -535,7 +535,7 @@ def test_an_assembled_stream_knows_its_mask():
 
     seen = ~np.isnan(geometry.position_modules(kept)[0])
     expected = np.where(seen, geometry.position_modules(pixels)[0], 0)
-    np.testing.assert_array_equal(made.mask(Place()), ~seen)
+    np.testing.assert_array_equal(made.mask(ConfigFolder()), ~seen)
     np.testing.assert_array_equal(train.frames, expected)
     assert train.frames.dtype == np.uint16
-    assert made.modules(Place()) == 1
+    assert made.modules(ConfigFolder()) == 1

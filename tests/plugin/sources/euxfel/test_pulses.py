@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from specklenn.core.data.sources import Place
+from specklenn.core.data.sources import ConfigFolder
 from specklenn.core.errors import MissingPackageError
 from specklenn.plugin.sources.euxfel.assembly import Geometry
 from specklenn.plugin.sources.euxfel.bridge_endpoints import EndpointShare, endpoints_of
@@ -229,19 +229,21 @@ def test_one_endpoint_may_stand_alone_and_shots_may_be_known():
     assert settings.endpoints == ["tcp://127.0.0.1:4545"]
     assert settings.expected_shots == 400
     assert bridge().expected_shots == 0
-    assert bridge().mask(Place()) is None
-    assert bridge(only_modules=[0, 5]).modules(Place()) == 2
-    assert bridge().modules(Place()) == 1
+    assert bridge().mask(ConfigFolder()) is None
+    assert bridge(only_modules=[0, 5]).modules(ConfigFolder()) == 2
+    assert bridge().modules(ConfigFolder()) == 1
 
 
 @pytest.mark.parametrize(
     ("package", "ask"),
     [
-        ("karabo_bridge", lambda: bridge().check(Place())),
-        ("extra_data", lambda: recorded().open(Place())),
+        ("karabo_bridge", lambda: bridge().check(ConfigFolder())),
+        ("extra_data", lambda: recorded().open(ConfigFolder())),
         (
             "extra_geom",
-            lambda: Geometry(detector="JUNGFRAU", file="a.geom").assembled(Place()),
+            lambda: Geometry(detector="JUNGFRAU", file="a.geom").assembled(
+                ConfigFolder()
+            ),
         ),
     ],
 )

@@ -13,7 +13,7 @@ from specklenn.core.config.loading import load_config
 from specklenn.core.data.sources import Share
 from specklenn.core.errors import ConfigError, DataError, EndOfRun
 from specklenn.core.flags import Flag
-from specklenn.plugin.commands import packaged_configs
+from specklenn.plugin import packaged_configs
 from specklenn.plugin.sources.event_times import unix_ns
 from specklenn.plugin.sources.lclstreamer.hdf5_message import (
     MOST_SHOTS,

@@ -5,10 +5,9 @@ import sys
 
 import pytest
 
-from specklenn.core.data.sources import Place, Share
+from specklenn.core.data.sources import ConfigFolder, Share
 from specklenn.core.errors import ConfigError, MissingPackageError
-from specklenn.core.settings_file import Document
-from specklenn.core.validation import validate
+from specklenn.core.settings_file import Document, validate
 from specklenn.plugin.sources.psana.job import Job
 from specklenn.plugin.sources.psana.opening import constants_options, run_folder
 from specklenn.plugin.sources.psana.process import CHILD, command, environment
@@ -60,30 +59,30 @@ def test_what_says_nothing_or_too_much_is_refused_in_one_line(keys, words):
 
 
 def test_file_names_start_from_the_folder_of_the_configuration(tmp_path):
-    place = Place(folder=tmp_path)
+    def job(**keys):
+        data = {"kind": "psana", "detector": "spicam", **keys}
+        return validate(PsanaSettings, Document(data, "a", folders=(tmp_path,))).job()
 
-    assert settings(**RUN).job(place).folder == str(tmp_path / "xtc")
-    assert settings(files=["a.xtc2"]).job(place).files == (str(tmp_path / "a.xtc2"),)
-    by_hand = Place(folder=tmp_path, by_hand=frozenset({"dir"}))
-    assert settings(**RUN).job(by_hand).folder == "xtc"
+    assert job(**RUN).folder == str(tmp_path / "xtc")
+    assert job(files=["a.xtc2"]).files == (str(tmp_path / "a.xtc2"),)
 
 
 def test_a_run_without_a_folder_is_where_psana_expects_it(monkeypatch):
     monkeypatch.setenv("SIT_PSDM_DATA", "/data")
 
-    folder = run_folder(settings(exp="tmox42619", run=3).job(Place()))
+    folder = run_folder(settings(exp="tmox42619", run=3).job())
 
     assert folder == "/data/tmo/tmox42619/xtc"
 
 
 def test_a_job_survives_the_way_to_psana():
-    job = settings(files=["a.xtc2", "b.xtc2"], data="raw").job(Place(), 2, 5)
+    job = settings(files=["a.xtc2", "b.xtc2"], data="raw").job(2, 5)
 
     assert Job.from_json(job.to_json()) == job
 
 
 def test_psana_is_started_without_mpi_and_without_our_warnings():
-    job = settings(**RUN, growth_timeout_s=7).job(Place())
+    job = settings(**RUN, growth_timeout_s=7).job()
 
     words = command(9, job)
     variables = environment({"HOME": "/home/x", "PS_PARALLEL": "mpi"}, job)
@@ -113,11 +112,11 @@ def test_a_missing_psana_is_told_with_the_command_that_installs_it(keys, monkeyp
     with pytest.raises(
         MissingPackageError, match=r"pip install \"specklenn\[psana\]\""
     ):
-        made.check(Place()) if made.is_stream else made.open(Place())
+        made.check(ConfigFolder()) if made.is_stream else made.open(ConfigFolder())
 
 
 def test_a_stream_is_no_run_and_opens_nothing():
-    assert settings(shmem="tmo").open(Place()) is None
+    assert settings(shmem="tmo").open(ConfigFolder()) is None
 
 
 def test_a_run_of_the_command_without_psana_ends_before_the_start(run_folder, tmp_path):
@@ -162,6 +161,6 @@ def test_importing_the_settings_imports_no_psana():
 def test_workers_share_a_stream_by_number():
     share = Share(worker=1, workers=3)
 
-    job = settings(**RUN, live=True).job(share.place, share.worker, share.workers)
+    job = settings(**RUN, live=True).job(share.worker, share.workers)
 
     assert (job.worker, job.workers) == (1, 3)
