@@ -39,14 +39,14 @@ from ideal_observer import (
     make_bench,
     make_queries,
 )
-from rich.progress import track
-
-from specklenn.core.distances import class_distances
-from specklenn.core.evaluation.ideal_observer import (
+from observer import (
     LogMean,
     learned_ratio,
     rule_accuracy,
 )
+from rich.progress import track
+
+from specklenn.core.distances import class_distances
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
 from specklenn.core.network import checkpoint
 from specklenn.core.network.checkpoint import Checkpoint

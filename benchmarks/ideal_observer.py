@@ -28,13 +28,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import numpy.typing as npt
-
-from specklenn.core.evaluation.ideal_observer import (
+from observer import (
     LogMean,
     Queries,
     accuracy_limit,
     rule_accuracy,
 )
+
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
 from specklenn.core.simulation.detector import Detector, Geometry
 from specklenn.core.simulation.experiment import Experiment
