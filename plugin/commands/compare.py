@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from specklenn.core.errors import ConfigError
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
-from specklenn.plugin.commands.area_arguments import add_area_arguments
+from specklenn.plugin.commands.area_arguments import (
+    add_area_arguments,
+    in_words,
+    leave_out,
+    with_mates,
+)
 from specklenn.plugin.commands.arguments import count, counts, fluences, seed
+
+if TYPE_CHECKING:
+    from specklenn.core.evaluation.classifiers import FeatureClassifier
+    from specklenn.core.evaluation.evaluate import FewShotScores
+    from specklenn.core.evaluation.few_shot import EvaluationSettings
+    from specklenn.core.evaluation.labelled_file import Expose, LabelledFile
+    from specklenn.core.evaluation.prepared_file import Models, PreparedFile
+    from specklenn.core.network.checkpoint import Checkpoint
+    from specklenn.core.reports.comparison_result import ComparisonResult
 
 KINDS = (".png", ".pdf")
 
@@ -20,18 +37,20 @@ def main(arguments: list[str]) -> int:
     from specklenn.core.reports.comparison_result import draw_methods
     from specklenn.core.reports.plotting import as_bytes
     from specklenn.core.reports.report import write_file
-    from specklenn.plugin.comparison import ComparisonRun
-    from specklenn.plugin.comparison_tables import print_comparison
+    from specklenn.core.reports.scores_json import comparison_json
+    from specklenn.plugin.console.tables import print_comparison
 
-    report = ComparisonRun(options).report()
+    result = _compare(options)
+    for why in result.main.draws.left_out:
+        print(f"specklenn compare: left out: {why}", file=sys.stderr)
     if options.json is not None:
-        write_file(options.json, report.as_json().encode())
+        write_file(options.json, comparison_json(result).encode())
     if options.csv is not None:
-        write_file(options.csv, report.as_csv().encode())
+        write_file(options.csv, result.as_csv().encode())
     if options.plot is not None:
         kind = options.plot.suffix.lower().removeprefix(".")
-        write_file(options.plot, as_bytes(draw_methods(report), kind))
-    print_comparison(report)
+        write_file(options.plot, as_bytes(draw_methods(result), kind))
+    print_comparison(result)
     return 0
 
 
@@ -63,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         "are trained on them once, too, and then used without supports",
     )
     parser.add_argument(
+        "--n-shot",
         "--shots",
         type=counts,
         default=(1, 5, 20),
@@ -135,3 +155,128 @@ def _check_plot(options: argparse.Namespace) -> None:
     from specklenn.core.reports.plotting import require_matplotlib
 
     require_matplotlib()
+
+
+def load_models(names: Sequence[str]) -> dict[str, Checkpoint]:
+    """Return models by the name of the table's rows.
+
+    Raises
+    ------
+    ConfigError
+        If two files have the same name.
+    WeightsError
+        If there is no such model.
+    """
+    from specklenn.core.network import checkpoint
+
+    found: dict[str, Checkpoint] = {}
+    for text in dict.fromkeys(names):
+        name = Path(text).stem if text.endswith(".safetensors") else text
+        if name in found:
+            raise ConfigError(f"--models: two models are called {name!r}")
+        found[name] = checkpoint.load(text)
+    return found
+
+
+def _compare(options: argparse.Namespace) -> ComparisonResult:
+    """Score every classifier, at every fluence if there are several."""
+    from specklenn.core.evaluation.few_shot import EvaluationSettings
+    from specklenn.core.evaluation.fluence_scan import make_exposures
+    from specklenn.core.reports.comparison_result import ComparisonResult
+    from specklenn.core.simulation.noise import Noise
+
+    models = {
+        name: with_mates(model, options)
+        for name, model in load_models(options.models).items()
+    }
+    files = _open_files(options, models)
+    exposures = [
+        make_exposures(file, options.fluence_scan, Noise(), options.seed + number)
+        for number, file in enumerate(files)
+    ]
+    settings = EvaluationSettings(
+        n_shot=options.n_shot,
+        draws=options.draws,
+        seed=options.seed,
+        classes=options.classes,
+        area=in_words(options),
+    )
+    return ComparisonResult(
+        data=str(options.data),
+        settings=settings,
+        by_fluence={
+            fluence: _score(
+                {
+                    file: ways[fluence]
+                    for file, ways in zip(files, exposures, strict=True)
+                },
+                models,
+                settings,
+                "" if fluence is None else f" at fluence {fluence:g}",
+            )
+            for fluence in exposures[0]
+        },
+        models={name: model.card.sha256 for name, model in models.items()},
+        train=tuple(map(str, options.train)),
+    )
+
+
+def _open_files(options: argparse.Namespace, models: Models) -> list[LabelledFile]:
+    """Return the file that is evaluated and those that baselines are trained on."""
+    from specklenn.core.evaluation.checks import check_classes, check_leakage
+    from specklenn.core.evaluation.labelled_file import LabelledFile
+
+    files = [LabelledFile(path) for path in (options.data, *options.train)]
+    first = next(iter(models.values()))
+    for file in files:
+        leave_out(file, options, first.preprocessing.centre)
+    for file in files:
+        check_classes(file, options.classes)
+    check_leakage(files[0], files[1:])
+    return files
+
+
+def _score(
+    exposed: Mapping[LabelledFile, Expose],
+    models: Models,
+    settings: EvaluationSettings,
+    at: str,
+) -> FewShotScores:
+    """Score models and baselines on the first file; the others are for training."""
+    from specklenn.core.evaluation.evaluate import evaluate
+    from specklenn.core.evaluation.few_shot import draw_few_shot
+    from specklenn.core.evaluation.prepared_file import model_classifiers, prepare_file
+    from specklenn.plugin.console.progress_bar import on_screen
+
+    prepared, *training = [
+        prepare_file(file, models, way, on_screen(f"reading {file.path}{at}"))
+        for file, way in exposed.items()
+    ]
+    draws = draw_few_shot(prepared.labels, prepared.names, settings)
+    classifiers = model_classifiers(
+        prepared, models, settings.classes, on_screen(f"embedding{at}")
+    )
+    classifiers += _baselines(prepared, training, models, settings)
+    return evaluate(classifiers, draws, on_screen(f"scoring{at}"))
+
+
+def _baselines(
+    prepared: PreparedFile,
+    training: Sequence[PreparedFile],
+    models: Models,
+    settings: EvaluationSettings,
+) -> list[FeatureClassifier]:
+    from specklenn.core.baselines.baselines import make_baselines
+    from specklenn.core.evaluation.prepared_file import (
+        baseline_preprocessing,
+        join,
+        labelled_features,
+    )
+
+    way = baseline_preprocessing(models)
+    labelled = None
+    if training:
+        labelled = labelled_features(join(training), way, settings.classes)
+    return make_baselines(
+        prepared.inputs[way], prepared.photons, labelled, settings.seed
+    )
