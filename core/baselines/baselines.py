@@ -23,8 +23,14 @@ from specklenn.core.evaluation.classifiers import (
     FitFeatures,
     MethodVariant,
 )
-from specklenn.core.evaluation.few_shot import Indices
-from specklenn.core.evaluation.prepared_file import LabelledFeatures
+from specklenn.core.evaluation.few_shot import EvaluationSettings, Indices
+from specklenn.core.evaluation.prepared_file import (
+    LabelledFeatures,
+    PreparedFile,
+    join,
+    labelled_features,
+)
+from specklenn.core.preprocess import Preprocessing
 
 THRESHOLDS = (THRESHOLD, 0.5)
 """The paper's, and the one that treats both classes alike."""
@@ -34,33 +40,43 @@ OFFLINE_STEPS = 2000
 
 
 def make_baselines(
-    inputs: Features, photons: Features, other: LabelledFeatures | None, seed: int
+    prepared: PreparedFile,
+    training: Sequence[PreparedFile],
+    preprocessing: Preprocessing,
+    settings: EvaluationSettings,
 ) -> list[FeatureClassifier]:
     """Return all baselines for two classes.
 
     Parameters
     ----------
-    inputs : (N, side, side) float32
-        Prepared patterns that are classified.
-    photons : (N,) float32
-        Of each pattern.
-    other : LabelledFeatures or None
-        Prepared patterns of other samples; without them nothing is trained offline.
-    seed : int
-        Of what is trained offline.
+    prepared : PreparedFile
+        What is classified.
+    training : sequence of PreparedFile
+        Other samples; without them nothing is trained offline.
+    preprocessing : Preprocessing
+        How the baselines see patterns.
+    settings : EvaluationSettings
+
+    Raises
+    ------
+    DataError
+        If no pattern of a class is there for training.
     """
+    inputs = prepared.inputs[preprocessing]
     angular = angular_features(inputs)
-    methods = [shi_method(inputs), machine_method("angular", angular)]
+    methods = [photon_count_method(prepared.photons), shi_method(inputs)]
+    methods.append(machine_method("angular", angular))
     methods.append(machine_method("pixels", inputs))
-    if other is not None:
+    if training:
+        other = labelled_features(join(training), preprocessing, settings.classes)
         in_rings = replace(other, features=angular_features(other.features))
-        shi = train_offline(fit_shi(OFFLINE_STEPS), other, seed)
-        on_rings = train_offline(fit_pca_svm, in_rings, seed)
-        on_pixels = train_offline(fit_pca_svm, other, seed)
+        shi = train_offline(fit_shi(OFFLINE_STEPS), other, settings.seed)
+        on_rings = train_offline(fit_pca_svm, in_rings, settings.seed)
+        on_pixels = train_offline(fit_pca_svm, other, settings.seed)
         methods.append(shi_method(inputs, shi))
         methods.append(machine_method("angular", angular, on_rings))
         methods.append(machine_method("pixels", inputs, on_pixels))
-    return [photon_count_method(photons), *methods]
+    return methods
 
 
 def shi_method(

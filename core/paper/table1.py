@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -81,11 +81,8 @@ class Table1Classifier:
         return lambda queries: [measure(self.shots.only(queries))]
 
 
-class Task(NamedTuple):
-    """One classifier on one draw of labels."""
-
-    classifier: Table1Classifier
-    draw: int
+Task = tuple[Table1Classifier, Draw]
+"""One classifier on one draw of labels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,9 +151,12 @@ def measure_table1(
         for area, of_area in shots.items()
     ]
     confusions: dict[MethodVariant, list[Indices]] = {}
-    tasks = [Task(each, draw) for each in classifiers for draw in range(draws)]
-    for classifier, number in watch(tasks):
-        draw = _draw(classifier, pool, seed, number)
+    tasks = [
+        (classifier, _draw(classifier, pool, seed, number))
+        for classifier in classifiers
+        for number in range(draws)
+    ]
+    for classifier, draw in watch(tasks):
         (score,) = score_draw(classifier, draw)
         (variant,) = classifier.variants
         confusions.setdefault(variant, []).append(score.confusion)

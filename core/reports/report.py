@@ -47,7 +47,6 @@ def make_folder(folder: Path) -> None:
 def write_report(
     folder: Path,
     result: EvaluationResult,
-    *,
     by_size: bool = False,
     maps: Sequence[SampleMap] = (),
     pictures: Sequence[Pictures] = (),

@@ -9,21 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specklenn.core.errors import ConfigError
-from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
 from specklenn.plugin.commands.area_arguments import (
     add_area_arguments,
-    in_words,
     leave_out,
     with_mates,
 )
-from specklenn.plugin.commands.arguments import count, counts, fluences, seed
+from specklenn.plugin.commands.few_shot_arguments import (
+    add_few_shot_arguments,
+    add_fluence_scan,
+    check_folder,
+    evaluation_settings,
+    names,
+)
 
 if TYPE_CHECKING:
-    from specklenn.core.evaluation.classifiers import FeatureClassifier
     from specklenn.core.evaluation.evaluate import FewShotScores
     from specklenn.core.evaluation.few_shot import EvaluationSettings
     from specklenn.core.evaluation.labelled_file import Expose, LabelledFile
-    from specklenn.core.evaluation.prepared_file import Models, PreparedFile
+    from specklenn.core.evaluation.prepared_file import Models
     from specklenn.core.network.checkpoint import Checkpoint
     from specklenn.core.reports.comparison_result import ComparisonResult
 
@@ -81,33 +84,9 @@ def _parser() -> argparse.ArgumentParser:
         help="labelled shots of other samples, HDF5, like those of DATA: baselines "
         "are trained on them once, too, and then used without supports",
     )
-    parser.add_argument(
-        "--n-shot",
-        "--shots",
-        type=counts,
-        default=(1, 5, 20),
-        help="supports per class, for example 1,5,20",
-    )
-    parser.add_argument("--draws", type=count, default=5, help="draws of supports")
-    parser.add_argument("--seed", type=seed, default=0)
-    parser.add_argument(
-        "--classes",
-        type=_names,
-        default=(SINGLE_HIT, MULTI_HIT),
-        help="the two to tell apart; default: single-hit,multi-hit; F1 is that of "
-        "the first; + joins several to one: single-hit,multi-hit+non-sample-hit",
-    )
-    parser.add_argument("--json", type=Path, help="file for all scores")
+    add_few_shot_arguments(parser, "the two")
     parser.add_argument("--csv", type=Path, help="file for the table")
-    parser.add_argument(
-        "--fluence-scan",
-        type=fluences,
-        nargs="?",
-        const=(),
-        metavar="FLUENCES",
-        help="draw photons and noise anew at fluences such as 0.1,1,10 (default: "
-        "0.01 to 100 by half decades); DATA and FILES must be expected photons",
-    )
+    add_fluence_scan(parser, "DATA and FILES")
     parser.add_argument(
         "--plot",
         type=Path,
@@ -119,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    found = names(text)
     if not found:
         raise argparse.ArgumentTypeError("nothing found, at least one name expected")
     return found
@@ -137,9 +116,7 @@ def _check(options: argparse.Namespace) -> None:
             "to one, as in single-hit,multi-hit+non-sample-hit"
         )
     for name in ("json", "csv", "plot"):
-        path = getattr(options, name)
-        if path is not None and not path.absolute().parent.is_dir():
-            raise ConfigError(f"--{name} {path}: its folder does not exist")
+        check_folder(name, getattr(options, name))
     if options.plot is not None:
         _check_plot(options)
     from specklenn.core.baselines.bobkov2015 import require_sklearn
@@ -157,7 +134,7 @@ def _check_plot(options: argparse.Namespace) -> None:
     require_matplotlib()
 
 
-def load_models(names: Sequence[str]) -> dict[str, Checkpoint]:
+def load_models(given: Sequence[str]) -> dict[str, Checkpoint]:
     """Return models by the name of the table's rows.
 
     Raises
@@ -170,7 +147,7 @@ def load_models(names: Sequence[str]) -> dict[str, Checkpoint]:
     from specklenn.core.network import checkpoint
 
     found: dict[str, Checkpoint] = {}
-    for text in dict.fromkeys(names):
+    for text in dict.fromkeys(given):
         name = Path(text).stem if text.endswith(".safetensors") else text
         if name in found:
             raise ConfigError(f"--models: two models are called {name!r}")
@@ -180,7 +157,6 @@ def load_models(names: Sequence[str]) -> dict[str, Checkpoint]:
 
 def _compare(options: argparse.Namespace) -> ComparisonResult:
     """Score every classifier, at every fluence if there are several."""
-    from specklenn.core.evaluation.few_shot import EvaluationSettings
     from specklenn.core.evaluation.fluence_scan import make_exposures
     from specklenn.core.reports.comparison_result import ComparisonResult
     from specklenn.core.simulation.noise import Noise
@@ -194,13 +170,7 @@ def _compare(options: argparse.Namespace) -> ComparisonResult:
         make_exposures(file, options.fluence_scan, Noise(), options.seed + number)
         for number, file in enumerate(files)
     ]
-    settings = EvaluationSettings(
-        n_shot=options.n_shot,
-        draws=options.draws,
-        seed=options.seed,
-        classes=options.classes,
-        area=in_words(options),
-    )
+    settings = evaluation_settings(options)
     return ComparisonResult(
         data=str(options.data),
         settings=settings,
@@ -243,9 +213,14 @@ def _score(
     at: str,
 ) -> FewShotScores:
     """Score models and baselines on the first file; the others are for training."""
+    from specklenn.core.baselines.baselines import make_baselines
     from specklenn.core.evaluation.evaluate import evaluate
     from specklenn.core.evaluation.few_shot import draw_few_shot
-    from specklenn.core.evaluation.prepared_file import model_classifiers, prepare_file
+    from specklenn.core.evaluation.prepared_file import (
+        baseline_preprocessing,
+        model_classifiers,
+        prepare_file,
+    )
     from specklenn.plugin.console.progress_bar import on_screen
 
     prepared, *training = [
@@ -253,30 +228,10 @@ def _score(
         for file, way in exposed.items()
     ]
     draws = draw_few_shot(prepared.labels, prepared.names, settings)
-    classifiers = model_classifiers(
-        prepared, models, settings.classes, on_screen(f"embedding{at}")
-    )
-    classifiers += _baselines(prepared, training, models, settings)
-    return evaluate(classifiers, draws, on_screen(f"scoring{at}"))
-
-
-def _baselines(
-    prepared: PreparedFile,
-    training: Sequence[PreparedFile],
-    models: Models,
-    settings: EvaluationSettings,
-) -> list[FeatureClassifier]:
-    from specklenn.core.baselines.baselines import make_baselines
-    from specklenn.core.evaluation.prepared_file import (
-        baseline_preprocessing,
-        join,
-        labelled_features,
-    )
-
+    watch = on_screen(f"embedding{at}")
     way = baseline_preprocessing(models)
-    labelled = None
-    if training:
-        labelled = labelled_features(join(training), way, settings.classes)
-    return make_baselines(
-        prepared.inputs[way], prepared.photons, labelled, settings.seed
-    )
+    classifiers = [
+        *model_classifiers(prepared, models, settings.classes, watch),
+        *make_baselines(prepared, training, way, settings),
+    ]
+    return evaluate(classifiers, draws, on_screen(f"scoring{at}"))

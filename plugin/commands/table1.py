@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from specklenn.core.errors import ConfigError
 from specklenn.plugin.commands.arguments import count, seed
+from specklenn.plugin.commands.few_shot_arguments import check_folder
 
 if TYPE_CHECKING:
     from specklenn.core.data.detector_area import Area
@@ -21,8 +22,7 @@ RECIPES = ("supports", "adapt", "paper", "shi")
 def main(arguments: list[str]) -> int:
     """Run the command; returns its exit code."""
     options = _parser().parse_args(arguments)
-    if options.json is not None and not options.json.absolute().parent.is_dir():
-        raise ConfigError(f"--json {options.json}: its folder does not exist")
+    check_folder("json", options.json)
     from specklenn.core.paper.table1 import measure_table1
     from specklenn.core.reports.scores_json import table1_json
     from specklenn.plugin.console.tables import print_table1

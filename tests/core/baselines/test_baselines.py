@@ -10,7 +10,9 @@ from specklenn.core.baselines.baselines import (
     make_baselines,
     train_offline,
 )
-from specklenn.core.evaluation.prepared_file import LabelledFeatures
+from specklenn.core.evaluation.few_shot import EvaluationSettings
+from specklenn.core.evaluation.prepared_file import LabelledFeatures, PreparedFile
+from specklenn.core.preprocess import Preprocessing
 
 TWO = np.array([0, 0, 1, 1])
 
@@ -87,8 +89,19 @@ def test_what_is_trained_offline_is_trained_once_and_never_on_supports():
     assert trained_on == [([1, 2], [0, 1], 3)]
 
 
-def variants_of(other):
-    classifiers = make_baselines(noisy(6), np.ones(6, np.float32), other, seed=0)
+def prepared(number):
+    labels = np.resize(["single-hit", "multi-hit"], number)
+    return PreparedFile(
+        labels=labels,
+        names=np.full(number, "sample"),
+        inputs={Preprocessing(): noisy(number)},
+        photons=np.ones(number, np.float32),
+    )
+
+
+def variants_of(training):
+    settings = EvaluationSettings()
+    classifiers = make_baselines(prepared(6), training, Preprocessing(), settings)
     return [
         (each.method, each.variant, each.trained_on, each.sees_supports)
         for classifier in classifiers
@@ -112,8 +125,5 @@ OFFLINE = [
 
 
 def test_every_variant_says_what_it_is_trained_on():
-    assert variants_of(None) == ON_SUPPORTS
-    assert (
-        variants_of(LabelledFeatures(features=noisy(4), classes=TWO))
-        == ON_SUPPORTS + OFFLINE
-    )
+    assert variants_of([]) == ON_SUPPORTS
+    assert variants_of([prepared(4)]) == ON_SUPPORTS + OFFLINE

@@ -8,14 +8,12 @@ pytest.importorskip("matplotlib")
 
 from specklenn.core.errors import DataError
 from specklenn.core.evaluation.few_shot import EvaluationSettings
-from specklenn.core.evaluation.labelled_file import as_read, read_pictures
-from specklenn.core.evaluation.model_evaluation import ModelEvaluation
-from specklenn.core.reports.evaluation_result import EvaluationResult
+from specklenn.core.evaluation.labelled_file import as_read
 from specklenn.core.reports.html_page import as_page
+from specklenn.core.reports.model_evaluation import ModelEvaluation
 from specklenn.core.reports.report import make_folder, write_report
 from specklenn.core.reports.sample_sizes import Sizes
 from specklenn.core.reports.scores_json import evaluation_json
-from specklenn.core.reports.tsne import map_sample
 
 SETTINGS = EvaluationSettings(n_shot=(1, 3), draws=2)
 SIZES = Sizes(of={"small": 900.0, "large": 4000.0}, quantity="atoms")
@@ -47,10 +45,12 @@ class Page(HTMLParser):
 def evaluation_of(clean_file, tiny_model, settings):
     return ModelEvaluation(
         file=clean_file,
+        weights="default",
         model=tiny_model,
         rule="mean",
         settings=settings,
         exposures={None: as_read},
+        sizes=SIZES,
     )
 
 
@@ -61,22 +61,13 @@ def evaluation(clean_file, tiny_model):
 
 @pytest.fixture(scope="module")
 def embedded(evaluation):
-    return evaluation.embed()[None]
+    return evaluation.embed()
 
 
 @pytest.fixture(scope="module")
 def result(evaluation, embedded):
-    scores = evaluation.scores(embedded)
-    return EvaluationResult(
-        data="folder/<clean>.h5",
-        weights="default",
-        sha256="0123456789abcdef",
-        rule="mean",
-        settings=SETTINGS,
-        by_fluence={None: scores},
-        confidence=evaluation.confidence(embedded, scores),
-        sizes=SIZES,
-    )
+    found = evaluation.evaluate(embedded)
+    return replace(found, data="folder/<clean>.h5", sha256="0123456789abcdef")
 
 
 @pytest.fixture(scope="module")
@@ -98,14 +89,13 @@ def test_a_plain_evaluation_has_three_figures_and_three_tables(result, tmp_path)
 
 
 def test_everything_that_was_asked_for_is_written(
-    scanned, clean_file, tiny_model, evaluation, embedded, tmp_path
+    result, scanned, evaluation, embedded, tmp_path
 ):
     pytest.importorskip("sklearn")
-    classifier = evaluation.classifier(embedded)
-    each = map_sample(embedded, classifier, scanned.main, "small", seed=0)
-    pictures = read_pictures(clean_file, tiny_model, each.rows[each.examples])
+    maps = evaluation.map_samples(embedded, result, ["small"])
+    pictures = evaluation.pictures(maps, None)
 
-    write_report(tmp_path, scanned, by_size=True, maps=[each], pictures=[pictures])
+    write_report(tmp_path, scanned, by_size=True, maps=maps, pictures=pictures)
 
     every = ("accuracy", "confusion", "reliability", "fluence", "size", "tsne")
     assert {path.name for path in tmp_path.iterdir()} == files(*every)
@@ -154,8 +144,7 @@ def test_the_table_of_samples_can_be_read_by_other_programs(result, tmp_path):
 
 def test_what_was_left_out_stands_on_the_page(clean_file, tiny_model, embedded, result):
     settings = EvaluationSettings(n_shot=(1, 50))
-    scores = evaluation_of(clean_file, tiny_model, settings).scores(embedded)
-    lacking = replace(result, by_fluence={None: scores}, settings=settings)
+    lacking = evaluation_of(clean_file, tiny_model, settings).evaluate(embedded)
 
     page = as_page(lacking, {"accuracy": b"", "confusion": b"", "reliability": b""})
 
