@@ -134,16 +134,8 @@ def _check_plot(options: argparse.Namespace) -> None:
     require_matplotlib()
 
 
-def load_models(given: Sequence[str]) -> dict[str, Checkpoint]:
-    """Return models by the name of the table's rows.
-
-    Raises
-    ------
-    ConfigError
-        If two files have the same name.
-    WeightsError
-        If there is no such model.
-    """
+def _load_models(given: Sequence[str]) -> dict[str, Checkpoint]:
+    """Return models by the name of the table's rows."""
     from specklenn.core.network import checkpoint
 
     found: dict[str, Checkpoint] = {}
@@ -163,29 +155,24 @@ def _compare(options: argparse.Namespace) -> ComparisonResult:
 
     models = {
         name: with_mates(model, options)
-        for name, model in load_models(options.models).items()
+        for name, model in _load_models(options.models).items()
     }
     files = _open_files(options, models)
     exposures = [
         make_exposures(file, options.fluence_scan, Noise(), options.seed + number)
         for number, file in enumerate(files)
     ]
-    settings = evaluation_settings(options)
+    settings, by_fluence = evaluation_settings(options), {}
+    for fluence in exposures[0]:
+        exposed = {
+            file: ways[fluence] for file, ways in zip(files, exposures, strict=True)
+        }
+        at = "" if fluence is None else f" at fluence {fluence:g}"
+        by_fluence[fluence] = _score(exposed, models, settings, at)
     return ComparisonResult(
         data=str(options.data),
         settings=settings,
-        by_fluence={
-            fluence: _score(
-                {
-                    file: ways[fluence]
-                    for file, ways in zip(files, exposures, strict=True)
-                },
-                models,
-                settings,
-                "" if fluence is None else f" at fluence {fluence:g}",
-            )
-            for fluence in exposures[0]
-        },
+        by_fluence=by_fluence,
         models={name: model.card.sha256 for name, model in models.items()},
         train=tuple(map(str, options.train)),
     )
