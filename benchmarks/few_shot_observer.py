@@ -1,8 +1,8 @@
 """What an observer could reach who must learn from supports which sample it is.
 
-``python benchmarks/few_shot_observer.py --judged FILES --samples FILES`` simulates
+``python benchmarks/few_shot_observer.py --evaluated FILES --samples FILES`` simulates
 every structure as ``ideal_observer.py`` does, single against multi, and prints, for
-every fluence and number of supports, means over the judged structures:
+every fluence and number of supports, means over the evaluated structures:
 
 known      Bayes' rule of an observer who knows the structure
 among      of one who knows that it is one of the library, where it lies, too
@@ -39,14 +39,14 @@ from ideal_observer import (
     make_bench,
     make_queries,
 )
-from rich.progress import track
-
-from specklenn.core.distances import class_distances
-from specklenn.core.evaluation.ideal_observer import (
+from observer import (
     LogMean,
     learned_ratio,
     rule_accuracy,
 )
+from rich.progress import track
+
+from specklenn.core.distances import class_distances
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
 from specklenn.core.network import checkpoint
 from specklenn.core.network.checkpoint import Checkpoint
@@ -67,9 +67,9 @@ Floats = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.float32]
 
 
-def counts_of(bench: Bench, judged: list[Path]) -> Counts:
-    """Draw the photons of (judged, class, fluence, shot, bin)."""
-    samples = (Molecule(read_structure(path), bench.geometry) for path in judged)
+def counts_of(bench: Bench, evaluated: list[Path]) -> Counts:
+    """Draw the photons of (evaluated, class, fluence, shot, bin)."""
+    samples = (Molecule(read_structure(path), bench.geometry) for path in evaluated)
     return np.array([bench.counts(sample) for sample in samples])
 
 
@@ -80,7 +80,7 @@ def evidence_of(
 
     Returns
     -------
-    (library, class, judged, class of the shot, fluence, shot) float64
+    (library, class, evaluated, class of the shot, fluence, shot) float64
     """
     flat = counts.reshape(-1, *counts.shape[2:])
     found = []
@@ -111,7 +111,7 @@ def of_sample(bench: Bench, path: Path, counts: Counts) -> list[Floats]:
 
 
 def vectors_of(bench: Bench, counts: Counts, model: Checkpoint) -> Vectors:
-    """Embed shots, (judged, class, fluence, shot, D)."""
+    """Embed shots, (evaluated, class, fluence, shot, D)."""
     settings = model.preprocessing
     if (settings.crop, settings.bin) != (SIDE, BIN):
         raise ValueError(
@@ -206,7 +206,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--judged", type=Path, nargs="+", required=True)
+    parser.add_argument("--evaluated", "--judged", type=Path, nargs="+", required=True)
     parser.add_argument(
         "--samples", type=Path, nargs="+", required=True, help="of the library"
     )
@@ -218,11 +218,11 @@ def main() -> None:
     parser.add_argument("--evidence", type=Path, help="FILE.npy to write, or to read")
     parser.add_argument("--json", type=Path, help="file to write")
     options = parser.parse_args()
-    judged = [path for given in options.judged for path in find_structures(given)]
+    evaluated = [path for given in options.evaluated for path in find_structures(given)]
     samples = [path for given in options.samples for path in find_structures(given)]
-    library = sorted({*samples, *judged})
+    library = sorted({*samples, *evaluated})
     bench = make_bench(parser, options, library)
-    counts = counts_of(bench, judged)
+    counts = counts_of(bench, evaluated)
     if options.evidence and options.evidence.exists():
         evidence = np.load(options.evidence)
         expected = (len(library), 2, *counts.shape[:-1])
@@ -235,7 +235,7 @@ def main() -> None:
     model = checkpoint.load("default")
     vectors = vectors_of(bench, counts, model)
     written = []
-    print(f"\n{len(judged)} structures, a library of {len(library)}")
+    print(f"\n{len(evaluated)} structures, a library of {len(library)}")
     for f, fluence in enumerate(bench.fluences):
         for shots in SHOTS:
             lines = [
@@ -247,7 +247,7 @@ def main() -> None:
                     bench.seed,
                     model,
                 )
-                for i, path in enumerate(judged)
+                for i, path in enumerate(evaluated)
             ]
             print(f"fluence {fluence:g}, {shots:2d} supports:", table_line(lines))
             written.append({"fluence": fluence, "supports": shots, "structures": lines})

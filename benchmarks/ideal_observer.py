@@ -28,13 +28,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import numpy.typing as npt
-
-from specklenn.core.evaluation.ideal_observer import (
+from observer import (
     LogMean,
     Queries,
     accuracy_limit,
     rule_accuracy,
 )
+
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
 from specklenn.core.simulation.detector import Detector, Geometry
 from specklenn.core.simulation.experiment import Experiment
@@ -42,7 +42,7 @@ from specklenn.core.simulation.exposure import expose
 from specklenn.core.simulation.noise import draw_jitter
 from specklenn.core.simulation.rotations import random_rotations
 from specklenn.core.simulation.sample_library import find_structures
-from specklenn.core.simulation.samples import Form, Molecule, Sample
+from specklenn.core.simulation.samples import Molecule, ParticleShape, Sample
 from specklenn.core.simulation.structures import read_structure
 
 SIDE = 96
@@ -83,12 +83,12 @@ class Pool:
         self._fields = np.array([sample.field(turn, form) for turn in turns])
         self.nbytes = self._fields.nbytes
 
-    def draw_form(self, random: np.random.Generator) -> Form:
+    def draw_form(self, random: np.random.Generator) -> ParticleShape:
         """Draw a form as the sample does."""
         return self._sample.draw_form(random)
 
     def field(
-        self, rotation: npt.NDArray[np.float64], form: Form
+        self, rotation: npt.NDArray[np.float64], form: ParticleShape
     ) -> npt.NDArray[np.complex64]:
         """Return one of the fields kept, whatever the rotation."""
         chosen: npt.NDArray[np.complex64] = self._fields[

@@ -8,15 +8,29 @@ Offline: once, on labelled shots of other samples, and used without supports.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 
 from specklenn.core.baselines.bobkov2015 import angular_features, fit_machine
 from specklenn.core.baselines.shi2019 import THRESHOLD, probabilities, train_shi
-from specklenn.core.evaluation.classifiers import Classify, Features, Fit, Method, Row
-from specklenn.core.evaluation.few_shot import Indices
+from specklenn.core.evaluation.classifiers import (
+    Distances,
+    FeatureClassifier,
+    FeatureDistanceFn,
+    Features,
+    FitFeatures,
+    MethodVariant,
+)
+from specklenn.core.evaluation.few_shot import EvaluationSettings, Indices
+from specklenn.core.evaluation.prepared_file import (
+    LabelledFeatures,
+    PreparedFile,
+    join,
+    labelled_features,
+)
+from specklenn.core.preprocess import Preprocessing
 
 THRESHOLDS = (THRESHOLD, 0.5)
 """The paper's, and the one that treats both classes alike."""
@@ -25,66 +39,65 @@ SUPPORT_STEPS = 150
 OFFLINE_STEPS = 2000
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Labelled:
-    """What is trained on.
-
-    Parameters
-    ----------
-    features : (N, …) float32
-    classes : (N,) int64
-        Number of the class of each.
-    """
-
-    features: Features
-    classes: Indices
-
-
 def make_baselines(
-    inputs: Features, photons: Features, other: Labelled | None, seed: int
-) -> list[Method]:
+    prepared: PreparedFile,
+    training: Sequence[PreparedFile],
+    preprocessing: Preprocessing,
+    settings: EvaluationSettings,
+) -> list[FeatureClassifier]:
     """Return all baselines for two classes.
 
     Parameters
     ----------
-    inputs : (N, side, side) float32
-        Prepared patterns that are classified.
-    photons : (N,) float32
-        Of each pattern.
-    other : Labelled or None
-        Prepared patterns of other samples; without them nothing is trained offline.
-    seed : int
-        Of what is trained offline.
+    prepared : PreparedFile
+        What is classified.
+    training : sequence of PreparedFile
+        Other samples; without them nothing is trained offline.
+    preprocessing : Preprocessing
+        How the baselines see patterns.
+    settings : EvaluationSettings
+
+    Raises
+    ------
+    DataError
+        If no pattern of a class is there for training.
     """
+    inputs = prepared.inputs[preprocessing]
     angular = angular_features(inputs)
-    methods = [shi_method(inputs), machine_method("angular", angular)]
+    methods = [photon_count_method(prepared.photons), shi_method(inputs)]
+    methods.append(machine_method("angular", angular))
     methods.append(machine_method("pixels", inputs))
-    if other is not None:
+    if training:
+        other = labelled_features(join(training), preprocessing, settings.classes)
         in_rings = replace(other, features=angular_features(other.features))
-        shi = train_offline(fit_shi(OFFLINE_STEPS), other, seed)
-        on_rings = train_offline(fit_pca_svm, in_rings, seed)
-        on_pixels = train_offline(fit_pca_svm, other, seed)
+        shi = train_offline(fit_shi(OFFLINE_STEPS), other, settings.seed)
+        on_rings = train_offline(fit_pca_svm, in_rings, settings.seed)
+        on_pixels = train_offline(fit_pca_svm, other, settings.seed)
         methods.append(shi_method(inputs, shi))
         methods.append(machine_method("angular", angular, on_rings))
         methods.append(machine_method("pixels", inputs, on_pixels))
-    return [photon_count_method(photons), *methods]
+    return methods
 
 
-def shi_method(inputs: Features, offline: Fit | None = None) -> Method:
+def shi_method(
+    inputs: Features, offline: FitFeatures | None = None
+) -> FeatureClassifier:
     """Return the network of Shi et al., at the paper's threshold and at one half.
 
     Parameters
     ----------
     inputs : (N, side, side) float32
         Prepared patterns that are classified.
-    offline : Fit or None
+    offline : FitFeatures or None
         Trained on other samples; on the supports if None.
     """
     variants = [f"above {threshold:g}" for threshold in THRESHOLDS]
     return _method("Shi 2019", variants, inputs, fit_shi(SUPPORT_STEPS), offline)
 
 
-def machine_method(kind: str, features: Features, offline: Fit | None = None) -> Method:
+def machine_method(
+    kind: str, features: Features, offline: FitFeatures | None = None
+) -> FeatureClassifier:
     """Return principal components and support vector machine.
 
     Parameters
@@ -93,72 +106,78 @@ def machine_method(kind: str, features: Features, offline: Fit | None = None) ->
         What the features are.
     features : (N, …) float32
         Of the patterns that are classified.
-    offline : Fit or None
+    offline : FitFeatures or None
         Trained on other samples; on the supports if None.
     """
     return _method("PCA + SVM", [kind], features, fit_pca_svm, offline)
 
 
-def photon_count_method(photons: Features) -> Method:
+def photon_count_method(photons: Features) -> FeatureClassifier:
     """Return the simplest method: the class whose mean log of photons is nearest.
 
     Parameters
     ----------
     photons : (N,) float32
     """
-    row = Row(
+    variant = MethodVariant(
         method="photon count",
         variant="nearest mean",
         trained_on="nothing",
         sees_supports=True,
     )
-    return Method(rows=(row,), features=photons, fit=fit_photon_count)
+    return FeatureClassifier(
+        variants=(variant,), features=photons, fit_features=fit_photon_count
+    )
 
 
-def train_offline(fit: Fit, labelled: Labelled, seed: int) -> Fit:
+def train_offline(
+    fit: FitFeatures, labelled: LabelledFeatures, seed: int
+) -> FitFeatures:
     """Return a fit that trains once, when first asked, and ignores supports."""
     trained = cache(lambda: fit(labelled.features, labelled.classes, seed))
     return lambda supports, classes, seed: trained()
 
 
-def fit_shi(steps: int) -> Fit:
+def fit_shi(steps: int) -> FitFeatures:
     """Return what trains the network of Shi et al. for so many steps."""
 
-    def fit(supports: Features, classes: Indices, seed: int) -> Classify:
+    def fit(supports: Features, classes: Indices, seed: int) -> FeatureDistanceFn:
         network = train_shi(supports, classes == 0, steps, seed)
 
-        def classify(queries: Features) -> Indices:
+        def measure(queries: Features) -> list[Distances]:
             likely = probabilities(network, queries)
-            answers = [likely <= threshold for threshold in THRESHOLDS]
-            return np.array(answers).astype(np.int64)
+            found = [(likely <= threshold).astype(int) for threshold in THRESHOLDS]
+            return [label_distances(labels, 2) for labels in found]
 
-        return classify
+        return measure
 
     return fit
 
 
-def fit_pca_svm(supports: Features, classes: Indices, seed: int) -> Classify:
+def fit_pca_svm(supports: Features, classes: Indices, seed: int) -> FeatureDistanceFn:
     """Fit principal components and support vector machine."""
     machine = fit_machine(supports, classes, seed)
 
-    def classify(queries: Features) -> Indices:
-        found: Indices = machine.predict(queries.reshape(len(queries), -1))[None]
-        return found
+    def measure(queries: Features) -> list[Distances]:
+        found: Indices = machine.predict(queries.reshape(len(queries), -1))
+        return [label_distances(found, int(classes.max()) + 1)]
 
-    return classify
+    return measure
 
 
-def fit_photon_count(supports: Features, classes: Indices, seed: int) -> Classify:
+def fit_photon_count(
+    supports: Features, classes: Indices, seed: int
+) -> FeatureDistanceFn:
     """Take the middle of every class on the logarithmic scale of photons."""
     logs = _logs(supports)
     middles = np.array([logs[classes == own].mean() for own in np.unique(classes)])
 
-    def classify(queries: Features) -> Indices:
-        apart = np.abs(_logs(queries)[:, None] - middles)
-        nearest: Indices = apart.argmin(axis=1)
-        return nearest[None]
+    return lambda queries: [np.abs(_logs(queries)[:, None] - middles)]
 
-    return classify
+
+def label_distances(labels: Indices, n_classes: int) -> Distances:
+    """Return distances (Q, classes) for labels (Q,): 0 to the class, 1 to others."""
+    return np.where(labels[:, None] == np.arange(n_classes), 0.0, 1.0)
 
 
 def _logs(photons: Features) -> Features:
@@ -170,11 +189,11 @@ def _method(
     name: str,
     variants: Sequence[str],
     features: Features,
-    on_supports: Fit,
-    offline: Fit | None,
-) -> Method:
-    rows = tuple(
-        Row(
+    on_supports: FitFeatures,
+    offline: FitFeatures | None,
+) -> FeatureClassifier:
+    of_table = tuple(
+        MethodVariant(
             method=name,
             variant=variant,
             trained_on="supports" if offline is None else "--train",
@@ -182,4 +201,6 @@ def _method(
         )
         for variant in variants
     )
-    return Method(rows=rows, features=features, fit=offline or on_supports)
+    return FeatureClassifier(
+        variants=of_table, features=features, fit_features=offline or on_supports
+    )

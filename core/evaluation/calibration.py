@@ -58,7 +58,7 @@ class Reliability:
 def reliability(
     distances: Floats, codes: npt.NDArray[np.int64], temperature: float
 ) -> Reliability:
-    """Sort judged shots by the score of their label.
+    """Sort classified shots by the score of their label.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def nll(distances: Floats, codes: npt.NDArray[np.int64], temperature: float) -> 
 
 
 def fit_temperature(distances: Floats, codes: npt.NDArray[np.int64]) -> float:
-    """Return the temperature that is the least surprised by the right classes.
+    """Return the temperature with the lowest `nll` of the right classes.
 
     As if half a shot in one more had been of another class (the prior of Jeffreys):
     from a few dozen shots without an error nobody may conclude that there will never

@@ -1,33 +1,25 @@
-"""Whether scores mean something: as probabilities, and for what is no known class.
+"""What scores and distances are worth: as probabilities, and for unknown classes.
 
-With the supports of the same draws as `specklenn.core.evaluation.few_shot`. Patterns of
-the file whose label is none of the classes are ood_auroc, a contaminant that nobody
-gave supports for; their distance to the nearest class should be larger than that of
-any query.
+On the same draws as accuracy. Patterns of the file whose label is none of the classes
+are out of distribution: contaminants that nobody gave supports for. Their distance to
+the nearest class should be larger than that of any query.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.distances import Embeddings, PrototypeFn, Rule, class_distances
 from specklenn.core.evaluation.calibration import (
     Reliability,
     fit_temperature,
     reliability,
 )
-from specklenn.core.evaluation.few_shot import (
-    ClassifiedDraw,
-    Indices,
-    classify_draws,
-    group_rows,
-    sample_stream,
-)
-from specklenn.core.network.prototype_adapter import PrototypeAdapter, make_prototype_fn
+from specklenn.core.evaluation.classifiers import Distances, FewShotClassifier
+from specklenn.core.evaluation.few_shot import Draw, FewShotDraws, Indices
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,7 +28,7 @@ class Confidence:
 
     Parameters
     ----------
-    shots : int
+    n_shot : int
         Supports per class.
     temperature : float
         The model's.
@@ -49,7 +41,7 @@ class Confidence:
         than a query, mean over samples and draws (area under the curve of rejection).
     """
 
-    shots: int
+    n_shot: int
     temperature: float
     reliability: Reliability
     best_temperature: float
@@ -57,71 +49,38 @@ class Confidence:
 
 
 def measure_confidence(
-    embeddings: Embeddings,
-    labels: npt.NDArray[np.str_],
-    names: npt.NDArray[np.str_],
-    *,
-    shots: int,
-    draws: int,
-    seed: int,
-    classes: Sequence[str],
-    rule: Rule,
+    classifier: FewShotClassifier,
+    draws: FewShotDraws,
     temperature: float,
-    adapter: PrototypeAdapter | None = None,
+    n_shot: int | None = None,
 ) -> Confidence:
-    """Measure what scores and distances are worth.
+    """Measure what the scores and distances of a classifier are worth.
 
     Parameters
     ----------
-    embeddings : (N, D) float32, unit length
-    labels, names : (N,) str
-    shots, draws, seed : int
-    classes : sequence of str
-    rule : {"mean", "nearest", "soft", "prototype", "learned"}
-        As in `specklenn.core.evaluation.few_shot.evaluate`.
+    classifier : FewShotClassifier
+        Its first variant counts.
+    draws : FewShotDraws
     temperature : float
-    adapter : PrototypeAdapter, optional
-        The network's, for the last rule.
-
-    Raises
-    ------
-    DataError
-        If no sample has enough patterns of every class.
+        Of the scores.
+    n_shot : int, optional
+        Supports per class, one of the draws'; `FewShotDraws.main_n_shot` if None.
     """
-    known = {part for name in classes for part in name.split("+")}
-    strange = sorted({*labels.tolist()} - known)
-    prototype_fn = make_prototype_fn(adapter, classes)
-    judged: list[ClassifiedDraw] = []
-    apart: dict[str, list[float]] = {label: [] for label in strange}
-    for number, (name, members) in enumerate(
-        group_rows(labels, names, classes).items()
-    ):
-        if min(map(len, members)) <= shots:
-            continue
-        random = sample_stream(seed, shots, number)
-        drawn = classify_draws(
-            embeddings, members, shots, draws, random, rule, prototype_fn
-        )
-        for draw in drawn:
-            judged.append(draw)
-            for label in strange:
-                rows = np.flatnonzero((names == name) & (labels == label))
-                if len(rows):
-                    far = _nearest(
-                        embeddings[rows], embeddings, draw, rule, prototype_fn
-                    )
-                    near = draw.distances.min(axis=1)
-                    apart[label].append(auroc(near, far))
-    distances = np.concatenate([draw.distances for draw in judged])
-    codes = np.concatenate([draw.codes for draw in judged])
+    n_shot = draws.main_n_shot if n_shot is None else n_shot
+    all_distances, all_classes, aurocs = [], [], []
+    for sample, of_sample in draws.by_n_shot[n_shot].items():
+        for draw in of_sample:
+            distances, by_label = _classify(classifier, draw, draws.ood_rows[sample])
+            all_distances.append(distances)
+            all_classes.append(draw.query_classes)
+            aurocs.append(by_label)
+    distances, classes = np.concatenate(all_distances), np.concatenate(all_classes)
     return Confidence(
-        shots=shots,
+        n_shot=n_shot,
         temperature=temperature,
-        reliability=reliability(distances, codes, temperature),
-        best_temperature=fit_temperature(distances, codes),
-        ood_auroc={
-            label: float(np.mean(found)) for label, found in apart.items() if found
-        },
+        reliability=reliability(distances, classes, temperature),
+        best_temperature=fit_temperature(distances, classes),
+        ood_auroc=_mean_by_label(aurocs),
     )
 
 
@@ -138,18 +97,23 @@ def auroc(low: npt.NDArray[np.floating], high: npt.NDArray[np.floating]) -> floa
     return float((below + at_most).mean() / (2 * len(low)))
 
 
-def _nearest(
-    vectors: Embeddings,
-    embeddings: Embeddings,
-    draw: ClassifiedDraw,
-    rule: Rule,
-    prototype_fn: PrototypeFn | None,
-) -> npt.NDArray[np.float32]:
-    """Return the distance of vectors to the nearest class of a draw."""
-    number = draw.distances.shape[1]
-    each = len(draw.supports) // number
-    codes: Indices = np.repeat(np.arange(number), each)
-    nearest: npt.NDArray[np.float32] = class_distances(
-        vectors, embeddings[draw.supports], codes, number, rule, prototype_fn
-    ).min(axis=1)
-    return nearest
+def _classify(
+    classifier: FewShotClassifier, draw: Draw, ood_rows: Mapping[str, Indices]
+) -> tuple[Distances, dict[str, float]]:
+    """Return the distances of the queries and the AUROC of other labels."""
+    measure = classifier.fit(draw.supports, draw.support_classes, draw.seed)
+    distances = measure(draw.queries)[0]
+    nearest = distances.min(axis=1)
+    return distances, {
+        label: auroc(nearest, measure(rows)[0].min(axis=1))
+        for label, rows in ood_rows.items()
+        if len(rows)
+    }
+
+
+def _mean_by_label(aurocs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    labels = sorted({label for by_label in aurocs for label in by_label})
+    return {
+        label: float(np.mean([found[label] for found in aurocs if label in found]))
+        for label in labels
+    }

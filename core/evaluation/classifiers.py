@@ -1,8 +1,7 @@
-"""Methods that are compared: what each is trained on, and how well it classifies.
+"""Few-shot classifiers: supports and queries in, distances to the classes out.
 
-A method is features of the patterns and a function that fits a classifier to
-supports. One fit may answer in several ways (other rules, other thresholds); each
-way is a row of the table.
+One fit may answer in several ways (other rules, other thresholds); each way is a
+variant, a row of a table.
 """
 
 from __future__ import annotations
@@ -15,42 +14,23 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.distances import PrototypeFn, Rule, class_distances
-from specklenn.core.evaluation.draws import Draw
-from specklenn.core.evaluation.few_shot import (
-    Indices,
-    Score,
-    mean_score,
-    score_confusion,
-)
+from specklenn.core.evaluation.few_shot import Indices
 
 Features = npt.NDArray[np.float32]
+Distances = npt.NDArray[np.floating]
 
-Classify = Callable[[Features], Indices]
-"""Queries (B, …) to numbers of classes (rows of the method, B)."""
+DistanceFn = Callable[[Indices], Sequence[Distances]]
+"""Rows of queries (Q,) to their distances (Q, classes), for every variant."""
+
+FeatureDistanceFn = Callable[[Features], Sequence[Distances]]
+"""Features of queries (Q, …) to their distances (Q, classes), for every variant."""
 
 TrainedOn = Literal["own data", "--train", "supports", "nothing"]
 
 
-class Fit(Protocol):
-    """Makes a classifier of supports."""
-
-    def __call__(self, supports: Features, classes: Indices, seed: int) -> Classify:
-        """Return a classifier.
-
-        Parameters
-        ----------
-        supports : (S, …) float32
-            Features of the supports.
-        classes : (S,) int64
-            Number of the class of each, from 0 without gaps.
-        seed : int
-            For random numbers.
-        """
-
-
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """One row of the table.
+class MethodVariant:
+    """What a table calls one way of a classifier to answer.
 
     Parameters
     ----------
@@ -70,86 +50,100 @@ class Row:
     sees_supports: bool
 
 
+class FewShotClassifier(Protocol):
+    """Classifies patterns of one set, which are given by their rows."""
+
+    @property
+    def variants(self) -> tuple[MethodVariant, ...]:
+        """What the tables call its answers, in the order of the distances."""
+
+    def fit(self, supports: Indices, classes: Indices, seed: int) -> DistanceFn:
+        """Return what measures queries.
+
+        Parameters
+        ----------
+        supports : (S,) int64
+            Rows of the supports.
+        classes : (S,) int64
+            Number of the class of each, from 0 without gaps.
+        seed : int
+            For random numbers.
+        """
+
+
+class FitFeatures(Protocol):
+    """Makes of the features of supports what measures the features of queries."""
+
+    def __call__(
+        self, supports: Features, classes: Indices, seed: int
+    ) -> FeatureDistanceFn:
+        """Return what measures queries.
+
+        Parameters
+        ----------
+        supports : (S, …) float32
+        classes : (S,) int64
+        seed : int
+        """
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Method:
-    """A way to classify.
+class FeatureClassifier:
+    """A classifier that looks at features of the patterns.
 
     Parameters
     ----------
-    rows : tuple of Row
-        What its classifiers return, in this order.
+    variants : tuple of MethodVariant
     features : (N, …) float32
         Of all patterns.
-    fit : Fit
+    fit_features : FitFeatures
     """
 
-    rows: tuple[Row, ...]
+    variants: tuple[MethodVariant, ...]
     features: Features
-    fit: Fit
+    fit_features: FitFeatures
+
+    def fit(self, supports: Indices, classes: Indices, seed: int) -> DistanceFn:
+        """Return what measures queries, see `FewShotClassifier`."""
+        measure = self.fit_features(self.features[supports], classes, seed)
+        return lambda queries: measure(self.features[queries])
 
 
-def embedding_method(
+def embedding_classifier(
     name: str,
     embeddings: Features,
-    own_rule: Rule,
+    rules: Sequence[Rule],
     prototype_fn: PrototypeFn | None = None,
-) -> Method:
-    """Return a model with its own rule, the paper's and prototypes.
+) -> FeatureClassifier:
+    """Return a model, a variant for each rule.
 
     Parameters
     ----------
     name : str
     embeddings : (N, D) float32, unit length
-    own_rule : Rule
-        The model's; first row.
+    rules : sequence of Rule
+        The first is the model's own.
     prototype_fn : function, optional
         The model's, for these classes.
     """
-    compared: tuple[Rule, ...] = (own_rule, "mean", "prototype")
-    rules = tuple(dict.fromkeys(compared))
+    unlike = tuple(dict.fromkeys(rules))
 
-    def fit(supports: Features, classes: Indices, seed: int) -> Classify:
+    def fit(supports: Features, classes: Indices, seed: int) -> FeatureDistanceFn:
         number = int(classes.max()) + 1
-        return lambda queries: np.stack(
-            [
-                class_distances(
-                    queries, supports, classes, number, rule, prototype_fn
-                ).argmin(axis=1)
-                for rule in rules
-            ]
+        return lambda queries: [
+            class_distances(queries, supports, classes, number, rule, prototype_fn)
+            for rule in unlike
+        ]
+
+    variants = [
+        MethodVariant(
+            method=name,
+            variant=rule if place else f"{rule} (own)",
+            trained_on="own data",
+            sees_supports=True,
         )
-
-    return Method(
-        rows=tuple(
-            Row(
-                method=name,
-                variant=f"{rule} (own)" if rule == own_rule else rule,
-                trained_on="own data",
-                sees_supports=True,
-            )
-            for rule in rules
-        ),
-        features=embeddings,
-        fit=fit,
-    )
-
-
-def score_sample(method: Method, draws: Sequence[Draw]) -> list[Score]:
-    """Return the score of a sample for every row of a method, the mean over draws."""
-    of_draws = [_score_draw(method, draw) for draw in draws]
-    return [mean_score(of_row) for of_row in zip(*of_draws, strict=True)]
-
-
-def _score_draw(method: Method, draw: Draw) -> list[Score]:
-    supports = method.features[draw.supports]
-    classify = method.fit(supports, draw.support_classes, draw.seed)
-    return [
-        score_confusion(_confusion(found, draw))
-        for found in classify(method.features[draw.queries])
+        for place, rule in enumerate(unlike)
     ]
-
-
-def _confusion(found: Indices, draw: Draw) -> Indices:
-    confusion = np.zeros((draw.classes, draw.classes), np.int64)
-    np.add.at(confusion, (draw.query_classes, found), 1)
-    return confusion
+    return FeatureClassifier(
+        variants=tuple(variants), features=embeddings, fit_features=fit
+    )

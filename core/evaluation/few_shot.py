@@ -1,135 +1,175 @@
-"""How good a model is: N-way X-shot classification, sample by sample.
+"""Seeded draws of supports and queries: N-way X-shot classification, by sample.
 
-Section 3.6 of the paper and docs/physics.md, "How accuracy is measured": per
-sample, X supports per class are drawn from its own patterns and never queried;
-all other patterns are queries, as many of each class; several draws; the mean
-over samples with a 95 % interval over samples.
+Section 3.6 of the paper and docs/physics.md, "How accuracy is measured": of every
+sample, X supports per class are drawn from its own patterns and never queried; of the
+other patterns as many of each class are queries; several draws. Everything that is
+measured (scores, calibration, maps) uses these draws, so that every classifier sees
+the same supports and queries.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.distances import Embeddings, PrototypeFn, Rule, class_distances
 from specklenn.core.errors import DataError
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
-from specklenn.core.network.prototype_adapter import PrototypeAdapter, make_prototype_fn
 
 Indices = npt.NDArray[np.int64]
+Texts = npt.NDArray[np.str_]
 
 TWO_WAY = (SINGLE_HIT, MULTI_HIT)
-NORMAL_95 = 1.96
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Score:
-    """Of one sample or one draw.
-
-    Parameters
-    ----------
-    accuracy : float
-        Share of queries with the right label.
-    f1 : float
-        Harmonic mean of precision and recall of the first class.
-    precision, recall : float
-        Of the first class; precision is 0 where nothing was taken for it.
-    confusion : (classes, classes) int64
-        Queries by their true class (rows) and the one found (columns), all draws
-        together.
-    """
-
-    accuracy: float
-    f1: float
-    precision: float
-    recall: float
-    confusion: Indices
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ClassifiedDraw:
-    """One draw of supports of one sample, and what came of its queries.
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSettings:
+    """How few-shot accuracy is measured.
 
     Parameters
     ----------
-    supports : (classes * shots,) int64
-        Rows, class after class.
-    distances : (Q, classes) float32
-        Of the queries.
-    codes : (Q,) int64
-        Their classes.
-    """
-
-    supports: Indices
-    distances: npt.NDArray[np.float32]
-    codes: Indices
-
-
-def evaluate(
-    embeddings: Embeddings,
-    labels: npt.NDArray[np.str_],
-    names: npt.NDArray[np.str_],
-    *,
-    shots: Sequence[int] = (1, 5, 20),
-    draws: int = 5,
-    seed: int = 0,
-    classes: Sequence[str] = TWO_WAY,
-    rule: Rule = "mean",
-    adapter: PrototypeAdapter | None = None,
-) -> dict[str, Any]:
-    """Measure few-shot accuracy for several numbers of supports.
-
-    Parameters
-    ----------
-    embeddings : (N, D) float32, unit length
-    labels, names : (N,) str
-        Class and sample of each pattern; other classes are left aside.
-    shots : sequence of int
-        Supports per class.
+    n_shot : tuple of int
+        Supports per class; every number is measured.
     draws : int
         Draws of supports per sample.
     seed : int
-    classes : sequence of str
+    classes : tuple of str
         The first is the one whose F1 is reported. Names joined by + are one class,
         as in ``multi-hit+non-sample-hit``, with as many patterns of each.
-    rule : {"mean", "nearest", "soft", "prototype", "learned"}
-        How the supports of a class give one distance.
-    adapter : PrototypeAdapter, optional
-        The network's, for the last rule.
+    area : str
+        What of the detector is used, in words.
+    """
 
-    Returns
-    -------
-    dict
-        Per number of shots, as text, means over samples: ``accuracy``, ``f1``,
-        ``precision``, ``recall`` (the last three of the first class); ``ci95`` and
-        ``f1_ci95``, the lower and upper end for accuracy and F1; ``confusion``,
-        for every true class the share of its queries that was taken for each;
-        ``per_sample``, accuracy and F1 by name.
+    n_shot: tuple[int, ...] = (1, 5, 20)
+    draws: int = 5
+    seed: int = 0
+    classes: tuple[str, ...] = TWO_WAY
+    area: str = "whole"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Draw:
+    """One draw of supports from one sample, and what is left to classify.
+
+    Parameters
+    ----------
+    supports_by_class, queries_by_class : sequence of (n,) int64
+        Rows of the patterns.
+    unused_by_class : sequence of (n,) int64
+        Rows of the other patterns: the larger classes have more than are queried.
+    seed : int
+        For classifiers that draw random numbers of their own.
+    """
+
+    supports_by_class: Sequence[Indices]
+    queries_by_class: Sequence[Indices]
+    unused_by_class: Sequence[Indices] = ()
+    seed: int
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return len(self.supports_by_class)
+
+    @property
+    def supports(self) -> Indices:
+        """Rows of all supports, (S,) int64, class after class."""
+        return np.concatenate(self.supports_by_class)
+
+    @property
+    def support_classes(self) -> Indices:
+        """Number of the class of each support, (S,) int64."""
+        return _class_numbers(self.supports_by_class)
+
+    @property
+    def queries(self) -> Indices:
+        """Rows of all queries, (Q,) int64, class after class."""
+        return np.concatenate(self.queries_by_class)
+
+    @property
+    def query_classes(self) -> Indices:
+        """Number of the class of each query, (Q,) int64."""
+        return _class_numbers(self.queries_by_class)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FewShotDraws:
+    """All draws from a set of labelled patterns.
+
+    Parameters
+    ----------
+    classes : tuple of str
+    by_n_shot : dict of int to dict of sample to list of Draw
+        For the numbers of supports that the data allow, of the samples that have
+        supports and at least one query of every class.
+    left_out : tuple of str
+        Why other numbers of supports are not there, a sentence each.
+    patterns : dict of sample to dict of class to int
+        How many patterns there are.
+    total : int
+        Of all samples, other classes included.
+    ood_rows : dict of sample to dict of label to (n,) int64
+        Rows of the patterns whose label is none of the classes.
+    """
+
+    classes: tuple[str, ...]
+    by_n_shot: Mapping[int, Mapping[str, Sequence[Draw]]]
+    left_out: tuple[str, ...]
+    patterns: Mapping[str, Mapping[str, int]]
+    total: int
+    ood_rows: Mapping[str, Mapping[str, Indices]]
+
+    @property
+    def main_n_shot(self) -> int:
+        """The number of supports for what is shown once: the middle one."""
+        numbers = sorted(self.by_n_shot)
+        return numbers[len(numbers) // 2]
+
+
+def draw_few_shot(
+    labels: Texts, names: Texts, settings: EvaluationSettings
+) -> FewShotDraws:
+    """Draw supports and queries for every number of supports that the data allow.
+
+    Parameters
+    ----------
+    labels, names : (N,) str
+        Class and sample of each pattern.
+    settings : EvaluationSettings
 
     Raises
     ------
     DataError
-        If no sample has enough patterns of every class.
+        If the data allow none of the numbers.
     """
-    groups = group_rows(labels, names, classes)
-    prototype_fn = make_prototype_fn(adapter, classes)
-    found = {}
-    for number in shots:
-        scores = _score_samples(
-            embeddings, groups, number, draws, seed, rule, prototype_fn
-        )
-        found[str(number)] = summarise(scores, classes)
-    return found
+    groups = group_rows(labels, names, settings.classes)
+    by_n_shot, left_out = {}, []
+    for n_shot in settings.n_shot:
+        try:
+            by_n_shot[n_shot] = draw_samples(
+                groups, n_shot, settings.draws, settings.seed
+            )
+        except DataError as error:
+            left_out.append(str(error))
+    if not by_n_shot:
+        raise DataError("; ".join(left_out))
+    return FewShotDraws(
+        classes=settings.classes,
+        by_n_shot=by_n_shot,
+        left_out=tuple(left_out),
+        patterns={
+            name: dict(zip(settings.classes, map(len, members), strict=True))
+            for name, members in groups.items()
+        },
+        total=len(labels),
+        ood_rows=_ood_rows(labels, names, settings.classes),
+    )
 
 
 def group_rows(
-    labels: npt.NDArray[np.str_],
-    names: npt.NDArray[np.str_],
-    classes: Sequence[str] = TWO_WAY,
+    labels: Texts, names: Texts, classes: Sequence[str] = TWO_WAY
 ) -> dict[str, list[Indices]]:
     """Return the rows of every class of every sample, samples in order of name.
 
@@ -137,7 +177,7 @@ def group_rows(
     ----------
     labels, names : (N,) str
     classes : sequence of str
-        See `evaluate`.
+        See `EvaluationSettings`.
     """
     return {
         str(name): [_rows_of(label, labels, names == name) for label in classes]
@@ -145,207 +185,77 @@ def group_rows(
     }
 
 
-def sample_stream(seed: int, shots: int, number: int) -> np.random.Generator:
-    """Return the random numbers that draw supports of a sample, by its number."""
-    return np.random.default_rng([seed, shots, number])
-
-
-def score_sample(
-    embeddings: Embeddings,
-    members: Sequence[Indices],
-    shots: int,
-    draws: int,
-    random: np.random.Generator,
-    rule: Rule = "mean",
-    prototype_fn: PrototypeFn | None = None,
-) -> Score:
-    """Measure one sample, the mean over draws of supports.
+def draw_samples(
+    groups: Mapping[str, Sequence[Indices]], n_shot: int, draws: int, seed: int
+) -> dict[str, list[Draw]]:
+    """Draw supports and queries from every sample.
 
     Parameters
     ----------
-    embeddings : (N, D) float32
-    members : sequence of (n,) int64
-        Rows of each class.
-    shots, draws : int
-    random : Generator
-    rule : {"mean", "nearest", "soft", "prototype", "learned"}
-    prototype_fn : function, optional
-    """
-    judged = classify_draws(
-        embeddings, members, shots, draws, random, rule, prototype_fn
-    )
-    return mean_score([_score(draw) for draw in judged])
-
-
-def mean_score(scores: Sequence[Score]) -> Score:
-    """Return the score of one sample, given that of each of its draws."""
-    return Score(
-        accuracy=float(np.mean([score.accuracy for score in scores])),
-        f1=float(np.mean([score.f1 for score in scores])),
-        precision=float(np.mean([score.precision for score in scores])),
-        recall=float(np.mean([score.recall for score in scores])),
-        confusion=np.sum([score.confusion for score in scores], axis=0),
-    )
-
-
-def _rows_of(
-    label: str, labels: npt.NDArray[np.str_], ours: npt.NDArray[np.bool_]
-) -> Indices:
-    """Return the rows of a class, or as many of each that + joins to one."""
-    parts = [np.flatnonzero(ours & (labels == part)) for part in label.split("+")]
-    least = min(map(len, parts))
-    return np.concatenate([part[:least] for part in parts])
-
-
-def classify_draws(
-    embeddings: Embeddings,
-    members: Sequence[Indices],
-    shots: int,
-    draws: int,
-    random: np.random.Generator,
-    rule: Rule = "mean",
-    prototype_fn: PrototypeFn | None = None,
-) -> list[ClassifiedDraw]:
-    """Judge the queries of several draws of supports of one sample.
-
-    Parameters
-    ----------
-    embeddings : (N, D) float32
-    members : sequence of (n,) int64
-        Rows of each class.
-    shots, draws : int
-    random : Generator
-    rule : {"mean", "nearest", "soft", "prototype", "learned"}
-    prototype_fn : function, optional
-    """
-    return [
-        _classify_draw(embeddings, members, shots, random, rule, prototype_fn)
-        for _ in range(draws)
-    ]
-
-
-def _score(draw: ClassifiedDraw) -> Score:
-    number = draw.distances.shape[1]
-    confusion = np.zeros((number, number), np.int64)
-    np.add.at(confusion, (draw.codes, draw.distances.argmin(axis=1)), 1)
-    return score_confusion(confusion)
-
-
-def _classify_draw(
-    embeddings: Embeddings,
-    members: Sequence[Indices],
-    shots: int,
-    random: np.random.Generator,
-    rule: Rule,
-    prototype_fn: PrototypeFn | None,
-) -> ClassifiedDraw:
-    mixed = [random.permutation(rows) for rows in members]
-    queries_each = min(len(rows) for rows in mixed) - shots
-    supports = np.concatenate([rows[:shots] for rows in mixed])
-    queries = np.concatenate([rows[shots : shots + queries_each] for rows in mixed])
-    number = len(members)
-    distances = class_distances(
-        embeddings[queries],
-        embeddings[supports],
-        np.repeat(np.arange(number), shots),
-        number,
-        rule,
-        prototype_fn,
-    )
-    return ClassifiedDraw(
-        supports=supports,
-        distances=distances,
-        codes=np.repeat(np.arange(number), queries_each),
-    )
-
-
-def score_confusion(confusion: Indices) -> Score:
-    """Score the queries of one draw; class 0 is the one whose F1 counts.
-
-    Parameters
-    ----------
-    confusion : (classes, classes) int64
-        Queries by their true class (rows) and the one found (columns).
-    """
-    both = int(confusion[0, 0])
-    true, found = int(confusion[0].sum()), int(confusion[:, 0].sum())
-    return Score(
-        accuracy=float(np.trace(confusion) / confusion.sum()),
-        f1=2 * both / (true + found),
-        precision=both / found if found else 0.0,
-        recall=both / true,
-        confusion=confusion,
-    )
-
-
-def _score_samples(
-    embeddings: Embeddings,
-    groups: dict[str, list[Indices]],
-    shots: int,
-    draws: int,
-    seed: int,
-    rule: Rule,
-    prototype_fn: PrototypeFn | None,
-) -> dict[str, Score]:
-    """Score the samples that have supports and at least one query a class."""
-    scores = {}
-    for number, (name, members) in enumerate(groups.items()):
-        if min(map(len, members)) > shots:
-            random = sample_stream(seed, shots, number)
-            scores[name] = score_sample(
-                embeddings, members, shots, draws, random, rule, prototype_fn
-            )
-    if not scores:
-        raise DataError(
-            f"{shots} supports: no sample has {shots + 1} patterns of every class"
-        )
-    return scores
-
-
-def summarise(scores: dict[str, Score], classes: Sequence[str]) -> dict[str, Any]:
-    """Average over samples.
-
-    Parameters
-    ----------
-    scores : dict of sample to Score
-    classes : sequence of str
+    groups : rows of every sample, by class
+        See `group_rows`.
+    n_shot, draws : int
+        Supports per class, and how often they are drawn from each sample.
+    seed : int
 
     Returns
     -------
-    dict
-        As for each number of shots in `evaluate`.
+    dict of sample to list of Draw
+        Of the samples that have supports and at least one query of every class.
+
+    Raises
+    ------
+    DataError
+        If there is no such sample.
     """
-    accuracies = [score.accuracy for score in scores.values()]
-    f1s = [score.f1 for score in scores.values()]
+    found = {}
+    for number, (name, members) in enumerate(groups.items()):
+        if min(map(len, members)) > n_shot:
+            stream = [seed, n_shot, number]
+            random = np.random.default_rng(stream)
+            seeds = np.random.SeedSequence(stream).generate_state(draws).tolist()
+            found[name] = [_draw(members, n_shot, random, own) for own in seeds]
+    if not found:
+        raise DataError(
+            f"{n_shot} supports: no sample has {n_shot + 1} patterns of every class"
+        )
+    return found
+
+
+def _draw(
+    members: Sequence[Indices], n_shot: int, random: np.random.Generator, seed: int
+) -> Draw:
+    shuffled = [random.permutation(rows) for rows in members]
+    fewest = min(map(len, shuffled))
+    return Draw(
+        supports_by_class=[rows[:n_shot] for rows in shuffled],
+        queries_by_class=[rows[n_shot:fewest] for rows in shuffled],
+        unused_by_class=[rows[fewest:] for rows in shuffled],
+        seed=seed,
+    )
+
+
+def _rows_of(label: str, labels: Texts, ours: npt.NDArray[np.bool_]) -> Indices:
+    """Return the rows of a class, or as many of each that + joins to one."""
+    parts = [np.flatnonzero(ours & (labels == part)) for part in label.split("+")]
+    fewest = min(map(len, parts))
+    return np.concatenate([part[:fewest] for part in parts])
+
+
+def _ood_rows(
+    labels: Texts, names: Texts, classes: Sequence[str]
+) -> dict[str, dict[str, Indices]]:
+    """Return the rows whose label is none of the classes, by sample and label."""
+    known = {part for name in classes for part in name.split("+")}
+    others = sorted({*labels.tolist()} - known)
     return {
-        "accuracy": float(np.mean(accuracies)),
-        "f1": float(np.mean(f1s)),
-        "precision": float(np.mean([score.precision for score in scores.values()])),
-        "recall": float(np.mean([score.recall for score in scores.values()])),
-        "ci95": _interval(accuracies),
-        "f1_ci95": _interval(f1s),
-        "confusion": _shares(
-            sum(score.confusion for score in scores.values()), classes
-        ),
-        "per_sample": {
-            name: {"accuracy": score.accuracy, "f1": score.f1}
-            for name, score in scores.items()
-        },
+        str(name): {
+            label: np.flatnonzero((names == name) & (labels == label))
+            for label in others
+        }
+        for name in np.unique(names)
     }
 
 
-def _interval(values: list[float]) -> list[float]:
-    """Return the 95 % interval of a mean; of a single value the value itself."""
-    mean = float(np.mean(values))
-    spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-    half = NORMAL_95 * spread / float(np.sqrt(len(values)))
-    return [mean - half, mean + half]
-
-
-def _shares(confusion: Any, classes: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Turn counts into shares of each true class."""
-    shares = confusion / confusion.sum(axis=1, keepdims=True)
-    return {
-        true: dict(zip(classes, row, strict=True))
-        for true, row in zip(classes, shares.tolist(), strict=True)
-    }
+def _class_numbers(rows_by_class: Sequence[Indices]) -> Indices:
+    return np.repeat(np.arange(len(rows_by_class)), list(map(len, rows_by_class)))

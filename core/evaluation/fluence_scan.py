@@ -8,6 +8,7 @@ of random numbers at every fluence, so that fluences differ by nothing else.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,12 @@ from pydantic import ValidationError
 from specklenn.core.data.hdf5_file import open_file
 from specklenn.core.errors import DataError
 from specklenn.core.evaluation.few_shot import Indices
-from specklenn.core.evaluation.labelled_file import LabelledFile, Patterns
+from specklenn.core.evaluation.labelled_file import (
+    Expose,
+    LabelledFile,
+    Patterns,
+    as_read,
+)
 from specklenn.core.simulation.noise import NO_NOISE, Noise, Readout, draw_jitter
 
 HALF_DECADES = (0.01, 0.0316, 0.1, 0.316, 1.0, 3.16, 10.0, 31.6, 100.0)
@@ -80,6 +86,40 @@ class Exposure:
             jitter = draw_jitter(random, self.noise) * self.fluence / self.made_at
             shots[number] = readout.measure(random, expected, jitter)
         return shots
+
+
+def make_exposures(
+    file: LabelledFile, fluences: Sequence[float] | None, noise: Noise, seed: int
+) -> dict[float | None, Expose]:
+    """Return what is evaluated: patterns as they are, or shots at each fluence.
+
+    Parameters
+    ----------
+    file : LabelledFile
+    fluences : sequence of float or None
+        In units of the baseline; those of the paper if empty. None for no scan.
+    noise : Noise
+    seed : int
+
+    Returns
+    -------
+    dict of fluence to function
+        Without a scan, the only fluence is None.
+
+    Raises
+    ------
+    DataError
+        If there is a scan and the file does not hold expected photons.
+    """
+    if fluences is None:
+        return {None: as_read}
+    made_at = fluence_of_expected_photons(file)
+    return {
+        fluence: Exposure(
+            file=file, fluence=fluence, made_at=made_at, noise=noise, seed=seed
+        )
+        for fluence in fluences or HALF_DECADES
+    }
 
 
 def fluence_of_expected_photons(file: LabelledFile) -> float:

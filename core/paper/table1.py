@@ -8,25 +8,30 @@ by these as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from specklenn.core.data.detector_area import Area
 from specklenn.core.errors import DataError
+from specklenn.core.evaluation.classifiers import DistanceFn, Distances, MethodVariant
+from specklenn.core.evaluation.evaluate import score_draw
+from specklenn.core.evaluation.few_shot import Draw, Indices
+from specklenn.core.evaluation.scores import score_confusion
 from specklenn.core.finetuning.labelled_shots import LabelledShots
 
 QUERIES = (345, 324, 331)
 """Most single-hits, multi-hits and non-sample-hits, the paper's."""
 
-Codes = npt.NDArray[np.int64]
+ShotDistanceFn = Callable[[LabelledShots], Distances]
+"""Shots (Q) to their distances to the classes, (Q, classes)."""
 
 
-class Recipe(Protocol):
-    """Learns from labelled shots and judges others."""
+class Table1Method(Protocol):
+    """Learns from labelled shots and classifies others."""
 
     @property
     def name(self) -> str:
@@ -36,133 +41,170 @@ class Recipe(Protocol):
     def labels(self) -> int:
         """Labels of each class that it gets."""
 
-    def judge(
-        self, labelled: LabelledShots, queries: LabelledShots, seed: int
-    ) -> Codes:
-        """Return a class for every query, (Q,) int64; 0 is the single-hit.
+    def fit(self, labelled: LabelledShots, seed: int) -> ShotDistanceFn:
+        """Return what measures queries; class 0 is the single-hit.
 
-        Recipes that know two classes give 0 and 1.
+        Methods that know two classes measure to two.
         """
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Table1Classifier:
+    """A method on a part of the detector, as a few-shot classifier.
+
+    Parameters
+    ----------
+    method : Table1Method
+    area : Area
+    shots : LabelledShots
+        With the mask of the area.
+    """
+
+    method: Table1Method
+    area: Area
+    shots: LabelledShots
+
+    @property
+    def variants(self) -> tuple[MethodVariant, ...]:
+        """The method with the area as its variant."""
+        return (
+            MethodVariant(
+                method=self.method.name,
+                variant=self.area.words,
+                trained_on="supports",
+                sees_supports=True,
+            ),
+        )
+
+    def fit(self, supports: Indices, classes: Indices, seed: int) -> DistanceFn:
+        """Return what measures queries, given by their rows."""
+        measure = self.method.fit(self.shots.only(supports), seed)
+        return lambda queries: [measure(self.shots.only(queries))]
+
+
+Task = tuple[Table1Classifier, Draw]
+"""One classifier on one draw of labels."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One recipe on one area, means over draws.
+    """One method on one area, means over draws.
 
     Parameters
     ----------
+    method, area : str
     accuracy, f1 : float
         Single-hits against anything else.
     all_classes : float or None
-        Accuracy over all classes; None where the recipe knows two.
+        Accuracy over all classes; None where the method knows two.
     spread : float
         Standard deviation of the accuracy over draws.
     """
 
+    method: str
+    area: str
     accuracy: float
     f1: float
     all_classes: float | None
     spread: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """One recipe on one draw of labels."""
-
-    recipe: Recipe
-    area: Area
-    draw: int
-
-
-class OnlineStudy:
-    """The table, cell by cell.
+def measure_table1(
+    shots: Mapping[Area, LabelledShots],
+    methods: Sequence[Table1Method],
+    *,
+    draws: int,
+    pool: int,
+    seed: int,
+    watch: Callable[[Sequence[Task]], Iterable[Task]] = lambda tasks: tasks,
+) -> list[Cell]:
+    """Train every method on every draw of every area and score its queries.
 
     Parameters
     ----------
     shots : dict of Area to LabelledShots
         The same shots, with the mask of each area.
-    recipes : sequence of Recipe
+    methods : sequence of Table1Method
     draws : int
         Draws of labels.
     pool : int
         Shots of each class that are set aside for labels: the queries of a draw are
-        the same for every recipe.
+        the same for every method.
     seed : int
+    watch : function
+        For a progress bar.
 
     Raises
     ------
     DataError
         If there are not enough shots.
     """
-
-    def __init__(
-        self,
-        shots: Mapping[Area, LabelledShots],
-        recipes: Sequence[Recipe],
-        draws: int,
-        pool: int,
-        seed: int,
-    ) -> None:
-        self._shots = shots
-        self._recipes = recipes
-        self._draws = draws
-        self._pool = pool
-        self._seed = seed
-        self._scores: dict[tuple[str, Area], list[tuple[float, float, float]]] = {}
-        for found in shots.values():
-            fewest = min(found.counts().values())
-            if fewest <= pool:
-                raise DataError(
-                    f"{fewest} shots of one class, more than {pool} expected: {pool} "
-                    "labels, and queries"
-                )
-
-    def tasks(self) -> list[Task]:
-        """Return everything that is to be done."""
-        return [
-            Task(recipe=recipe, area=area, draw=draw)
-            for recipe in self._recipes
-            for area in self._shots
-            for draw in range(self._draws)
-        ]
-
-    def do(self, task: Task) -> None:
-        """Train a recipe on a draw and score its queries."""
-        shots = self._shots[task.area]
-        pool, queries = self._draw(shots, task.draw)
-        wanted = np.concatenate([rows[: task.recipe.labels] for rows in pool])
-        found = task.recipe.judge(shots.only(wanted), shots.only(queries), task.draw)
-        scores = _score(found, shots.codes[queries])
-        self._scores.setdefault((task.recipe.name, task.area), []).append(scores)
-
-    def cells(self) -> Iterator[tuple[str, Area, Cell]]:
-        """Give what came out, recipe by recipe."""
-        for (name, area), scores in self._scores.items():
-            accuracy, f1, whole = np.mean(scores, axis=0)
-            cell = Cell(
-                accuracy=float(accuracy),
-                f1=float(f1),
-                all_classes=None if np.isnan(whole) else float(whole),
-                spread=float(np.std([one[0] for one in scores])),
+    for found in shots.values():
+        fewest = min(found.counts().values())
+        if fewest <= pool:
+            raise DataError(
+                f"{fewest} shots of one class, more than {pool} expected: {pool} "
+                "labels, and queries"
             )
-            yield name, area, cell
+    classifiers = [
+        Table1Classifier(method=method, area=area, shots=of_area)
+        for method in methods
+        for area, of_area in shots.items()
+    ]
+    confusions: dict[MethodVariant, list[Indices]] = {}
+    tasks = [
+        (classifier, _draw(classifier, pool, seed, number))
+        for classifier in classifiers
+        for number in range(draws)
+    ]
+    for classifier, draw in watch(tasks):
+        (score,) = score_draw(classifier, draw)
+        (variant,) = classifier.variants
+        confusions.setdefault(variant, []).append(score.confusion)
+    return [_cell(variant, of_draws) for variant, of_draws in confusions.items()]
 
-    def _draw(self, shots: LabelledShots, draw: int) -> tuple[list[Codes], Codes]:
-        """Return rows to label, by class, and the queries."""
-        random = np.random.default_rng([self._seed, draw])
-        pool, queries = [], []
-        for code, most in zip(range(len(shots.classes)), QUERIES, strict=False):
-            rows = random.permutation(np.flatnonzero(shots.codes == code))
-            pool.append(rows[: self._pool])
-            queries.append(rows[self._pool :][:most])
-        return pool, np.concatenate(queries)
+
+def _draw(classifier: Table1Classifier, pool: int, seed: int, number: int) -> Draw:
+    """Return labels and queries; the number of a draw is the seed of its trainings."""
+    random = np.random.default_rng([seed, number])
+    shots, labels = classifier.shots, classifier.method.labels
+    rows = [
+        random.permutation(np.flatnonzero(shots.codes == code))
+        for code, _ in zip(range(len(shots.classes)), QUERIES, strict=False)
+    ]
+    return Draw(
+        supports_by_class=[of_class[:pool][:labels] for of_class in rows],
+        queries_by_class=[
+            of_class[pool:][:most]
+            for of_class, most in zip(rows, QUERIES, strict=False)
+        ],
+        seed=number,
+    )
 
 
-def _score(found: Codes, true: Codes) -> tuple[float, float, float]:
+def _cell(variant: MethodVariant, confusions: Sequence[Indices]) -> Cell:
+    figures = np.array([_figures(confusion) for confusion in confusions])
+    accuracy, f1, all_classes = figures.mean(axis=0)
+    return Cell(
+        method=variant.method,
+        area=variant.variant,
+        accuracy=float(accuracy),
+        f1=float(f1),
+        all_classes=None if np.isnan(all_classes) else float(all_classes),
+        spread=float(np.std(figures[:, 0])),
+    )
+
+
+def _figures(confusion: Indices) -> tuple[float, float, float]:
     """Return accuracy and F1 of single-hits, and accuracy over all classes or NaN."""
-    said, right = found == 0, true == 0
-    both = int((said & right).sum())
-    f1 = 2 * both / max(int(said.sum() + right.sum()), 1)
-    knows_all = found.max() > 1 or true.max() < 2
-    whole = float((found == true).mean()) if knows_all else float("nan")
-    return float((said == right).mean()), f1, whole
+    of_singles = np.stack([confusion[0], confusion[1:].sum(axis=0)])
+    single = np.stack([of_singles[:, 0], of_singles[:, 1:].sum(axis=1)], axis=1)
+    knows_all = len(confusion) == 2 or confusion[:, 2:].any()
+    score = score_confusion(single)
+    every = score_confusion(confusion).accuracy if knows_all else float("nan")
+    return score.accuracy, score.f1, every
+
+
+def table1_json(cells: Iterable[Cell]) -> str:
+    """Return what ``specklenn table1 --json`` writes."""
+    return json.dumps([asdict(cell) for cell in cells], indent=2) + "\n"

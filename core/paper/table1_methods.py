@@ -8,14 +8,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from specklenn.core.baselines.baselines import label_distances
 from specklenn.core.baselines.shi2019 import THRESHOLD, probabilities, train_shi
 from specklenn.core.classify import Classifier
 from specklenn.core.distances import Embeddings, class_distances
+from specklenn.core.evaluation.classifiers import Distances
 from specklenn.core.finetuning.finetune import Finetuning
 from specklenn.core.finetuning.labelled_shots import LabelledShots, split
 from specklenn.core.finetuning.settings import Adaptation
 from specklenn.core.network.checkpoint import Card, Checkpoint
 from specklenn.core.network.embed import embed
+from specklenn.core.paper.table1 import ShotDistanceFn
 from specklenn.core.preprocess import Preprocessing, Preprocessor, prepare
 from specklenn.core.support import SupportSet
 from specklenn.core.training.augment import Augmentation
@@ -25,7 +28,7 @@ from specklenn.core.training.settings import Training
 
 Codes = npt.NDArray[np.int64]
 
-SEEN = Preprocessing(crop=96, bin=2)
+NETWORK_INPUT = Preprocessing(crop=96, bin=2)
 """Of the two published networks: the whole pattern in 48 x 48 pixels."""
 
 SUPPORTS = 5
@@ -51,11 +54,9 @@ class Untrained:
         """What it is called."""
         return f"{self.model.card.name}, no training"
 
-    def judge(
-        self, labelled: LabelledShots, queries: LabelledShots, seed: int
-    ) -> Codes:
-        """Classify with the labelled shots as supports."""
-        return classify(self.model, labelled, queries)
+    def fit(self, labelled: LabelledShots, seed: int) -> ShotDistanceFn:
+        """Take the labelled shots as supports."""
+        return distances_to_supports(self.model, labelled)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +80,7 @@ class AdaptedModel:
         """What it is called."""
         return f"{self.model.card.name}, adapted"
 
-    def judge(
-        self, labelled: LabelledShots, queries: LabelledShots, seed: int
-    ) -> Codes:
+    def fit(self, labelled: LabelledShots, seed: int) -> ShotDistanceFn:
         """Adapt the model to the labelled shots; all of them are supports then."""
         adaptation = self.adaptation.model_copy(update={"seed": seed})
         finetuning = Finetuning(adaptation, labelled, self.model)
@@ -93,7 +92,7 @@ class AdaptedModel:
             card=self.model.card,
             rule=self.model.rule,
         )
-        return classify(model, labelled, queries)
+        return distances_to_supports(model, labelled)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,15 +113,13 @@ class PaperOnline:
     """
 
     labels: int
-    preprocessing: Preprocessing = SEEN
+    preprocessing: Preprocessing = NETWORK_INPUT
     steps: int = 400
     validate_every: int = 50
     name: str = "paper's online training"
 
-    def judge(
-        self, labelled: LabelledShots, queries: LabelledShots, seed: int
-    ) -> Codes:
-        """Train on two thirds of the labels and classify with five of them."""
+    def fit(self, labelled: LabelledShots, seed: int) -> ShotDistanceFn:
+        """Train on two thirds of the labels; five of them are supports then."""
         random = np.random.default_rng([seed, 1])
         trained, held = split(labelled.codes, 1 / 3, random)
         inputs = prepare(labelled.frames, labelled.mask, self.preprocessing).inputs
@@ -142,7 +139,8 @@ class PaperOnline:
             card=Card(name="paper"),
             rule="mean",
         )
-        return classify(model, labelled.only(_first(labelled.codes, SUPPORTS)), queries)
+        few = labelled.only(_first(labelled.codes, SUPPORTS))
+        return distances_to_supports(model, few)
 
     def _training(self, labelled: LabelledShots, seed: int) -> Training:
         return Training(
@@ -172,24 +170,25 @@ class ShiOnline:
     """
 
     labels: int
-    preprocessing: Preprocessing = SEEN
+    preprocessing: Preprocessing = NETWORK_INPUT
     steps: int = 1000
     name: str = "Shi et al. (2019)"
 
-    def judge(
-        self, labelled: LabelledShots, queries: LabelledShots, seed: int
-    ) -> Codes:
-        """Train on the labels; 0 where a single-hit is likelier than the threshold."""
+    def fit(self, labelled: LabelledShots, seed: int) -> ShotDistanceFn:
+        """Train on the labels: a single-hit is what is likelier than the threshold."""
         inputs = prepare(labelled.frames, labelled.mask, self.preprocessing).inputs
         network = train_shi(inputs, labelled.codes == 0, self.steps, seed)
-        asked = prepare(queries.frames, queries.mask, self.preprocessing).inputs
-        return (probabilities(network, asked) <= THRESHOLD).astype(np.int64)
+
+        def measure(queries: LabelledShots) -> Distances:
+            asked = prepare(queries.frames, queries.mask, self.preprocessing).inputs
+            found = (probabilities(network, asked) <= THRESHOLD).astype(np.int64)
+            return label_distances(found, 2)
+
+        return measure
 
 
-def classify(
-    model: Checkpoint, labelled: LabelledShots, queries: LabelledShots
-) -> Codes:
-    """Return the class of every query, with all labelled shots as supports."""
+def distances_to_supports(model: Checkpoint, labelled: LabelledShots) -> ShotDistanceFn:
+    """Return what measures queries, with all labelled shots as supports."""
     supports = SupportSet(
         frames=labelled.frames,
         labels=np.array([labelled.classes[code] for code in labelled.codes]),
@@ -199,8 +198,7 @@ def classify(
     )
     preprocessor = Preprocessor(model.preprocessing, supports.shape, labelled.mask)
     classifier = Classifier(model, supports, preprocessor)
-    found: Codes = classifier.classify(queries.frames).distances.argmin(axis=1)
-    return found
+    return lambda queries: classifier.classify(queries.frames).distances
 
 
 def _accuracy(vectors: Embeddings, codes: Codes, supports: Codes, held: Codes) -> float:
@@ -218,10 +216,10 @@ def _first(codes: Codes, number: int) -> Codes:
     )
 
 
-def _data(labelled: LabelledShots, rows: Codes, recipe: PaperOnline) -> TrainingData:
+def _data(labelled: LabelledShots, rows: Codes, method: PaperOnline) -> TrainingData:
     """Return shots as the trainer takes them: one sample, photons in bins."""
     preprocessor = Preprocessor(
-        recipe.preprocessing,
+        method.preprocessing,
         (labelled.frames.shape[1], labelled.frames.shape[2]),
         labelled.mask,
     )

@@ -1,20 +1,18 @@
-"""Everything that one comparison found, for the terminal and the files."""
+"""Everything that ``specklenn compare`` found, its CSV table and its figure."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 import math
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from specklenn.core.evaluation.classifiers import Row
-from specklenn.core.evaluation.comparison import Comparison
-from specklenn.core.evaluation.measurement import EvaluationSettings
-from specklenn.core.reports.evaluation_result import nearest
+from specklenn.core.evaluation.classifiers import MethodVariant
+from specklenn.core.evaluation.scores import ScoreSummary
 from specklenn.core.reports.plotting import look, mark_chance, new_figure
+from specklenn.core.reports.scores_by_fluence import ScoresByFluence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,82 +34,33 @@ LINES = {"own data": "-", "--train": "--", "supports": ":", "nothing": "-."}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ComparisonReport:
-    """One comparison.
+class ComparisonResult(ScoresByFluence):
+    """One comparison of models and baselines.
 
     Parameters
     ----------
-    data : str
-        The file.
     models : dict of name to str
         SHA-256 of the weights.
     train : tuple of str
         Files that baselines were trained on.
-    conditions : EvaluationSettings
-    compared : dict of fluence to Comparison
-        At the fluences of a scan; else under None, of the patterns as they are.
     """
 
-    data: str
-    models: dict[str, str]
+    models: Mapping[str, str]
     train: tuple[str, ...]
-    conditions: EvaluationSettings
-    compared: dict[float | None, Comparison]
 
-    @property
-    def scan(self) -> dict[float, Comparison]:
-        """What was found at each fluence; empty without a scan."""
-        return {at: found for at, found in self.compared.items() if at is not None}
+    def accuracies(self, variant: MethodVariant) -> list[float]:
+        """Return those of the scan at the main number of supports.
 
-    @property
-    def fluence(self) -> float | None:
-        """The fluence of the scan that is nearest to the baseline, if there is one."""
-        return nearest(list(self.scan), 1.0) if self.scan else None
-
-    @property
-    def main(self) -> Comparison:
-        """What was found at `fluence`."""
-        return self.compared[self.fluence]
-
-    @property
-    def shots(self) -> list[str]:
-        """The numbers of shots that the data allow."""
-        return list(next(iter(self.main.scores.values())))
-
-    @property
-    def main_shots(self) -> str:
-        """The number of shots for what is shown once: the middle one."""
-        return self.shots[len(self.shots) // 2]
-
-    def accuracies(self, row: Row) -> list[float]:
-        """Return those at `main_shots` by fluence, NaN where the data allow none."""
-        return [
-            found.scores[row].get(self.main_shots, {}).get("accuracy", math.nan)
-            for found in self.scan.values()
+        NaN at fluences where the data do not allow that number.
+        """
+        n_shot = self.main.main_n_shot
+        found = [
+            scores.by_variant[variant].get(n_shot) for scores in self.scan.values()
         ]
-
-    def as_json(self) -> str:
-        """Return all scores, a result for every fluence and row."""
-        asked = self.conditions
-        found = {
-            "data": self.data,
-            "n_patterns": self.main.patterns,
-            "models": self.models,
-            "train": list(self.train),
-            "classes": list(asked.classes),
-            "draws": asked.draws,
-            "seed": asked.seed,
-            "area": asked.area,
-            "results": [
-                {"fluence": fluence, **asdict(row), "shots": by_shots}
-                for fluence, comparison in self.compared.items()
-                for row, by_shots in comparison.scores.items()
-            ],
-        }
-        return json.dumps(found, indent=2) + "\n"
+        return [math.nan if one is None else one.accuracy.mean for one in found]
 
     def as_csv(self) -> str:
-        """Return a line for every fluence, row and number of shots."""
+        """Return a line for every fluence, variant and number of supports."""
         target = io.StringIO()
         writer = csv.writer(target, lineterminator="\n")
         writer.writerow(HEADINGS)
@@ -119,23 +68,28 @@ class ComparisonReport:
         return target.getvalue()
 
     def _lines(self) -> Iterator[list[str]]:
-        for fluence, comparison in self.compared.items():
-            for row, by_shots in comparison.scores.items():
-                for shots, summary in by_shots.items():
-                    values = (summary["accuracy"], *summary["ci95"], summary["f1"])
+        for fluence, scores in self.by_fluence.items():
+            for variant, by_n_shot in scores.by_variant.items():
+                for n_shot, summary in by_n_shot.items():
                     yield [
                         "" if fluence is None else f"{fluence:g}",
-                        row.method,
-                        row.variant,
-                        row.trained_on,
-                        "yes" if row.sees_supports else "no",
-                        shots,
-                        *(f"{value:.4f}" for value in values),
-                        str(len(summary["per_sample"])),
+                        variant.method,
+                        variant.variant,
+                        variant.trained_on,
+                        "yes" if variant.sees_supports else "no",
+                        str(n_shot),
+                        *_numbers(summary),
+                        str(len(summary.per_sample)),
                     ]
 
 
-def draw_methods(report: ComparisonReport) -> Figure:
+def _numbers(summary: ScoreSummary) -> list[str]:
+    accuracy = summary.accuracy
+    values = (accuracy.mean, accuracy.low, accuracy.high, summary.f1.mean)
+    return [f"{value:.4f}" for value in values]
+
+
+def draw_methods(result: ComparisonResult) -> Figure:
     """Draw accuracy over fluence, a line per method and what it is trained on.
 
     Of several variants the first is drawn: a model's own rule, the paper's threshold,
@@ -143,32 +97,33 @@ def draw_methods(report: ComparisonReport) -> Figure:
 
     Parameters
     ----------
-    report : ComparisonReport
+    result : ComparisonResult
         Of a scan.
     """
-    rows = _first_variants(report.main.scores)
-    names = list(dict.fromkeys(row.method for row in rows))
+    variants = _first_variants(result.main.by_variant)
+    names = list(dict.fromkeys(variant.method for variant in variants))
     with new_figure(7.0, 4.0) as figure:
         axes = figure.subplots()
-        for row in rows:
+        for variant in variants:
             axes.plot(
-                list(report.scan),
-                report.accuracies(row),
-                LINES[row.trained_on],
-                **look(names.index(row.method)),
+                list(result.scan),
+                result.accuracies(variant),
+                LINES[variant.trained_on],
+                **look(names.index(variant.method)),
                 markersize=4,
-                label=f"{row.method}, {row.variant}; trained on {row.trained_on}",
+                label=f"{variant.method}, {variant.variant}; "
+                f"trained on {variant.trained_on}",
             )
         axes.set_xscale("log")
         axes.set_xlabel("fluence (1: as in the benchmark)")
-        axes.set_ylabel(f"accuracy; supports per class: {report.main_shots}")
-        mark_chance(axes, 1 / len(report.conditions.classes))
+        axes.set_ylabel(f"accuracy; supports per class: {result.main.main_n_shot}")
+        mark_chance(axes, 1 / len(result.settings.classes))
         figure.legend(loc="outside right upper", fontsize=7, handlelength=4)
     return figure
 
 
-def _first_variants(scores: dict[Row, Any]) -> list[Row]:
-    found: dict[tuple[str, str], Row] = {}
-    for row in scores:
-        found.setdefault((row.method, row.trained_on), row)
+def _first_variants(variants: Iterable[MethodVariant]) -> list[MethodVariant]:
+    found: dict[tuple[str, str], MethodVariant] = {}
+    for variant in variants:
+        found.setdefault((variant.method, variant.trained_on), variant)
     return list(found.values())

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from specklenn.core.evaluation.evaluate import FewShotScores
 from specklenn.core.reports.evaluation_result import EvaluationResult
 
 CAPTIONS = {
@@ -55,37 +56,37 @@ figcaption {{ font-size: 0.9rem; color: #444; max-width: 46rem; }}
 """
 
 
-def as_page(study: EvaluationResult, images: Mapping[str, bytes]) -> str:
+def as_page(result: EvaluationResult, images: Mapping[str, bytes]) -> str:
     """Return the page.
 
     Parameters
     ----------
-    study : EvaluationResult
+    result : EvaluationResult
     images : dict of name to bytes
         Figures as PNG, see `CAPTIONS`.
     """
-    title = f"Few-shot evaluation of {study.weights} on {Path(study.data).name}"
-    parts = [f"<h1>{html.escape(title)}</h1>", _facts(study), *_scores(study)]
+    title = f"Few-shot evaluation of {result.weights} on {Path(result.data).name}"
+    parts = [f"<h1>{html.escape(title)}</h1>", _facts(result), *_scores(result)]
     parts.append(_figure("accuracy", images))
-    parts += ["<h2>Confusion</h2>", _confusion(study), _figure("confusion", images)]
-    parts += ["<h2>Confidence</h2>", _confidence(study)]
+    parts += ["<h2>Confusion</h2>", _confusion(result), _figure("confusion", images)]
+    parts += ["<h2>Confidence</h2>", _confidence(result)]
     parts.append(_figure("reliability", images))
-    if study.scan:
-        parts += ["<h2>Fluence</h2>", _scan(study), _figure("fluence", images)]
+    if result.scan:
+        parts += ["<h2>Fluence</h2>", _scan(result), _figure("fluence", images)]
     if "size" in images:
         parts += ["<h2>Size of the sample</h2>", _figure("size", images)]
     if "tsne" in images:
         parts += ["<h2>Maps of samples</h2>", _figure("tsne", images)]
-    parts += ["<h2>Samples</h2>", _samples(study)]
+    parts += ["<h2>Samples</h2>", _samples(result)]
     return PAGE.format(title=html.escape(title), body="\n".join(parts))
 
 
-def _confidence(study: EvaluationResult) -> str:
-    found = study.main.confidence
+def _confidence(result: EvaluationResult) -> str:
+    found = result.confidence
     lines = [
         f"Scores are the softmax of minus the distances at temperature "
         f"{found.temperature:.3g}; {found.best_temperature:.3g} would fit these data "
-        f"best. Expected calibration error with {found.shots} supports: "
+        f"best. Expected calibration error with {found.n_shot} supports: "
         f"{found.reliability.error:.3f}."
     ]
     lines += [
@@ -96,96 +97,103 @@ def _confidence(study: EvaluationResult) -> str:
     return "".join(f"<p>{html.escape(line)}</p>" for line in lines)
 
 
-def _facts(study: EvaluationResult) -> str:
-    asked = study.conditions
-    at = "" if study.fluence is None else f", at fluence {study.fluence:g}"
+def _facts(result: EvaluationResult) -> str:
+    settings = result.settings
+    at = "" if result.fluence is None else f", at fluence {result.fluence:g}"
     facts = [
-        ("data", study.data),
-        ("weights", f"{study.weights} (SHA-256 {study.sha256})"),
-        ("classes", ", ".join(asked.classes)),
-        ("rule for the distance to a class", asked.rule),
-        ("draws of supports per sample, seed", f"{asked.draws}, {asked.seed}"),
-        ("detector area", asked.area),
-        ("patterns judged", f"{study.main.total}{at}"),
+        ("data", result.data),
+        ("weights", f"{result.weights} (SHA-256 {result.sha256})"),
+        ("classes", ", ".join(settings.classes)),
+        ("rule for the distance to a class", result.rule),
+        ("draws of supports per sample, seed", f"{settings.draws}, {settings.seed}"),
+        ("detector area", settings.area),
+        ("patterns judged", f"{result.main.draws.total}{at}"),
     ]
     return _table((), facts, "facts")
 
 
-def _scores(study: EvaluationResult) -> list[str]:
-    first = study.conditions.classes[0]
+def _scores(result: EvaluationResult) -> list[str]:
+    first = result.settings.classes[0]
     headings = ["supports per class", "accuracy", "95 % interval"]
     headings += [f"F1 of {first}", "precision", "recall", "samples"]
     rows = [
         (
-            shots,
-            f"{score['accuracy']:.4f}",
-            f"{score['ci95'][0]:.4f} to {score['ci95'][1]:.4f}",
-            f"{score['f1']:.4f}",
-            f"{score['precision']:.4f}",
-            f"{score['recall']:.4f}",
-            len(score["per_sample"]),
+            n_shot,
+            f"{found.accuracy.mean:.4f}",
+            f"{found.accuracy.low:.4f} to {found.accuracy.high:.4f}",
+            f"{found.f1.mean:.4f}",
+            f"{found.precision:.4f}",
+            f"{found.recall:.4f}",
+            len(found.per_sample),
         )
-        for shots, score in study.main.scores.items()
+        for n_shot, found in result.main.first.items()
     ]
-    left_out = [f"<p>Left out: {html.escape(why)}.</p>" for why in study.main.left_out]
+    left_out = [
+        f"<p>Left out: {html.escape(why)}.</p>" for why in result.main.draws.left_out
+    ]
     return ["<h2>Accuracy</h2>", _table(headings, rows), *left_out]
 
 
-def _confusion(study: EvaluationResult) -> str:
+def _confusion(result: EvaluationResult) -> str:
     """Return as a table how often every class was taken for each."""
-    classes = study.conditions.classes
+    classes = result.settings.classes
     rows = [
         [
             true,
-            shots,
-            *(f"{100 * score['confusion'][true][found]:.1f} %" for found in classes),
+            n_shot,
+            *(f"{100 * score.confusion[true][found]:.1f} %" for found in classes),
         ]
         for true in classes
-        for shots, score in study.main.scores.items()
+        for n_shot, score in result.main.first.items()
     ]
     return _table(["true", "supports", *(f"found {name}" for name in classes)], rows)
 
 
-def _scan(study: EvaluationResult) -> str:
-    numbers = list(study.main.scores)
+def _scan(result: EvaluationResult) -> str:
     rows = [
-        [f"{fluence:g}", *_texts(found.scores.get(shots) for shots in numbers)]
-        for fluence, found in study.scan.items()
+        [f"{fluence:g}", *_scan_cells(result, scores)]
+        for fluence, scores in result.scan.items()
     ]
-    return _table(["fluence", *_headings(study)], rows)
+    return _table(["fluence", *_headings(result)], rows)
 
 
-def _samples(study: EvaluationResult) -> str:
-    sizes = study.sizes.of if study.sizes else {}
-    quantity = study.sizes.quantity.replace("_", ", ") if study.sizes else "size"
+def _scan_cells(result: EvaluationResult, scores: FewShotScores) -> Iterator[str]:
+    found = [scores.first.get(n_shot) for n_shot in result.main.first]
+    return _cells(
+        None if one is None else (one.accuracy.mean, one.f1.mean) for one in found
+    )
+
+
+def _samples(result: EvaluationResult) -> str:
+    sizes = result.sizes.of if result.sizes else {}
+    quantity = result.sizes.quantity.replace("_", ", ") if result.sizes else "size"
     rows = [
         [
             name,
             f"{sizes[name]:,.0f}" if name in sizes else "",
             " + ".join(map(str, patterns.values())),
-            *_texts(
-                score["per_sample"].get(name) for score in study.main.scores.values()
-            ),
+            *_sample_cells(result, name),
         ]
-        for name, patterns in study.main.patterns.items()
+        for name, patterns in result.main.draws.patterns.items()
     ]
-    return _table(["sample", quantity, "patterns", *_headings(study)], rows)
+    return _table(["sample", quantity, "patterns", *_headings(result)], rows)
 
 
-def _headings(study: EvaluationResult) -> list[str]:
-    """Return the headings of `_texts` for every number of supports."""
-    return [
-        f"{name}, {shots}" for shots in study.main.scores for name in ("accuracy", "F1")
-    ]
+def _sample_cells(result: EvaluationResult, name: str) -> Iterator[str]:
+    found = [summary.per_sample.get(name) for summary in result.main.first.values()]
+    return _cells(None if one is None else (one.accuracy, one.f1) for one in found)
 
 
-def _texts(scores: Iterable[Mapping[str, float] | None]) -> list[str]:
-    """Return accuracy and F1 of each score, empty where there is none."""
-    return [
-        "" if score is None else f"{score[key]:.4f}"
-        for score in scores
-        for key in ("accuracy", "f1")
-    ]
+def _headings(result: EvaluationResult) -> list[str]:
+    """Return the headings of `_cells` for every number of supports."""
+    numbers = list(result.main.first)
+    return [f"{name}, {n_shot}" for n_shot in numbers for name in ("accuracy", "F1")]
+
+
+def _cells(scores: Iterable[tuple[float, float] | None]) -> Iterator[str]:
+    """Give each accuracy and F1 as text, empty where there is none."""
+    for pair in scores:
+        yield from ("", "") if pair is None else (f"{value:.4f}" for value in pair)
 
 
 def _figure(name: str, images: Mapping[str, bytes]) -> str:

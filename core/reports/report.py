@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from specklenn.core.reports.figures import (
 )
 from specklenn.core.reports.html_page import as_page
 from specklenn.core.reports.plotting import as_bytes, require_matplotlib
+from specklenn.core.reports.scores_json import evaluation_json
 from specklenn.core.reports.tsne import SampleMap
 from specklenn.core.reports.tsne_figure import Pictures, draw_maps
 
@@ -46,8 +46,7 @@ def make_folder(folder: Path) -> None:
 
 def write_report(
     folder: Path,
-    study: EvaluationResult,
-    *,
+    result: EvaluationResult,
     by_size: bool = False,
     maps: Sequence[SampleMap] = (),
     pictures: Sequence[Pictures] = (),
@@ -58,7 +57,7 @@ def write_report(
     ----------
     folder : Path
         Made if it is not there.
-    study : EvaluationResult
+    result : EvaluationResult
     by_size : bool
         Whether to draw accuracy over size.
     maps : sequence of SampleMap
@@ -74,24 +73,19 @@ def write_report(
     """
     require_matplotlib()
     make_folder(folder)
-    figures = _draw(study, by_size, maps, pictures)
+    figures = _draw(result, by_size, maps, pictures)
     images = {name: as_bytes(figure, "png") for name, figure in figures.items()}
     files = {f"{name}.png": image for name, image in images.items()}
     files |= {f"{name}.pdf": as_bytes(each, "pdf") for name, each in figures.items()}
     texts = {
-        "samples.csv": _as_csv(*study.sample_table()),
-        "scores.json": as_json(study),
-        "report.html": as_page(study, images),
+        "samples.csv": _as_csv(*result.sample_table()),
+        "scores.json": evaluation_json(result),
+        "report.html": as_page(result, images),
     }
     files |= {name: text.encode() for name, text in texts.items()}
     for name, content in files.items():
         write_file(folder / name, content)
     return [folder / name for name in files]
-
-
-def as_json(study: EvaluationResult) -> str:
-    """Return the scores as ``--json`` writes them."""
-    return json.dumps(study.summary(), indent=2) + "\n"
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -109,23 +103,23 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def _draw(
-    study: EvaluationResult,
+    result: EvaluationResult,
     by_size: bool,
     maps: Sequence[SampleMap],
     pictures: Sequence[Pictures],
 ) -> dict[str, Figure]:
-    classes = study.conditions.classes
+    classes = result.settings.classes
     figures = {
-        "accuracy": draw_accuracy(study.main.scores, classes[0]),
-        "confusion": draw_confusion(study.main.scores),
-        "reliability": draw_reliability(study.main.confidence),
+        "accuracy": draw_accuracy(result.main.first, classes[0]),
+        "confusion": draw_confusion(result.main.first),
+        "reliability": draw_reliability(result.confidence),
     }
-    if study.scan:
-        scan = {fluence: measured.scores for fluence, measured in study.scan.items()}
+    if result.scan:
+        scan = {fluence: scores.first for fluence, scores in result.scan.items()}
         figures["fluence"] = draw_fluence(scan, len(classes), classes[0])
-    if by_size and study.sizes is not None:
-        shown = {label: found.scores for label, found in study.by_size().items()}
-        figures["size"] = draw_sizes(shown, study.sizes, classes[0])
+    if by_size and result.sizes is not None:
+        shown = {label: scores.first for label, scores in result.by_size().items()}
+        figures["size"] = draw_sizes(shown, result.sizes, classes[0])
     if maps:
         figures["tsne"] = draw_maps(maps, pictures)
     return figures

@@ -14,18 +14,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.distances import Embeddings, class_distances
-from specklenn.core.errors import ConfigError, DataError, MissingPackageError
-from specklenn.core.evaluation.few_shot import Indices, group_rows, sample_stream
-from specklenn.core.evaluation.labelled_file import Embedded, LabelledFile
-from specklenn.core.evaluation.measurement import EvaluationSettings, FewShotScores
-from specklenn.core.network.prototype_adapter import make_prototype_fn
+from specklenn.core.distances import Embeddings
+from specklenn.core.errors import DataError, MissingPackageError
+from specklenn.core.evaluation.classifiers import Distances, FewShotClassifier
+from specklenn.core.evaluation.evaluate import FewShotScores
+from specklenn.core.evaluation.few_shot import Draw, Indices
+from specklenn.core.evaluation.labelled_file import Embedded
 
 PERPLEXITY = 30.0
 MOST_PATTERNS = 500
 """Of a class on a map; drawn if there are more, the supports among them."""
-
-SHOWN_NAMES = 6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,9 +35,9 @@ class SampleMap:
     name : str
         Of the sample.
     accuracy : float
-        FewShotScores over all draws.
+        Over all draws.
     classes : tuple of str
-    shots : int
+    n_shot : int
         Supports per class.
     points : (n, 2) float32
         Places on the map.
@@ -57,7 +55,7 @@ class SampleMap:
     name: str
     accuracy: float
     classes: tuple[str, ...]
-    shots: int
+    n_shot: int
     points: npt.NDArray[np.float32]
     true: Indices
     found: Indices
@@ -92,87 +90,63 @@ def require_sklearn() -> Any:
         ) from None
 
 
-def check_samples(file: LabelledFile, wanted: Sequence[str]) -> None:
-    """Refuse samples that are not in a file.
-
-    Raises
-    ------
-    ConfigError
-        If one is not; says which are.
-    """
-    known = sorted(set(file.names.tolist()))
-    unknown = [name for name in wanted if name not in known]
-    if unknown:
-        more = ", …" if len(known) > SHOWN_NAMES else ""
-        raise ConfigError(
-            f"--tsne: no sample {', '.join(map(repr, unknown))} in {file.path}; its "
-            f"samples are {', '.join(known[:SHOWN_NAMES])}{more}"
-        )
-
-
-def choose_samples(measured: FewShotScores, wanted: Sequence[str] = ()) -> list[str]:
+def choose_samples(scores: FewShotScores, wanted: Sequence[str] = ()) -> list[str]:
     """Return the samples to draw: those wanted, or the worst, a middle and the best.
 
     Raises
     ------
     DataError
-        If a wanted sample had too few patterns to be measured.
+        If a wanted sample had too few patterns to be evaluated.
     """
-    known = measured.main["per_sample"]
+    known = scores.main.per_sample
     for name in wanted:
         if name not in known:
             raise DataError(
-                f"{name}: too few patterns for {measured.main_shots} supports per "
+                f"{name}: too few patterns for {scores.main_n_shot} supports per "
                 "class and queries, no map can be drawn"
             )
     if wanted:
         return list(wanted)
-    ordered = sorted(known, key=lambda name: known[name]["accuracy"])
+    ordered = sorted(known, key=lambda name: known[name].accuracy)
     return list(dict.fromkeys((ordered[0], ordered[len(ordered) // 2], ordered[-1])))
 
 
 def map_sample(
     embedded: Embedded,
-    conditions: EvaluationSettings,
-    measured: FewShotScores,
+    classifier: FewShotClassifier,
+    scores: FewShotScores,
     name: str,
+    seed: int,
 ) -> SampleMap:
     """Lay out the patterns of a sample; the same seed gives the same map.
 
     Parameters
     ----------
     embedded : Embedded
-    conditions : EvaluationSettings
-    measured : FewShotScores
-        Of the same patterns under the same conditions.
+    classifier : FewShotClassifier
+        Of the embedded patterns; its first variant counts.
+    scores : FewShotScores
+        Of the same classifier.
     name : str
+    seed : int
+        Of the layout.
     """
-    groups = group_rows(embedded.labels, embedded.names, conditions.classes)
-    shots, number = measured.main_shots, list(groups).index(name)
-    random = sample_stream(conditions.seed, shots, number)
-    # Shuffled as for the first draw: the supports come first.
-    members = [random.permutation(rows)[:MOST_PATTERNS] for rows in groups[name]]
+    n_shot = scores.main_n_shot
+    draw = scores.draws.by_n_shot[n_shot][name][0]
+    members = _members(draw)
     chosen = np.concatenate(members)
     true = np.repeat(np.arange(len(members)), [len(rows) for rows in members])
-    supports = np.concatenate([np.arange(len(rows)) < shots for rows in members])
-    vectors = embedded.embeddings[chosen]
-    distances = class_distances(
-        vectors,
-        vectors[supports],
-        true[supports],
-        len(members),
-        conditions.rule,
-        make_prototype_fn(conditions.adapter, conditions.classes),
-    )
+    measure = classifier.fit(draw.supports, draw.support_classes, draw.seed)
+    distances = measure(chosen)[0]
     return SampleMap(
         name=name,
-        accuracy=measured.main["per_sample"][name]["accuracy"],
-        classes=conditions.classes,
-        shots=shots,
-        points=lay_out(vectors, conditions.seed),
+        accuracy=scores.main.per_sample[name].accuracy,
+        classes=scores.draws.classes,
+        n_shot=n_shot,
+        points=lay_out(embedded.embeddings[chosen], seed),
         true=true,
         found=distances.argmin(axis=1),
-        supports=supports,
+        supports=np.concatenate([np.arange(len(rows)) < n_shot for rows in members]),
         margins=_margins(distances, true),
         rows=embedded.rows[chosen],
     )
@@ -195,9 +169,18 @@ def lay_out(vectors: Embeddings, seed: int) -> npt.NDArray[np.float32]:
     return points
 
 
-def _margins(
-    distances: npt.NDArray[np.float32], true: Indices
-) -> npt.NDArray[np.float32]:
+def _members(draw: Draw) -> list[Indices]:
+    """Return the rows of each class that are shown, its supports first."""
+    parts = zip(
+        draw.supports_by_class,
+        draw.queries_by_class,
+        draw.unused_by_class,
+        strict=True,
+    )
+    return [np.concatenate(of_class)[:MOST_PATTERNS] for of_class in parts]
+
+
+def _margins(distances: Distances, true: Indices) -> npt.NDArray[np.float32]:
     every = np.arange(len(true))
     others = distances.copy()
     others[every, true] = np.inf

@@ -145,9 +145,9 @@ def _add_legend(figure: Figure, first: SampleMap) -> None:
     handles.append(Line2D([], [], **hollow, **plain, label="taken for another class"))
     ringed: dict[str, Any] = {"marker": "o", "linestyle": "", "markersize": 8}
     ringed |= {"color": GREY, "markeredgecolor": SUPPORT_COLOUR, "markeredgewidth": 2}
-    word = "support" if first.shots == 1 else "supports"
+    word = "support" if first.n_shot == 1 else "supports"
     handles.append(
-        Line2D([], [], **ringed, label=f"the {first.shots} {word} per class")
+        Line2D([], [], **ringed, label=f"the {first.n_shot} {word} per class")
     )
     columns = len(handles) if len(handles) < 5 else 3  # what fits into the width
     figure.legend(handles=handles, loc="outside lower center", ncols=columns)

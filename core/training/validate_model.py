@@ -13,11 +13,21 @@ from pydantic import Field
 from specklenn.core.data.labelled_dataset import LabelledDataset
 from specklenn.core.distances import Embeddings, Rule
 from specklenn.core.errors import DataError
-from specklenn.core.evaluation import few_shot
 from specklenn.core.evaluation.calibration_report import measure_confidence
+from specklenn.core.evaluation.classifiers import (
+    FeatureClassifier,
+    embedding_classifier,
+)
+from specklenn.core.evaluation.evaluate import evaluate
+from specklenn.core.evaluation.few_shot import (
+    TWO_WAY,
+    EvaluationSettings,
+    FewShotDraws,
+    draw_few_shot,
+)
 from specklenn.core.network.checkpoint import TEMPERATURE
 from specklenn.core.network.embed import embed
-from specklenn.core.network.prototype_adapter import PrototypeAdapter
+from specklenn.core.network.prototype_adapter import PrototypeAdapter, make_prototype_fn
 from specklenn.core.network.registry import Network
 from specklenn.core.preprocess import Preprocessing, prepare
 from specklenn.core.settings import Settings
@@ -80,40 +90,27 @@ class ValidationSet:
         self, vectors: Embeddings, adapter: PrototypeAdapter | None = None
     ) -> float:
         """Return the temperature that fits five-shot distances best."""
+        classifier = self._classifier(vectors, adapter)
         return measure_confidence(
-            vectors,
-            self.labels,
-            self.names,
-            shots=DECIDING,
-            draws=DRAWS,
-            seed=0,
-            classes=self.classes,
-            rule=self.rule,
-            temperature=TEMPERATURE,
-            adapter=adapter,
+            classifier, self._draws(), TEMPERATURE, DECIDING
         ).best_temperature
 
     def accuracies(
         self, vectors: Embeddings, adapter: PrototypeAdapter | None = None
     ) -> dict[int, float]:
         """Return the accuracy for each number of supports that the patterns allow."""
-        found = {}
-        for shots in SHOTS:
-            try:
-                scores = few_shot.evaluate(
-                    vectors,
-                    self.labels,
-                    self.names,
-                    shots=(shots,),
-                    draws=DRAWS,
-                    classes=self.classes,
-                    rule=self.rule,
-                    adapter=adapter,
-                )
-            except DataError:  # no sample has more patterns than that
-                continue
-            found[shots] = float(scores[str(shots)]["accuracy"])
-        return found
+        scores = evaluate([self._classifier(vectors, adapter)], self._draws())
+        return {n_shot: found.accuracy.mean for n_shot, found in scores.first.items()}
+
+    def _classifier(
+        self, vectors: Embeddings, adapter: PrototypeAdapter | None
+    ) -> FeatureClassifier:
+        prototype_fn = make_prototype_fn(adapter, self.classes)
+        return embedding_classifier(self.name, vectors, (self.rule,), prototype_fn)
+
+    def _draws(self) -> FewShotDraws:
+        settings = EvaluationSettings(n_shot=SHOTS, draws=DRAWS, classes=self.classes)
+        return draw_few_shot(self.labels, self.names, settings)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -232,7 +229,7 @@ def _classes(file: ValidationFile, labels: npt.NDArray[np.str_]) -> tuple[str, .
     there = set(np.unique(labels).tolist())
     chosen = file.classes
     if chosen is None:
-        two_way = few_shot.TWO_WAY
+        two_way = TWO_WAY
         chosen = two_way if set(two_way) <= there else tuple(sorted(there))
     missing = {*_parts(chosen)} - there
     if missing or len(chosen) < 2:

@@ -3,32 +3,57 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from specklenn.core.errors import ConfigError
-from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
-from specklenn.plugin.commands.area_arguments import add_area_arguments
-from specklenn.plugin.commands.arguments import count, counts, fluences, seed
+from specklenn.plugin.commands.area_arguments import (
+    add_area_arguments,
+    leave_out,
+    with_mates,
+)
+from specklenn.plugin.commands.few_shot_arguments import (
+    add_few_shot_arguments,
+    add_fluence_scan,
+    check_folder,
+    evaluation_settings,
+    names,
+)
+
+if TYPE_CHECKING:
+    from specklenn.core.evaluation.labelled_file import LabelledFile
+    from specklenn.core.reports.evaluation_result import EvaluationResult
+    from specklenn.core.reports.model_evaluation import ModelEvaluation
+    from specklenn.core.reports.sample_sizes import Sizes
+    from specklenn.core.simulation.noise import Noise
 
 
 def main(arguments: list[str]) -> int:
     """Run the command; returns its exit code."""
     options = _parser().parse_args(arguments)
     _check(options)
-    from specklenn.core.reports.report import as_json, make_folder, write_file
-    from specklenn.plugin.console.tables import print_study
-    from specklenn.plugin.evaluation import Evaluation
+    from specklenn.core.reports.report import make_folder, write_file, write_report
+    from specklenn.core.reports.scores_json import evaluation_json
+    from specklenn.plugin.console.progress_bar import on_screen
+    from specklenn.plugin.console.tables import print_evaluation
 
-    evaluation = Evaluation(options)
+    evaluation = _prepare(options)
     if options.report is not None:
         make_folder(options.report)  # before the work, in case it cannot be
-    study = evaluation.study()
+    embedded = evaluation.embed(on_screen("embedding"))
+    result = evaluation.evaluate(embedded, on_screen("scoring"))
+    _warn(result)
     if options.json is not None:
-        write_file(options.json, as_json(study).encode())
-    print_study(study)
+        write_file(options.json, evaluation_json(result).encode())
+    print_evaluation(result)
     if options.report is not None:
-        evaluation.write_report(study)
+        maps = []
+        if options.tsne is not None:
+            watch = on_screen("t-SNE")
+            maps = evaluation.map_samples(embedded, result, options.tsne, watch)
+        pictures = evaluation.pictures(maps, result.fluence)
+        write_report(options.report, result, options.by_size, maps, pictures)
         print(f"wrote {options.report / 'report.html'}")
     return 0
 
@@ -47,21 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--weights", default="default", help="packaged model or .safetensors file"
     )
-    parser.add_argument(
-        "--shots",
-        type=counts,
-        default=(1, 5, 20),
-        help="supports per class, for example 1,5,20",
-    )
-    parser.add_argument("--draws", type=count, default=5, help="draws of supports")
-    parser.add_argument("--seed", type=seed, default=0)
-    parser.add_argument(
-        "--classes",
-        type=_names,
-        default=(SINGLE_HIT, MULTI_HIT),
-        help="classes to tell apart; default: single-hit,multi-hit; F1 is that of "
-        "the first; + joins several to one: single-hit,multi-hit+non-sample-hit",
-    )
+    add_few_shot_arguments(parser, "classes")
     parser.add_argument(
         "--rule",
         choices=get_args(Rule),
@@ -70,7 +81,6 @@ def _parser() -> argparse.ArgumentParser:
         "prototype: distance to their mean; learned: to where the model has learned "
         "that a class with such supports lies",
     )
-    parser.add_argument("--json", type=Path, help="file for all scores")
     add_area_arguments(parser)
     _add_report_arguments(parser)
     return parser
@@ -84,15 +94,7 @@ def _add_report_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="write report.html, figures (PNG, PDF), samples.csv and scores.json",
     )
-    group.add_argument(
-        "--fluence-scan",
-        type=fluences,
-        nargs="?",
-        const=(),
-        metavar="FLUENCES",
-        help="draw photons and noise anew at fluences such as 0.1,1,10 (default: "
-        "0.01 to 100 by half decades); the data must be expected photons",
-    )
+    add_fluence_scan(group, "the data")
     group.add_argument(
         "--noise",
         metavar="YAML",
@@ -110,16 +112,12 @@ def _add_report_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--tsne",
-        type=_names,
+        type=names,
         nargs="?",
         const=(),
         metavar="NAMES",
         help="draw maps of these samples; default: the worst, a middle and the best",
     )
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -135,8 +133,7 @@ def _check(options: argparse.Namespace) -> None:
         raise ConfigError("--noise: goes together with --fluence-scan")
     if not options.classes:
         raise ConfigError("--classes: none found, at least two expected")
-    if options.json is not None and not options.json.absolute().parent.is_dir():
-        raise ConfigError(f"--json {options.json}: its folder does not exist")
+    check_folder("json", options.json)
     if options.report is not None:
         from specklenn.core.reports.plotting import require_matplotlib
 
@@ -145,3 +142,57 @@ def _check(options: argparse.Namespace) -> None:
             from specklenn.core.reports.tsne import require_sklearn
 
             require_sklearn()
+
+
+def _prepare(options: argparse.Namespace) -> ModelEvaluation:
+    """Load the model and the data; refuse what cannot be used."""
+    from specklenn.core.evaluation.checks import check_classes, check_samples
+    from specklenn.core.evaluation.fluence_scan import make_exposures
+    from specklenn.core.evaluation.labelled_file import LabelledFile
+    from specklenn.core.network import checkpoint
+    from specklenn.core.reports.model_evaluation import ModelEvaluation
+
+    model = with_mates(checkpoint.load(options.weights), options)
+    file = LabelledFile(options.data)
+    leave_out(file, options, model.preprocessing.centre)
+    check_classes(file, options.classes)
+    check_samples(file, options.tsne or ())
+    return ModelEvaluation(
+        file=file,
+        weights=options.weights,
+        model=model,
+        rule=options.rule or model.rule,
+        settings=evaluation_settings(options),
+        exposures=make_exposures(
+            file, options.fluence_scan, _noise(options.noise or "{}"), options.seed
+        ),
+        sizes=_sizes(options, file),
+    )
+
+
+def _noise(text: str) -> Noise:
+    from specklenn.core.settings_file import parse_yaml, validate
+    from specklenn.core.simulation.noise import Noise
+
+    noise = validate(Noise, parse_yaml(text, "--noise"))
+    if noise.adu_per_photon != 1 or noise.offset_adu != 0:
+        raise ConfigError("--noise: models judge photons, no gain or offset expected")
+    return noise
+
+
+def _sizes(options: argparse.Namespace, file: LabelledFile) -> Sizes | None:
+    from specklenn.core.reports.sample_sizes import read_sizes, simulated_radii
+
+    if options.sizes is not None:
+        return read_sizes(options.sizes, sorted(set(file.names.tolist())))
+    return simulated_radii(file) if options.by_size else None
+
+
+def _warn(result: EvaluationResult) -> None:
+    draws, sizes = result.main.draws, result.sizes
+    problems = [f"left out: {why}" for why in draws.left_out]
+    missing = sizes.missing(draws.patterns) if sizes else []
+    if missing:
+        problems.append(f"size not known: {', '.join(missing)}")
+    for problem in problems:
+        print(f"specklenn evaluate: {problem}", file=sys.stderr)

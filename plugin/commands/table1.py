@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specklenn.core.errors import ConfigError
 from specklenn.plugin.commands.arguments import add_set_argument, count, seed
+from specklenn.plugin.commands.few_shot_arguments import check_folder
 
 if TYPE_CHECKING:
     from specklenn.core.data.detector_area import Area
     from specklenn.core.finetuning.labelled_shots import LabelledShots
     from specklenn.core.finetuning.settings import Adaptation
-    from specklenn.core.paper.table1 import OnlineStudy, Recipe
+    from specklenn.core.paper.table1 import Table1Method, Task
 
 RECIPES = ("supports", "adapt", "paper", "shi")
 
@@ -23,27 +23,22 @@ RECIPES = ("supports", "adapt", "paper", "shi")
 def main(arguments: list[str]) -> int:
     """Run the command; returns its exit code."""
     options = _parser().parse_args(arguments)
-    if options.json is not None and not options.json.absolute().parent.is_dir():
-        raise ConfigError(f"--json {options.json}: its folder does not exist")
-    from specklenn.core.paper.table1 import OnlineStudy
-    from specklenn.plugin.console.progress_bar import WorkProgress
+    check_folder("json", options.json)
+    from specklenn.core.paper.table1 import measure_table1, table1_json
+    from specklenn.plugin.console.tables import print_table1
 
     adaptation = _adaptation(options)
-    study = OnlineStudy(
+    cells = measure_table1(
         _shots(adaptation, options.quadrant),
-        _recipes(options, adaptation),
-        options.draws,
-        options.labels,
-        options.seed,
+        _methods(options, adaptation),
+        draws=options.draws,
+        pool=options.labels,
+        seed=options.seed,
+        watch=_on_screen,
     )
-    tasks = study.tasks()
-    with WorkProgress("table", len(tasks), unit="trainings") as progress:
-        for task in tasks:
-            study.do(task)
-            progress.advance(1)
-    _print(study)
+    print_table1(cells)
     if options.json is not None:
-        options.json.write_text(json.dumps(_plain(study), indent=2) + "\n")
+        options.json.write_text(table1_json(cells))
     return 0
 
 
@@ -109,7 +104,7 @@ def _shots(adaptation: Adaptation, quadrant: int) -> dict[Area, LabelledShots]:
     }
 
 
-def _recipes(options: argparse.Namespace, adaptation: Adaptation) -> list[Recipe]:
+def _methods(options: argparse.Namespace, adaptation: Adaptation) -> list[Table1Method]:
     from specklenn.core.network import checkpoint
     from specklenn.core.paper.table1_methods import (
         AdaptedModel,
@@ -127,7 +122,7 @@ def _recipes(options: argparse.Namespace, adaptation: Adaptation) -> list[Recipe
     model = checkpoint.load(adaptation.start)
     labels = options.labels
     changed = {} if options.steps is None else {"steps": options.steps}
-    made: dict[str, Recipe] = {
+    made: dict[str, Table1Method] = {
         "supports": Untrained(model=model),
         "adapt": AdaptedModel(model=model, adaptation=adaptation, labels=labels),
         "paper": PaperOnline(labels=labels, **changed),
@@ -136,25 +131,11 @@ def _recipes(options: argparse.Namespace, adaptation: Adaptation) -> list[Recipe
     return [made[name] for name in options.recipes]
 
 
-def _print(study: OnlineStudy) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _on_screen(tasks: Sequence[Task]) -> Iterator[Task]:
+    """Go through the tasks and show how far it has come."""
+    from specklenn.plugin.console.progress_bar import WorkProgress
 
-    table = Table("method", "area", "accuracy", "F1", "all classes", "spread")
-    for name, area, cell in study.cells():
-        whole = "" if cell.all_classes is None else f"{cell.all_classes:.3f}"
-        figures = (
-            f"{cell.accuracy:.3f}",
-            f"{cell.f1:.3f}",
-            whole,
-            f"{cell.spread:.3f}",
-        )
-        table.add_row(name, area.words, *figures)
-    Console(soft_wrap=True).print(table)
-
-
-def _plain(study: OnlineStudy) -> list[dict[str, object]]:
-    return [
-        {"method": name, "area": area.words, **asdict(cell)}
-        for name, area, cell in study.cells()
-    ]
+    with WorkProgress("table", len(tasks), unit="trainings") as progress:
+        for task in tasks:
+            yield task
+            progress.advance(1)

@@ -1,63 +1,148 @@
-"""What an evaluation found, as tables on the terminal."""
+"""What was evaluated, as tables on the terminal."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
+from specklenn.core.evaluation.classifiers import MethodVariant
+from specklenn.core.reports.comparison_result import ComparisonResult
 from specklenn.core.reports.evaluation_result import EvaluationResult
 
+if TYPE_CHECKING:
+    from specklenn.core.paper.table1 import Cell
 
-def print_study(study: EvaluationResult, console: Console | None = None) -> None:
+FILE_WIDTH = 240
+"""Columns where there is no terminal to ask: a table in a file is not folded."""
+
+FACTS = ("method", "variant", "trained on", "sees supports")
+
+
+def print_evaluation(result: EvaluationResult, console: Console | None = None) -> None:
     """Print accuracy, confusion and, if it was scanned, accuracy by fluence."""
     shown = console or Console()
-    shown.print(_scores(study))
-    shown.print(_confusion(study))
-    if study.scan:
-        shown.print(_scan(study))
+    shown.print(_evaluation_scores(result))
+    shown.print(_confusion(result))
+    if result.scan:
+        shown.print(_evaluation_scan(result))
 
 
-def _scores(study: EvaluationResult) -> Table:
-    classes, rule = study.conditions.classes, study.conditions.rule
-    at = "" if study.fluence is None else f"; fluence {study.fluence:g}"
-    table = _table(f"{len(classes)}-way: {', '.join(classes)}; rule: {rule}{at}")
-    for heading in ("shots", "accuracy", "95 % interval", "F1", "samples"):
-        table.add_column(heading, justify="right")
-    for shots, score in study.main.scores.items():
-        low, high = score["ci95"]
+def print_comparison(result: ComparisonResult, console: Console | None = None) -> None:
+    """Print the table of methods and, after a scan, accuracy by fluence."""
+    shown = console or Console()
+    if console is None and not shown.is_terminal:
+        shown = Console(width=FILE_WIDTH)
+    shown.print(_comparison_scores(result))
+    if result.scan:
+        shown.print(_comparison_scan(result))
+
+
+def print_table1(cells: Iterable[Cell]) -> None:
+    """Print the paper's Table 1."""
+    table = Table("method", "area", "accuracy", "F1", "all classes", "spread")
+    for cell in cells:
         table.add_row(
-            shots,
-            f"{score['accuracy']:.4f}",
-            f"{low:.4f} to {high:.4f}",
-            f"{score['f1']:.4f}",
-            str(len(score["per_sample"])),
+            cell.method,
+            cell.area,
+            f"{cell.accuracy:.3f}",
+            f"{cell.f1:.3f}",
+            "" if cell.all_classes is None else f"{cell.all_classes:.3f}",
+            f"{cell.spread:.3f}",
+        )
+    Console(soft_wrap=True).print(table)
+
+
+def _evaluation_scores(result: EvaluationResult) -> Table:
+    classes = result.settings.classes
+    table = _table(
+        f"{len(classes)}-way: {', '.join(classes)}; rule: {result.rule}"
+        f"{_at_fluence(result.fluence)}"
+    )
+    _add_numbers(table, ("shots", "accuracy", "95 % interval", "F1", "samples"))
+    for n_shot, found in result.main.first.items():
+        table.add_row(
+            str(n_shot),
+            f"{found.accuracy.mean:.4f}",
+            f"{found.accuracy.low:.4f} to {found.accuracy.high:.4f}",
+            f"{found.f1.mean:.4f}",
+            str(len(found.per_sample)),
         )
     return table
 
 
-def _confusion(study: EvaluationResult) -> Table:
-    shots = study.main.main_shots
-    supports = "support" if shots == 1 else "supports"
-    table = _table(f"Found (columns) of each truth, %, {shots} {supports}")
+def _confusion(result: EvaluationResult) -> Table:
+    supports = _supports(result.main.main_n_shot)
+    table = _table(f"Found (columns) of each truth, %, {supports}")
     table.add_column("")
-    for name in study.conditions.classes:
-        table.add_column(name, justify="right")
-    for true, shares in study.main.main["confusion"].items():
+    _add_numbers(table, result.settings.classes)
+    for true, shares in result.main.main.confusion.items():
         table.add_row(true, *(f"{100 * share:.1f}" for share in shares.values()))
     return table
 
 
-def _scan(study: EvaluationResult) -> Table:
-    numbers = list(study.main.scores)
+def _evaluation_scan(result: EvaluationResult) -> Table:
+    numbers = list(result.main.first)
     table = _table("Accuracy by fluence and shots")
-    for heading in ("fluence", *numbers):
-        table.add_column(heading, justify="right")
-    for fluence, measured in study.scan.items():
-        found = [measured.scores.get(shots) for shots in numbers]
-        accuracies = ["-" if one is None else f"{one['accuracy']:.4f}" for one in found]
-        table.add_row(f"{fluence:g}", *accuracies)
+    _add_numbers(table, ("fluence", *map(str, numbers)))
+    for fluence, scores in result.scan.items():
+        found = [scores.first.get(n_shot) for n_shot in numbers]
+        means = ["-" if one is None else f"{one.accuracy.mean:.4f}" for one in found]
+        table.add_row(f"{fluence:g}", *means)
     return table
 
 
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left")
+def _comparison_scores(result: ComparisonResult) -> Table:
+    classes = " and ".join(result.settings.classes)
+    samples = len(next(iter(result.main.first.values())).per_sample)
+    table = _table(
+        f"{classes}; {samples} samples; accuracy with its 95 % interval over samples, "
+        f"and F1, by supports per class{_at_fluence(result.fluence)}",
+        FACTS,
+    )
+    for n_shot in result.main.first:
+        _add_numbers(table, (str(n_shot), "F1"))
+    for variant, by_n_shot in result.main.by_variant.items():
+        cells = []
+        for found in by_n_shot.values():
+            accuracy = found.accuracy
+            interval = f"{accuracy.low:.3f} to {accuracy.high:.3f}"
+            cells += [f"{accuracy.mean:.3f} ({interval})", f"{found.f1.mean:.3f}"]
+        table.add_row(*_facts(variant), *cells)
+    return table
+
+
+def _comparison_scan(result: ComparisonResult) -> Table:
+    supports = _supports(result.main.main_n_shot)
+    table = _table(f"Accuracy by fluence (columns), {supports} per class", FACTS)
+    _add_numbers(table, [f"{fluence:g}" for fluence in result.scan])
+    for variant in result.main.by_variant:
+        values = result.accuracies(variant)
+        cells = ["-" if math.isnan(value) else f"{value:.3f}" for value in values]
+        table.add_row(*_facts(variant), *cells)
+    return table
+
+
+def _facts(variant: MethodVariant) -> tuple[str, str, str, str]:
+    sees = "yes" if variant.sees_supports else "no"
+    return variant.method, variant.variant, variant.trained_on, sees
+
+
+def _table(title: str, headings: Iterable[str] = ()) -> Table:
+    return Table(*headings, title=title, title_justify="left")
+
+
+def _add_numbers(table: Table, headings: Iterable[str]) -> None:
+    for heading in headings:
+        table.add_column(heading, justify="right")
+
+
+def _at_fluence(fluence: float | None) -> str:
+    return "" if fluence is None else f"; fluence {fluence:g}"
+
+
+def _supports(n_shot: int) -> str:
+    return "1 support" if n_shot == 1 else f"{n_shot} supports"

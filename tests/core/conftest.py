@@ -5,12 +5,15 @@ import pytest
 import torch
 
 from specklenn.core.data.dataset_writer import write_dataset
+from specklenn.core.evaluation.classifiers import embedding_classifier
+from specklenn.core.evaluation.evaluate import evaluate
+from specklenn.core.evaluation.few_shot import EvaluationSettings, draw_few_shot
 from specklenn.core.evaluation.labelled_file import LabelledFile
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
 from specklenn.core.network import checkpoint
 from specklenn.core.network.checkpoint import Card
 from specklenn.core.network.compact import CompactEncoder
-from specklenn.core.network.prototype_adapter import PrototypeAdapter
+from specklenn.core.network.prototype_adapter import PrototypeAdapter, make_prototype_fn
 from specklenn.core.network.specklenn2023 import Encoder
 from specklenn.core.preprocess import Preprocessing
 
@@ -73,6 +76,19 @@ def clean_file(tmp_path_factory, beam_stop):
     path = tmp_path_factory.mktemp("clean") / "clean.h5"
     write_dataset(path, *make_patterns(12), mask=beam_stop)
     return LabelledFile(path)
+
+
+@pytest.fixture(scope="session")
+def evaluate_embeddings():
+    """Score embeddings by one rule: a summary for every number of supports."""
+
+    def call(embeddings, labels, names, *, rule="mean", adapter=None, **settings):
+        asked = EvaluationSettings(**settings)
+        prototype_fn = make_prototype_fn(adapter, asked.classes)
+        model = embedding_classifier("model", embeddings, (rule,), prototype_fn)
+        return evaluate([model], draw_few_shot(labels, names, asked)).first
+
+    return call
 
 
 @pytest.fixture

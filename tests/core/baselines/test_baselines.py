@@ -3,15 +3,23 @@ import pytest
 
 from specklenn.core.baselines import baselines
 from specklenn.core.baselines.baselines import (
-    Labelled,
     fit_pca_svm,
     fit_photon_count,
     fit_shi,
+    label_distances,
     make_baselines,
     train_offline,
 )
+from specklenn.core.evaluation.few_shot import EvaluationSettings
+from specklenn.core.evaluation.prepared_file import LabelledFeatures, PreparedFile
+from specklenn.core.preprocess import Preprocessing
 
 TWO = np.array([0, 0, 1, 1])
+
+
+def labels(measured):
+    """The nearest class of every query, for every variant."""
+    return [distances.argmin(axis=1).tolist() for distances in measured]
 
 
 def noisy(number, seed=0):
@@ -26,19 +34,19 @@ def test_photon_count_is_a_threshold_at_the_geometric_mean_of_the_classes():
 
     found = fit_photon_count(supports, TWO, 0)(queries)
 
-    np.testing.assert_array_equal(found, [queries > threshold])
+    np.testing.assert_array_equal(labels(found), [queries > threshold])
 
 
 def test_the_brighter_class_may_be_the_first():
     found = fit_photon_count(np.float32([900, 1600, 100, 400]), TWO, 0)
 
-    assert found(np.float32([50, 5000])).tolist() == [[1, 0]]
+    assert labels(found(np.float32([50, 5000]))) == [[1, 0]]
 
 
 def test_patterns_with_less_than_no_photon_are_the_darkest():
     found = fit_photon_count(np.float32([-3, 0.5, 900, 1600]), TWO, 0)
 
-    assert found(np.float32([-20, 0, 1000])).tolist() == [[0, 0, 1]]
+    assert labels(found(np.float32([-20, 0, 1000]))) == [[0, 0, 1]]
 
 
 def test_the_network_answers_at_the_papers_threshold_and_at_one_half(monkeypatch):
@@ -47,7 +55,7 @@ def test_the_network_answers_at_the_papers_threshold_and_at_one_half(monkeypatch
 
     found = fit_shi(steps=1)(noisy(4), TWO, 0)(noisy(5))
 
-    assert found.tolist() == [[0, 1, 1, 1, 1], [0, 0, 0, 1, 1]]
+    assert labels(found) == [[0, 1, 1, 1, 1], [0, 0, 0, 1, 1]]
 
 
 def test_the_machine_takes_pictures_as_they_are():
@@ -55,7 +63,13 @@ def test_the_machine_takes_pictures_as_they_are():
     supports = noisy(4) + np.float32([0, 0, 4, 4])[:, None, None]
     queries = noisy(6, seed=1) + np.float32([0, 4] * 3)[:, None, None]
 
-    assert fit_pca_svm(supports, TWO, 0)(queries).tolist() == [[0, 1] * 3]
+    assert labels(fit_pca_svm(supports, TWO, 0)(queries)) == [[0, 1] * 3]
+
+
+def test_a_label_is_at_no_distance_from_its_class():
+    found = label_distances(np.array([2, 0]), 3)
+
+    assert found.tolist() == [[1, 1, 0], [0, 1, 1]]
 
 
 def test_what_is_trained_offline_is_trained_once_and_never_on_supports():
@@ -63,9 +77,9 @@ def test_what_is_trained_offline_is_trained_once_and_never_on_supports():
 
     def fit(features, classes, seed):
         trained_on.append((features.tolist(), classes.tolist(), seed))
-        return lambda queries: np.zeros((1, len(queries)), np.int64)
+        return lambda queries: [np.zeros((len(queries), 2))]
 
-    labelled = Labelled(features=np.float32([1, 2]), classes=np.array([0, 1]))
+    labelled = LabelledFeatures(features=np.float32([1, 2]), classes=np.array([0, 1]))
     offline = train_offline(fit, labelled, seed=3)
     assert trained_on == []
 
@@ -75,12 +89,23 @@ def test_what_is_trained_offline_is_trained_once_and_never_on_supports():
     assert trained_on == [([1, 2], [0, 1], 3)]
 
 
-def rows_of(other):
-    methods = make_baselines(noisy(6), np.ones(6, np.float32), other, seed=0)
+def prepared(number):
+    labels = np.resize(["single-hit", "multi-hit"], number)
+    return PreparedFile(
+        labels=labels,
+        names=np.full(number, "sample"),
+        inputs={Preprocessing(): noisy(number)},
+        photons=np.ones(number, np.float32),
+    )
+
+
+def variants_of(training):
+    settings = EvaluationSettings()
+    classifiers = make_baselines(prepared(6), training, Preprocessing(), settings)
     return [
-        (row.method, row.variant, row.trained_on, row.sees_supports)
-        for method in methods
-        for row in method.rows
+        (each.method, each.variant, each.trained_on, each.sees_supports)
+        for classifier in classifiers
+        for each in classifier.variants
     ]
 
 
@@ -99,6 +124,6 @@ OFFLINE = [
 ]
 
 
-def test_every_row_says_what_it_is_trained_on():
-    assert rows_of(None) == ON_SUPPORTS
-    assert rows_of(Labelled(features=noisy(4), classes=TWO)) == ON_SUPPORTS + OFFLINE
+def test_every_variant_says_what_it_is_trained_on():
+    assert variants_of([]) == ON_SUPPORTS
+    assert variants_of([prepared(4)]) == ON_SUPPORTS + OFFLINE

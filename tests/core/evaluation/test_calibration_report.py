@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from specklenn.core.evaluation.calibration_report import (
-    auroc,
-    measure_confidence,
-)
+from specklenn.core.evaluation.calibration_report import auroc, measure_confidence
+from specklenn.core.evaluation.classifiers import embedding_classifier
+from specklenn.core.evaluation.few_shot import EvaluationSettings, draw_few_shot
+from specklenn.core.network.prototype_adapter import make_prototype_fn
 
 CLASSES = ("single-hit", "multi-hit")
 
@@ -19,27 +19,28 @@ def directions(*middles, each, spread, seed=0):
 
 @pytest.fixture
 def embedded():
-    """Two classes and two kinds of strangers: one elsewhere, one like single-hits."""
+    """Two classes and two other labels: one elsewhere, one like single-hits."""
     axes = np.eye(6)
     vectors = directions(axes[0], axes[1], axes[2], axes[0], each=30, spread=0.05)
     labels = np.repeat([*CLASSES, "ice", "twin"], 30)
     return vectors, labels, np.repeat("sample", 120)
 
 
+def measure(embedded, n_shot, rule, adapter=None):
+    vectors, labels, names = embedded
+    settings = EvaluationSettings(n_shot=(1, n_shot), draws=3, classes=CLASSES)
+    prototype_fn = make_prototype_fn(adapter, CLASSES)
+    classifier = embedding_classifier("model", vectors, (rule,), prototype_fn)
+    draws = draw_few_shot(labels, names, settings)
+    return measure_confidence(classifier, draws, temperature=0.1, n_shot=n_shot)
+
+
 @pytest.fixture
 def confidence(embedded):
-    return measure_confidence(
-        *embedded,
-        shots=5,
-        draws=3,
-        seed=0,
-        classes=CLASSES,
-        rule="prototype",
-        temperature=0.1,
-    )
+    return measure(embedded, 5, "prototype")
 
 
-def test_strangers_are_told_by_distance_if_they_lie_elsewhere(confidence):
+def test_other_patterns_are_told_by_distance_if_they_lie_elsewhere(confidence):
     assert confidence.ood_auroc["ice"] == 1.0
     assert confidence.ood_auroc["twin"] == pytest.approx(0.5, abs=0.1)
 
@@ -49,26 +50,29 @@ def test_all_queries_of_all_draws_are_in_the_diagram(confidence):
     assert confidence.temperature == 0.1
 
 
-def test_places_lie_towards_strangers_or_away(embedded, adapter_to):
+def test_prototypes_lie_towards_other_patterns_or_away(embedded, adapter_to):
     ice = 10 * np.eye(6)[2]
-    measured = [
-        measure_confidence(
-            *embedded,
-            shots=1,
-            draws=3,
-            seed=0,
-            classes=CLASSES,
-            rule="learned",
-            temperature=0.1,
-            adapter=adapter_to([place] * 3),
-        )
+
+    towards, away = (
+        measure(embedded, 1, "learned", adapter_to([place] * 3))
         for place in (ice, -ice)
-    ]
+    )
 
-    assert [found.ood_auroc["ice"] for found in measured] == [0.0, 1.0]
+    assert towards.ood_auroc["ice"] == 0.0
+    assert away.ood_auroc["ice"] == 1.0
 
 
-def test_the_probability_of_order_is_that_of_all_pairs():
+def test_the_middle_number_of_supports_is_measured_unless_another_is_asked_for():
+    vectors = directions(*np.eye(6)[:2], each=30, spread=0.05)
+    settings = EvaluationSettings(n_shot=(1, 2, 5), classes=CLASSES)
+    draws = draw_few_shot(np.repeat(CLASSES, 30), np.repeat("sample", 60), settings)
+    classifier = embedding_classifier("model", vectors, ("mean",))
+
+    assert measure_confidence(classifier, draws, 0.1).n_shot == 2
+    assert measure_confidence(classifier, draws, 0.1, n_shot=5).n_shot == 5
+
+
+def test_the_auroc_is_the_share_of_all_pairs_in_order():
     random = np.random.default_rng(3)
     low, high = random.integers(0, 9, 40), random.integers(2, 12, 30)
 

@@ -6,7 +6,6 @@ import pytest
 pytest.importorskip("finufft")
 pytest.importorskip("gemmi")
 
-from specklenn.core.evaluation.few_shot import evaluate
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
 from specklenn.core.network import checkpoint
 from specklenn.core.network.embed import embed
@@ -32,14 +31,14 @@ def embedded():
 
 
 @pytest.mark.parametrize("classes", [THREE[:2], THREE], ids=["two-way", "three-way"])
-def test_five_shots_tell_the_classes_apart(embedded, classes):
-    score = evaluate(*embedded, shots=(5,), classes=classes)["5"]
+def test_five_shots_tell_the_classes_apart(embedded, evaluate_embeddings, classes):
+    score = evaluate_embeddings(*embedded, n_shot=(5,), classes=classes)[5]
 
-    assert score["accuracy"] > 0.85
-    assert score["f1"] > 0.85
+    assert score.accuracy.mean > 0.85
+    assert score.f1.mean > 0.85
 
 
-def test_with_one_support_what_it_has_learned_helps(embedded):
+def test_with_one_support_what_it_has_learned_helps(embedded, evaluate_embeddings):
     model = checkpoint.load("default")
     given = {
         "draws": 40,
@@ -48,12 +47,13 @@ def test_with_one_support_what_it_has_learned_helps(embedded):
     }
 
     by_rule = {
-        rule: evaluate(*embedded, shots=(1,), rule=rule, **given)["1"]["accuracy"]
+        rule: evaluate_embeddings(*embedded, n_shot=(1,), rule=rule, **given)[1]
         for rule in ("prototype", "learned")
     }
+    accuracy = {rule: found.accuracy.mean for rule, found in by_rule.items()}
 
     assert model.rule == "learned"
-    assert by_rule["learned"] > by_rule["prototype"] + 0.01
+    assert accuracy["learned"] > accuracy["prototype"] + 0.01
 
 
 def test_embeddings_are_unit_vectors_of_128(embedded):

@@ -5,55 +5,65 @@ import math
 
 import pytest
 
-from specklenn.core.evaluation.classifiers import Row
-from specklenn.core.evaluation.comparison import Comparison
-from specklenn.core.evaluation.measurement import EvaluationSettings
-from specklenn.core.reports.comparison_result import ComparisonReport, draw_methods
-
-OWN = Row(method="m", variant="mean", trained_on="own data", sees_supports=True)
-OTHER = Row(method="m", variant="prototype", trained_on="own data", sees_supports=True)
-OFFLINE = Row(method="b", variant="pixels", trained_on="--train", sees_supports=False)
+from specklenn.core.evaluation.classifiers import MethodVariant
+from specklenn.core.evaluation.few_shot import EvaluationSettings
+from specklenn.core.reports.comparison_result import ComparisonResult, draw_methods
+from specklenn.core.reports.scores_json import comparison_json
 
 
-def summary(accuracy):
-    return {
-        "accuracy": accuracy,
-        "ci95": [accuracy - 0.1, accuracy + 0.1],
-        "f1": 0.5,
-        "per_sample": {"x": {}, "y": {}},
-    }
-
-
-def compared(accuracies, shots=("1", "5")):
-    scores = {
-        row: {number: summary(accuracy) for number in shots}
-        for row, accuracy in zip((OWN, OTHER, OFFLINE), accuracies, strict=True)
-    }
-    return Comparison(scores=scores, left_out=(), patterns=8)
-
-
-def report_of(by_fluence):
-    return ComparisonReport(
-        data="d.h5",
-        models={"m": "abc"},
-        train=("t.h5",),
-        conditions=EvaluationSettings(shots=(1, 5)),
-        compared=by_fluence,
+def variant(method, name, trained_on, sees_supports=True):
+    return MethodVariant(
+        method=method, variant=name, trained_on=trained_on, sees_supports=sees_supports
     )
 
 
-def test_the_table_has_a_line_for_every_row_and_number_of_shots():
-    report = report_of({None: compared([0.9, 0.8, 0.7])})
+OWN = variant("m", "mean", "own data")
+OTHER = variant("m", "prototype", "own data")
+OFFLINE = variant("b", "pixels", "--train", sees_supports=False)
 
-    lines = list(csv.reader(io.StringIO(report.as_csv())))
+
+@pytest.fixture
+def compared(make_summary, make_scores):
+    """Make the scores of the three variants, the same at all numbers of supports."""
+
+    def call(accuracies, numbers=(1, 5)):
+        variants = zip((OWN, OTHER, OFFLINE), accuracies, strict=True)
+        return make_scores(
+            {
+                variant: {n: make_summary(accuracy, x=0.5, y=0.5) for n in numbers}
+                for variant, accuracy in variants
+            }
+        )
+
+    return call
+
+
+@pytest.fixture
+def plain(compared):
+    """Without a scan."""
+    return result_of({None: compared([0.9, 0.8, 0.7])})
+
+
+def result_of(by_fluence):
+    return ComparisonResult(
+        data="d.h5",
+        models={"m": "abc"},
+        train=("t.h5",),
+        settings=EvaluationSettings(n_shot=(1, 5)),
+        by_fluence=by_fluence,
+    )
+
+
+def test_the_table_has_a_line_for_every_variant_and_number_of_supports(plain):
+    lines = list(csv.reader(io.StringIO(plain.as_csv())))
 
     assert len(lines) == 1 + 3 * 2
     shown = ["0.7000", "0.6000", "0.8000", "0.5000", "2"]
     assert lines[-1] == ["", "b", "pixels", "--train", "no", "5", *shown]
 
 
-def test_the_scores_keep_what_each_row_was_trained_on():
-    found = json.loads(report_of({None: compared([0.9, 0.8, 0.7])}).as_json())
+def test_the_scores_keep_what_each_variant_was_trained_on(plain):
+    found = json.loads(comparison_json(plain))
 
     assert found["models"] == {"m": "abc"}
     last = found["results"][-1]
@@ -63,20 +73,20 @@ def test_the_scores_keep_what_each_row_was_trained_on():
 
 
 @pytest.fixture
-def scan():
+def scan(compared):
     """At the lowest fluence too few patterns are left for five supports."""
-    return report_of(
+    return result_of(
         {
-            0.1: compared([0.6, 0.5, 0.5], shots=("1",)),
+            0.1: compared([0.6, 0.5, 0.5], numbers=(1,)),
             1.0: compared([0.9, 0.8, 0.7]),
             10.0: compared([1.0, 0.9, 0.6]),
         }
     )
 
 
-def test_a_scan_is_shown_at_the_baseline_and_at_the_middle_number_of_shots(scan):
+def test_a_scan_is_shown_at_the_baseline_and_at_the_middle_number_of_supports(scan):
     assert scan.fluence == 1.0
-    assert scan.main_shots == "5"
+    assert scan.main.main_n_shot == 5
     assert math.isnan(scan.accuracies(OWN)[0])
     assert scan.accuracies(OWN)[1:] == [0.9, 1.0]
 

@@ -15,20 +15,6 @@ from specklenn.core.reports.tsne import SampleMap
 from specklenn.core.reports.tsne_figure import draw_maps
 
 
-def summary(accuracy, f1=0.5, **samples):
-    return {
-        "accuracy": accuracy,
-        "f1": f1,
-        "ci95": [accuracy - 0.1, accuracy + 0.1],
-        "f1_ci95": [f1 - 0.2, f1 + 0.2],
-        "confusion": {"a": {"a": 0.75, "b": 0.25}, "b": {"a": 0.125, "b": 0.875}},
-        "per_sample": {
-            name: {"accuracy": value, "f1": value / 2}
-            for name, value in samples.items()
-        },
-    }
-
-
 def lines(axes):
     """The data of each line by its label."""
     return {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
@@ -42,8 +28,8 @@ def words(axes):
     return [text.get_text() for text in axes.texts]
 
 
-def test_accuracy_is_drawn_for_every_number_of_supports_and_every_sample():
-    scores = {"1": summary(0.6, x=0.5, y=0.7), "5": summary(0.8, x=0.8, y=0.8)}
+def test_accuracy_is_drawn_for_every_number_of_supports_and_every_sample(make_summary):
+    scores = {1: make_summary(0.6, x=0.5, y=0.7), 5: make_summary(0.8, x=0.8, y=0.8)}
 
     accuracy, f1 = draw_accuracy(scores, "single-hit").axes
 
@@ -55,8 +41,8 @@ def test_accuracy_is_drawn_for_every_number_of_supports_and_every_sample():
     assert words(f1) == ["0.500", "0.500"]
 
 
-def test_confusion_has_a_matrix_for_every_number_of_supports():
-    figure = draw_confusion({"1": summary(0.6), "20": summary(0.8)})
+def test_confusion_has_a_matrix_for_every_number_of_supports(make_summary):
+    figure = draw_confusion({1: make_summary(0.6), 20: make_summary(0.8)})
 
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == ["1 support per class", "20 supports per class"]
@@ -66,10 +52,10 @@ def test_confusion_has_a_matrix_for_every_number_of_supports():
     assert figure.axes[0].get_ylabel() == "true"
 
 
-def test_fluence_has_a_line_for_every_number_of_supports():
+def test_fluence_has_a_line_for_every_number_of_supports(make_summary):
     scan = {
-        10.0: {"1": summary(0.8), "5": summary(0.9)},
-        0.1: {"1": summary(0.5), "5": summary(0.6)},
+        10.0: {1: make_summary(0.8), 5: make_summary(0.9)},
+        0.1: {1: make_summary(0.5), 5: make_summary(0.6)},
     }
 
     accuracy, f1 = draw_fluence(scan, 2, "single-hit").axes
@@ -82,19 +68,22 @@ def test_fluence_has_a_line_for_every_number_of_supports():
     assert len(accuracy.collections) == 2
 
 
-def test_supports_that_not_every_fluence_allows_have_no_line():
-    scan = {0.1: {"1": summary(0.5)}, 1.0: {"1": summary(0.6), "5": summary(0.9)}}
+def test_supports_that_not_every_fluence_allows_have_no_line(make_summary):
+    scan = {
+        0.1: {1: make_summary(0.5)},
+        1.0: {1: make_summary(0.6), 5: make_summary(0.9)},
+    }
 
     _, f1 = draw_fluence(scan, 2, "single-hit").axes
 
     assert set(lines(f1)) == {"1 support per class"}
 
 
-def test_size_has_a_point_for_every_sample_whose_size_is_known():
+def test_size_has_a_point_for_every_sample_whose_size_is_known(make_summary):
     sizes = Sizes(of={"x": 1000.0, "y": 3000.0, "z": 9.0}, quantity="atoms")
     shown = {
-        "fluence 1": {"5": summary(0.6, x=0.5, y=0.7, w=0.1)},
-        "fluence 100": {"5": summary(0.8, x=0.8, y=0.9)},
+        "fluence 1": {5: make_summary(0.6, x=0.5, y=0.7, w=0.1)},
+        "fluence 100": {5: make_summary(0.8, x=0.8, y=0.9)},
     }
 
     figure = draw_sizes(shown, sizes, "single-hit")
@@ -109,10 +98,12 @@ def test_size_has_a_point_for_every_sample_whose_size_is_known():
 
 
 @pytest.mark.parametrize(("largest", "scale"), [(250.0, "linear"), (4000.0, "log")])
-def test_sizes_that_differ_much_are_on_a_logarithmic_axis(largest, scale):
+def test_sizes_that_differ_much_are_on_a_logarithmic_axis(make_summary, largest, scale):
     sizes = Sizes(of={"x": 100.0, "y": largest}, quantity="radius_angstrom")
 
-    accuracy, _ = draw_sizes({"": {"5": summary(0.6, x=0.5, y=0.7)}}, sizes, "a").axes
+    accuracy, _ = draw_sizes(
+        {"": {5: make_summary(0.6, x=0.5, y=0.7)}}, sizes, "a"
+    ).axes
 
     assert accuracy.get_xscale() == scale
     assert drawn(accuracy) == [[100, 0.5], [largest, 0.7]]
@@ -124,7 +115,7 @@ def sample_map():
         name="1ABC_$x$",
         accuracy=0.75,
         classes=("single-hit", "multi-hit"),
-        shots=1,
+        n_shot=1,
         points=np.arange(12, dtype=np.float32).reshape(6, 2),
         true=np.array([0, 0, 0, 1, 1, 1]),
         found=np.array([0, 0, 1, 1, 1, 1]),

@@ -3,25 +3,18 @@ import sys
 import numpy as np
 import pytest
 
-from specklenn.core.errors import ConfigError, DataError, MissingPackageError
-from specklenn.core.evaluation.calibration import reliability
-from specklenn.core.evaluation.calibration_report import Confidence
+from specklenn.core.errors import DataError, MissingPackageError
+from specklenn.core.evaluation.classifiers import MethodVariant, embedding_classifier
+from specklenn.core.evaluation.evaluate import evaluate
+from specklenn.core.evaluation.few_shot import EvaluationSettings, draw_few_shot
 from specklenn.core.evaluation.labelled_file import embed_file
-from specklenn.core.evaluation.measurement import (
-    EvaluationSettings,
-    FewShotScores,
-    measure,
-)
 from specklenn.core.reports.tsne import (
     SampleMap,
-    check_samples,
     choose_samples,
     lay_out,
     map_sample,
     require_sklearn,
 )
-
-ONE_DRAW = EvaluationSettings(shots=(3,), draws=1, seed=2, rule="nearest")
 
 
 @pytest.fixture(scope="module")
@@ -30,20 +23,33 @@ def embedded(clean_file, tiny_model):
     return embed_file(clean_file, tiny_model)[0]
 
 
-def test_a_map_shows_the_supports_and_the_queries_of_the_first_draw(embedded):
-    measured = measure(embedded, ONE_DRAW)
+@pytest.fixture(scope="module")
+def mapped(embedded):
+    """Make the map of a sample, and return its accuracy too."""
 
-    found = map_sample(embedded, ONE_DRAW, measured, "middle")
+    def call(name, n_shot=3, seed=2, rule="nearest"):
+        settings = EvaluationSettings(n_shot=(n_shot,), draws=1, seed=seed)
+        classifier = embedding_classifier("model", embedded.embeddings, (rule,))
+        draws = draw_few_shot(embedded.labels, embedded.names, settings)
+        scores = evaluate([classifier], draws)
+        found = map_sample(embedded, classifier, scores, name, seed)
+        return found, scores.main.per_sample[name].accuracy
+
+    return call
+
+
+def test_a_map_shows_the_supports_and_the_queries_of_the_first_draw(mapped):
+    found, accuracy = mapped("middle")
 
     queries = ~found.supports
     right = (found.found == found.true)[queries].mean()
-    assert right == pytest.approx(measured.main["per_sample"]["middle"]["accuracy"])
-    assert found.accuracy == measured.main["per_sample"]["middle"]["accuracy"]
+    assert right == pytest.approx(accuracy)
+    assert found.accuracy == accuracy
     assert np.bincount(found.true[found.supports]).tolist() == [3, 3]
 
 
-def test_every_pattern_of_the_sample_is_on_its_map_once(embedded):
-    found = map_sample(embedded, ONE_DRAW, measure(embedded, ONE_DRAW), "middle")
+def test_every_pattern_of_the_sample_is_on_its_map_once(embedded, mapped):
+    found, _ = mapped("middle")
 
     mine = np.flatnonzero(embedded.names == "middle")
     np.testing.assert_array_equal(np.sort(found.rows), embedded.rows[mine])
@@ -52,26 +58,22 @@ def test_every_pattern_of_the_sample_is_on_its_map_once(embedded):
     assert found.points.shape == (24, 2)
 
 
-def test_margins_are_negative_where_a_pattern_is_found_right(embedded):
-    conditions = EvaluationSettings(shots=(1,), draws=1, seed=1)
-    found = map_sample(embedded, conditions, measure(embedded, conditions), "small")
+def test_margins_are_negative_where_a_pattern_is_found_right(mapped):
+    found, _ = mapped("small", n_shot=1, seed=1, rule="mean")
 
     np.testing.assert_array_equal(found.margins < 0, found.found == found.true)
 
 
-def test_the_same_seed_gives_the_same_map(embedded):
-    measured = measure(embedded, ONE_DRAW)
-
-    first, again = (map_sample(embedded, ONE_DRAW, measured, "small") for _ in range(2))
+def test_the_same_seed_gives_the_same_map(mapped):
+    (first, _), (again, _) = mapped("small"), mapped("small")
 
     np.testing.assert_array_equal(first.points, again.points)
 
 
-def test_large_classes_are_drawn_from_and_keep_their_supports(monkeypatch, embedded):
+def test_large_classes_are_drawn_from_and_keep_their_supports(monkeypatch, mapped):
     monkeypatch.setattr("specklenn.core.reports.tsne.MOST_PATTERNS", 8)
-    measured = measure(embedded, ONE_DRAW)
 
-    found = map_sample(embedded, ONE_DRAW, measured, "small")
+    found, _ = mapped("small")
 
     assert np.bincount(found.true).tolist() == [8, 8]
     assert np.bincount(found.true[found.supports]).tolist() == [3, 3]
@@ -101,7 +103,7 @@ def test_examples_are_the_clearest_and_the_most_misleading_query_of_each_class()
         name="x",
         accuracy=0.5,
         classes=("a", "b", "c"),
-        shots=1,
+        n_shot=1,
         points=np.zeros((8, 2), np.float32),
         true=np.array([0, 0, 0, 0, 1, 1, 1, 2]),
         found=np.array([0, 0, 0, 1, 1, 1, 1, 2]),
@@ -113,21 +115,13 @@ def test_examples_are_the_clearest_and_the_most_misleading_query_of_each_class()
     assert found.examples == [2, 3, 5, 6, 7]
 
 
-def measured_as(accuracies):
-    per_sample = {name: {"accuracy": value} for name, value in accuracies.items()}
-    return FewShotScores(
-        scores={"5": {"per_sample": per_sample}},
-        left_out=(),
-        patterns={},
-        total=0,
-        confidence=Confidence(
-            shots=5,
-            temperature=0.1,
-            reliability=reliability(np.float32([[0, 1]]), np.array([0]), 0.1),
-            best_temperature=0.1,
-            ood_auroc={},
-        ),
+@pytest.fixture
+def scores_of(make_summary, make_scores):
+    """Make the scores of samples with five supports."""
+    model = MethodVariant(
+        method="m", variant="mean", trained_on="own data", sees_supports=True
     )
+    return lambda accuracies: make_scores({model: {5: make_summary(0.5, **accuracies)}})
 
 
 @pytest.mark.parametrize(
@@ -138,23 +132,18 @@ def measured_as(accuracies):
         ({"a": 0.9}, ["a"]),
     ],
 )
-def test_the_worst_a_middle_and_the_best_sample_are_drawn(accuracies, chosen):
-    assert choose_samples(measured_as(accuracies)) == chosen
+def test_the_worst_a_middle_and_the_best_sample_are_drawn(
+    scores_of, accuracies, chosen
+):
+    assert choose_samples(scores_of(accuracies)) == chosen
 
 
-def test_samples_that_are_asked_for_are_drawn():
-    measured = measured_as({"a": 0.9, "b": 0.5, "c": 0.7})
+def test_samples_that_are_asked_for_are_drawn(scores_of):
+    scores = scores_of({"a": 0.9, "b": 0.5, "c": 0.7})
 
-    assert choose_samples(measured, ["c", "a"]) == ["c", "a"]
+    assert choose_samples(scores, ["c", "a"]) == ["c", "a"]
     with pytest.raises(DataError, match="d: too few patterns for 5 supports"):
-        choose_samples(measured, ["d"])
-
-
-def test_samples_that_are_not_in_the_file_are_refused(clean_file):
-    check_samples(clean_file, ["small"])
-
-    with pytest.raises(ConfigError, match=r"no sample 'tiny' in .* are large, middle"):
-        check_samples(clean_file, ["small", "tiny"])
+        choose_samples(scores, ["d"])
 
 
 def test_a_missing_scikit_learn_is_named(monkeypatch):

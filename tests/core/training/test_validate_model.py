@@ -4,7 +4,6 @@ import torch
 
 from specklenn.core.data.dataset_writer import write_dataset
 from specklenn.core.errors import DataError
-from specklenn.core.evaluation import few_shot
 from specklenn.core.network.embed import embed
 from specklenn.core.network.prototype_adapter import PrototypeAdapter
 from specklenn.core.network.specklenn2023 import Encoder
@@ -49,7 +48,9 @@ def load(file, patterns=40, rule="mean"):
 
 
 @pytest.mark.parametrize("rule", ["mean", "prototype", "learned"])
-def test_accuracies_are_those_of_evaluation(tmp_path, encoder, rule):
+def test_accuracies_are_those_of_evaluation(
+    tmp_path, encoder, evaluate_embeddings, rule
+):
     path = write(tmp_path / "v.h5", each=22)
 
     one, adapter = load(ValidationFile(file=path), rule=rule), PrototypeAdapter(128)
@@ -60,10 +61,10 @@ def test_accuracies_are_those_of_evaluation(tmp_path, encoder, rule):
     data = read_dataset(path)
     inputs = prepare(data.patterns, None, PREPROCESS).inputs
     vectors = embed(encoder, inputs)
-    expected = few_shot.evaluate(
+    expected = evaluate_embeddings(
         vectors, data.labels, data.names, draws=2, rule=rule, adapter=adapter
     )
-    assert found == {int(k): score["accuracy"] for k, score in expected.items()}
+    assert found == {n: score.accuracy.mean for n, score in expected.items()}
     assert set(found) == {1, 5, 20}
 
 

@@ -95,6 +95,10 @@ def test_evaluate_writes_the_scores_that_scripts_rely_on(scores):
     assert set(score["per_sample"][NAMES[0]]) == {"accuracy", "f1"}
 
 
+def test_the_number_of_supports_has_a_new_name_and_keeps_the_old(scores):
+    assert scores("shots.h5", "--n-shot", "1,5") == scores("shots.h5", "--shots", "1,5")
+
+
 def test_what_the_model_has_learned_is_used_where_asked_for(scores):
     learned = scores("shots.h5", "--rule", "learned", "--shots", "1")
     prototype = scores("shots.h5", "--rule", "prototype", "--shots", "1")

@@ -1,0 +1,139 @@
+"""What ``specklenn evaluate`` measures: one model on one labelled file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from specklenn.core.distances import Rule
+from specklenn.core.evaluation.calibration_report import measure_confidence
+from specklenn.core.evaluation.classifiers import (
+    FeatureClassifier,
+    embedding_classifier,
+)
+from specklenn.core.evaluation.evaluate import FewShotScores, evaluate
+from specklenn.core.evaluation.few_shot import EvaluationSettings, draw_few_shot
+from specklenn.core.evaluation.labelled_file import (
+    Embedded,
+    Expose,
+    LabelledFile,
+    Watch,
+    embed_file,
+    read_pictures,
+)
+from specklenn.core.network.checkpoint import Checkpoint
+from specklenn.core.network.prototype_adapter import make_prototype_fn
+from specklenn.core.reports.evaluation_result import EvaluationResult
+from specklenn.core.reports.sample_sizes import Sizes
+from specklenn.core.reports.scores_by_fluence import main_fluence
+from specklenn.core.reports.tsne import SampleMap, choose_samples, map_sample
+from specklenn.core.reports.tsne_figure import Pictures
+
+EmbeddedFile = Mapping[float | None, Embedded]
+"""The patterns of a file by fluence, or under None as they are."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ModelEvaluation:
+    """A model that is evaluated on a file.
+
+    Parameters
+    ----------
+    file : LabelledFile
+    weights : str
+        The model as it was given.
+    model : Checkpoint
+    rule : Rule
+        How the supports of a class give one distance.
+    settings : EvaluationSettings
+    exposures : dict of fluence to function
+        See `specklenn.core.evaluation.fluence_scan.make_exposures`.
+    sizes : Sizes or None
+    """
+
+    file: LabelledFile
+    weights: str
+    model: Checkpoint
+    rule: Rule
+    settings: EvaluationSettings
+    exposures: Mapping[float | None, Expose]
+    sizes: Sizes | None = None
+
+    def embed(self, watch: Watch = lambda batches: batches) -> EmbeddedFile:
+        """Embed the patterns in every exposure.
+
+        Raises
+        ------
+        DataError
+            If no pattern can be classified.
+        """
+        ways = list(self.exposures.values())
+        found = embed_file(self.file, self.model, ways, watch)
+        return dict(zip(self.exposures, found, strict=True))
+
+    def evaluate(
+        self,
+        embedded: EmbeddedFile,
+        watch: Callable[
+            [Sequence[float | None]], Iterable[float | None]
+        ] = lambda fluences: fluences,
+    ) -> EvaluationResult:
+        """Score the embedded patterns.
+
+        Raises
+        ------
+        DataError
+            If the data allow none of the numbers of supports.
+        """
+        scores = {at: self._scores(embedded[at]) for at in watch(list(embedded))}
+        main = main_fluence(scores)
+        return EvaluationResult(
+            data=str(self.file.path),
+            weights=self.weights,
+            sha256=self.model.card.sha256,
+            rule=self.rule,
+            settings=self.settings,
+            by_fluence=scores,
+            confidence=measure_confidence(
+                self._classifier(embedded[main]),
+                scores[main].draws,
+                self.model.temperature,
+            ),
+            sizes=self.sizes,
+        )
+
+    def map_samples(
+        self,
+        embedded: EmbeddedFile,
+        result: EvaluationResult,
+        wanted: Sequence[str] = (),
+        watch: Callable[[Sequence[str]], Iterable[str]] = lambda names: names,
+    ) -> list[SampleMap]:
+        """Lay out samples, see `specklenn.core.reports.tsne.choose_samples`."""
+        shown = embedded[result.fluence]
+        classifier = self._classifier(shown)
+        return [
+            map_sample(shown, classifier, result.main, name, self.settings.seed)
+            for name in watch(choose_samples(result.main, wanted))
+        ]
+
+    def pictures(
+        self, maps: Sequence[SampleMap], fluence: float | None
+    ) -> list[Pictures]:
+        """Return the examples of every map, (k, H, W) float32, photons per pixel."""
+        expose = self.exposures[fluence]
+        return [
+            read_pictures(self.file, self.model, each.rows[each.examples], expose)
+            for each in maps
+        ]
+
+    def _classifier(self, embedded: Embedded) -> FeatureClassifier:
+        adapter = self.model.encoder.prototype_adapter
+        prototype_fn = make_prototype_fn(adapter, self.settings.classes)
+        return embedding_classifier(
+            self.model.card.name, embedded.embeddings, (self.rule,), prototype_fn
+        )
+
+    def _scores(self, embedded: Embedded) -> FewShotScores:
+        draws = draw_few_shot(embedded.labels, embedded.names, self.settings)
+        return evaluate([self._classifier(embedded)], draws)
