@@ -38,7 +38,8 @@ from specklenn.plugin.live.swap_coordinator import NoUpdateRequests, UpdateReque
 from specklenn.plugin.live.worker import Worker, WorkerOptions
 from specklenn.plugin.parallel.channel import Channel, in_memory_channels
 from specklenn.plugin.parallel.clock import Backoff, Clock, SystemClock
-from specklenn.plugin.parallel.mpi_job import machine, on_signals
+from specklenn.plugin.parallel.mpi_job import machine
+from specklenn.plugin.signals import on_signals
 from specklenn.plugin.startup import PreparedRun, make_source, prepare_run
 
 log = logging.getLogger(__name__)

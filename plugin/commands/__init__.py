@@ -1,1 +1,1 @@
-"""One module for each sub-command."""
+"""One module for each sub-command, and the arguments that several of them share."""

@@ -22,7 +22,8 @@ from specklenn.plugin.om.events import GuardedRetrieval, sentence
 from specklenn.plugin.om.processing import ProcessingNode, QueuedSource
 from specklenn.plugin.om.settings import OmSettings
 from specklenn.plugin.om.viewer import OmFrames
-from specklenn.plugin.parallel.mpi_job import agree, machine, on_signals, world
+from specklenn.plugin.parallel.mpi_job import agree, machine, world
+from specklenn.plugin.signals import on_signals
 
 if TYPE_CHECKING:
     from mpi4py import MPI

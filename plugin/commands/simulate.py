@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from specklenn.core.errors import ConfigError, DataError, SpecklennError
 from specklenn.plugin.commands.arguments import add_config_arguments, count, read_config
-from specklenn.plugin.parallel.mpi_job import Stop, agree, on_signals, world
+from specklenn.plugin.parallel.mpi_job import agree, world
+from specklenn.plugin.signals import Stop, on_signals
 
 if TYPE_CHECKING:
     from mpi4py import MPI

@@ -18,8 +18,8 @@ from specklenn.core.simulation.simulator import PooledSimulator, SimulatedShots
 from specklenn.plugin.console.progress_bar import WorkProgress
 from specklenn.plugin.parallel.block_pool import BlockPool
 from specklenn.plugin.parallel.clock import SystemClock
-from specklenn.plugin.parallel.mpi_job import Stop
 from specklenn.plugin.parallel.processes import WorkerProcesses, cores
+from specklenn.plugin.signals import Stop
 from specklenn.plugin.sources.simulated import SimulatedStream
 
 if TYPE_CHECKING:

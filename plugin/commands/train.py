@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from specklenn.core.errors import ConfigError, DataError, SpecklennError
 from specklenn.plugin.commands.arguments import add_config_arguments, read_config
-from specklenn.plugin.parallel.mpi_job import on_signals
+from specklenn.plugin.signals import on_signals
 
 if TYPE_CHECKING:
     from specklenn.core.training.ranks import RankInfo, Ranks

@@ -1,12 +1,9 @@
-"""How a job starts and is told to end: the launcher's ranks, and signals."""
+"""How an MPI job starts: the launcher's ranks, and one answer of all of them."""
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from specklenn.core.errors import ConfigError, MissingPackageError, SpecklennError
@@ -71,48 +68,3 @@ def agree(communicator: MPI.Intracomm | None, problem: SpecklennError | None) ->
                 print(f"specklenn: error: {line}", file=sys.stderr)
         sys.stderr.flush()
     return max((code for _, code in found), default=0)
-
-
-class Stop:
-    """A stop that a signal asks for and the program makes at a place of its own.
-
-    A signal handler that raises would raise inside libraries as well, some of which
-    turn it into errors of their own. So only a second signal does that.
-    """
-
-    def __init__(self) -> None:
-        self._asked = False
-
-    def ask(self) -> None:
-        """Ask for it; to be called on a signal.
-
-        Raises
-        ------
-        KeyboardInterrupt
-            If it was asked for before.
-        """
-        if self._asked:
-            raise KeyboardInterrupt
-        self._asked = True
-
-    def obey(self) -> None:
-        """Stop here if it was asked for.
-
-        Raises
-        ------
-        KeyboardInterrupt
-        """
-        if self._asked:
-            raise KeyboardInterrupt
-
-
-@contextmanager
-def on_signals(call: Callable[[], None]) -> Iterator[None]:
-    """Call a function on SIGINT and SIGTERM instead of dying in the middle."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: call()) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)

@@ -11,8 +11,8 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from specklenn.plugin.parallel.mpi_job import on_signals
 from specklenn.plugin.parallel.processes import cores
+from specklenn.plugin.signals import on_signals
 
 LAST_WORDS_S = 10.0
 """How long the others may take to end after one has failed."""

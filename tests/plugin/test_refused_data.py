@@ -26,9 +26,9 @@ from specklenn.core.training.data import load_training_data
 from specklenn.core.training.validate_model import ValidationFile, load_validation
 from specklenn.plugin.commands import label
 from specklenn.plugin.commands.area_arguments import leave_out
-from specklenn.plugin.labelling.open_run import Labelling
+from specklenn.plugin.labelling.labelling_run import LabellingRun
 from specklenn.plugin.sources.hdf5 import Hdf5Source
-from specklenn.plugin.startup import load_mask, prepare
+from specklenn.plugin.startup import load_mask, prepare_run
 
 CLASSES = ("single-hit", "multi-hit")
 SHAPE = (40, 30)
@@ -180,7 +180,7 @@ def start_a_run(folder, source, support, adu_per_photon):
         "support": {"file": support},
         "calibration": {"adu_per_photon": adu_per_photon},
     }
-    return prepare(check_config(Document(document, "run.yaml"), folder))
+    return prepare_run(check_config(Document(document, "run.yaml", folders=(folder,))))
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_labelling_calibrates_no_frames_a_second_time(both):
     options = label.parser().parse_args([str(both / "hits.cxi"), *words])
 
     with pytest.raises(DataError, match=rf"hits\.cxi:{DATA}: calibrated already"):
-        Labelling(options)
+        LabellingRun(options)
 
 
 def mask_of_a_run(data, mask):
@@ -218,7 +218,8 @@ def mask_of_a_run(data, mask):
         "support": {"file": str(data)},
         "calibration": {"mask_file": str(mask)},
     }
-    return load_mask(check_config(Document(document, "run.yaml"), mask.parent), SHAPE)
+    loaded = check_config(Document(document, "run.yaml", folders=(mask.parent,)))
+    return load_mask(loaded, SHAPE)
 
 
 def mask_of_an_evaluation(data, mask):

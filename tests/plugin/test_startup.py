@@ -40,7 +40,7 @@ def test_the_weights_are_read_once_where_a_run_takes_orders(
     )
 
     job = Job(loaded, rank=0, size=1)
-    job.orders.close()
+    job.update_requests.close()
 
     assert opened.count("w.safetensors") == 1
 

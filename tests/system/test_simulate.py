@@ -406,7 +406,7 @@ def test_a_structure_that_cannot_be_used_is_named_with_the_config(
     done = command("simulate", "e.yaml", "-o", "r.h5", "-n", 3, cwd=tmp_path)
 
     assert done.returncode == 2
-    assert_told_once(done, "e.yaml: x.pdb: ", *said)
+    assert_told_once(done, f"e.yaml: {tmp_path}/x.pdb: ", *said)
     assert not (tmp_path / "r.h5").exists()
 
 
@@ -417,7 +417,7 @@ def test_an_empty_folder_of_structures_is_named_with_the_config(command, tmp_pat
     done = command("simulate", "e.yaml", "-o", "r.h5", "--per-class", 3, cwd=tmp_path)
 
     assert done.returncode == 2
-    assert_told_once(done, "e.yaml: pdbs: no structure files")
+    assert_told_once(done, f"e.yaml: {tmp_path}/pdbs: no structure files")
 
 
 @pytest.mark.parametrize("number", ["0", "many"])

@@ -298,7 +298,7 @@ def test_supports_saved_in_photons_are_not_calibrated_again(
     )
 
     with pytest.raises(SpecklennError, match="supports: calibrated already"):
-        builder.draft(request(support=path), bench.state.versions)
+        builder.build(request(support=path), bench.state.versions)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from specklenn.core.hitfinder import HitFinding
 from specklenn.core.pipeline import Pipeline
 from specklenn.core.preprocess import Preprocessor
 from specklenn.plugin.live.results import HITS, INDEX, HitsFile
-from specklenn.plugin.live.scheduler import FileDistribution
+from specklenn.plugin.live.scheduler import FileScheduler
 
 
 def test_saved_frames_are_the_whole_frames_in_photons_of_one_calibration(
@@ -24,7 +24,7 @@ def test_saved_frames_are_the_whole_frames_in_photons_of_one_calibration(
     )
     pipeline = Pipeline(Classifier(model, in_adu, preprocessor), HitFinding())
     bench = make_bench(
-        clock, pipeline, [opener((adu, shots[1]))], FileDistribution(203, 1, 32)
+        clock, pipeline, [opener((adu, shots[1]))], FileScheduler(203, 1, 32)
     )
     bench.run()
     hits = HitsFile(tmp_path / HITS, bench.state.facts, supports.shape, mask)

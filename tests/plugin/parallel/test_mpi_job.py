@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from specklenn.plugin.parallel.mpi_job import Stop, on_signals
+from specklenn.plugin.signals import Stop, on_signals
 
 
 def test_a_stop_that_nobody_asked_for_does_nothing():
