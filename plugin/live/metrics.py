@@ -25,10 +25,8 @@ def families(snapshot: Snapshot, changed_ns: int, now_ns: int) -> Iterator[Metri
 
     Parameters
     ----------
-    snapshot : Snapshot
     changed_ns : int
         When the number of shots last changed, Unix epoch, nanoseconds.
-    now_ns : int
     """
     yield from _shots(snapshot)
     yield _latency(snapshot)

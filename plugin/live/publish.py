@@ -25,7 +25,6 @@ class ZmqPublisher:
     ----------
     endpoint : str
         ``tcp://127.0.0.1:5556``, say.
-    clock : Clock
 
     Raises
     ------

@@ -56,8 +56,6 @@ class ResultsFile:
 
     Parameters
     ----------
-    path : Path
-    facts : RunFacts
     config : str
         The resolved configuration as YAML.
 
@@ -139,8 +137,6 @@ class HitsFile:
 
     Parameters
     ----------
-    path : Path
-    facts : RunFacts
     shape : (H, W)
     mask : (H, W) bool or None
     dtype : data type

@@ -31,7 +31,6 @@ class RankState:
 
     Parameters
     ----------
-    rank : int
     heard_s : float
         When it last sent anything, monotonic seconds.
     host : str
@@ -68,8 +67,6 @@ class RunFacts:
 
     Parameters
     ----------
-    experiment : str
-    run : int
     classes : tuple of str
         Every label there is.
     support_classes : tuple of str
@@ -94,12 +91,10 @@ class RunState:
 
     Parameters
     ----------
-    facts : RunFacts
     first : Version
         What classifies the shots at the start.
     workers : sequence of int
         Ranks that work.
-    examples_per_class : int
     now_s : float
         Monotonic seconds.
 

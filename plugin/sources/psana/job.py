@@ -19,7 +19,6 @@ class Job:
     ----------
     exp : str
         Experiment; with a run, or empty.
-    run : int
     folder : str
         Where the run's files are.
     files : tuple of str
@@ -31,7 +30,6 @@ class Job:
     worker, workers : int
         Of a run that is being written, every event whose number leaves the rest
         `worker` when divided by `workers`.
-    detector, interface : str
     data : {"calib", "raw", "image"}
         Method of the interface.
     constants : {"none", "cache", "database"}

@@ -76,7 +76,6 @@ def serial_source(
 
     Parameters
     ----------
-    job : Job
     folder, exp, run
         Where and which.
     small : sequence of str, optional
