@@ -133,6 +133,7 @@ def prepare_run(loaded: LoadedConfig, rank: int = 0) -> PreparedRun:
     )
     _check_calibration(config, supports, source)
     used = use_area(loaded, model.preprocessing, supports.shape, mask, source)
+    notes = source.notes if isinstance(source, DetectorRun) else ()
     pipeline = _make_pipeline(config, model, supports, used.mask, rank)
     return PreparedRun(
         pipeline=pipeline,
@@ -142,7 +143,7 @@ def prepare_run(loaded: LoadedConfig, rank: int = 0) -> PreparedRun:
             config,
             supports,
             len(source) if source else 0,
-            (*_notes(source), *used.notes),
+            (*notes, *used.notes),
         ),
         mask=used.mask,
     )
@@ -203,11 +204,6 @@ def _source_mask(loaded: LoadedConfig, source: IndexedSource | None) -> Mask | N
     if source is None:
         return loaded.settings.source.mask(loaded.folder)
     return source.mask() if isinstance(source, DetectorRun) else None
-
-
-def _notes(source: IndexedSource | None) -> tuple[str, ...]:
-    """Return what a person must know of a run."""
-    return source.notes if isinstance(source, DetectorRun) else ()
 
 
 def _combined(supports: SupportSet, found: Sequence[Mask | None]) -> Mask | None:

@@ -65,9 +65,12 @@ class MonitorState:
         self._received_s = self._clock()
         self._newest = snapshot
         if before is None or before.classes != snapshot.classes:
-            self._begin(snapshot)
+            self._history = History(len(snapshot.classes))
+            self._marks = []
+            self._latency.clear()
         elif before.session != snapshot.session:
-            self._restart()
+            self._history.restart()
+            self._latency.clear()
         if before is not None:
             self._mark_changes(before, snapshot)
         self._merge_counts(snapshot)
@@ -118,15 +121,6 @@ class MonitorState:
         if snapshot.session == before.session:
             return snapshot.sequence <= before.sequence
         return snapshot.wall_ns < before.wall_ns and self.age_s() <= STALE_S
-
-    def _begin(self, snapshot: Snapshot) -> None:
-        self._history = History(len(snapshot.classes))
-        self._marks = []
-        self._latency.clear()
-
-    def _restart(self) -> None:
-        self._history.restart()
-        self._latency.clear()
 
     def _mark_changes(self, before: Snapshot, now: Snapshot) -> None:
         words = []

@@ -44,7 +44,7 @@ class BuiltUpdate(UpdateRequest):
     stack : tuple of ModelAndSupports
         That of this update, and those before it to go back to, newest first.
     note : str
-        What whoever asked should know.
+        A remark for the answer to the request.
     """
 
     pipeline: Pipeline

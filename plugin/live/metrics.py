@@ -1,4 +1,4 @@
-"""What Prometheus is told of a run: one family of metrics for each question."""
+"""The metrics of a run for Prometheus."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _run(snapshot: Snapshot) -> Iterator[Metric]:
     )
     yield InfoMetricFamily(
         "specklenn_run",
-        "What is being measured, and what classifies the shots.",
+        "Experiment and run, and the model and supports in use.",
         {
             "experiment": snapshot.experiment,
             "run": snapshot.run,

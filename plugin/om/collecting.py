@@ -143,14 +143,11 @@ class CollectingNode:
             return True
         if not collector.interrupted:
             return False
-        awaited = [rank for rank in collector.state.alive if not rank.ended]
-        return bool(awaited) and self._clock.monotonic() >= self._end_deadline_s()
-
-    def _end_deadline_s(self) -> float:
-        """Return until when nodes are awaited that may be waiting for data."""
-        if self._deadline_s is None:
-            self._deadline_s = self._clock.monotonic() + END_TIMEOUT_S
-        return self._deadline_s
+        now_s = self._clock.monotonic()
+        if self._deadline_s is None:  # for nodes that may be waiting for data
+            self._deadline_s = now_s + END_TIMEOUT_S
+        awaited = any(not rank.ended for rank in collector.state.alive)
+        return awaited and now_s >= self._deadline_s
 
     def _close(self) -> None:
         self.collector.close()

@@ -26,7 +26,7 @@ NUMBER_BYTES = 8
 def work_for_leader(channel: Channel, work: Work, clock: Clock) -> None:
     """Do the blocks that the leader asks for until it says stop.
 
-    Whatever a block raises is told to the leader, and ends this worker.
+    Whatever a block raises is sent to the leader, and ends this worker.
     """
     backoff = Backoff(clock)
     while True:

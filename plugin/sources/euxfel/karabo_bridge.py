@@ -218,9 +218,9 @@ class KaraboStream:
         return True
 
     def _note(self, number: int, reason: str) -> None:
-        """Tell what is wrong with a train.
+        """Log what is wrong with a train, and keep it for `stall_reason`.
 
-        The first of several reasons is told until it has not come for a while, so that
+        The first of several reasons is kept until it has not come for a while, so that
         neither window nor log is flooded.
         """
         text = f"{self._shares[number].endpoint}: {reason}"
