@@ -9,61 +9,33 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import sys
-from dataclasses import dataclass
 
 from specklenn.core.errors import SpecklennError
 
-
-@dataclass(frozen=True)
-class Command:
-    """A sub-command: the module whose ``main(arguments)`` runs it, and one line."""
-
-    module: str
-    summary: str
-
-
 COMMANDS = {
-    "run": Command(
-        "specklenn.plugin.commands.run", "classify a run, live or from files"
-    ),
-    "om": Command(
-        "specklenn.plugin.commands.om", "classify inside OM, the online monitor of LCLS"
-    ),
-    "monitor": Command("specklenn.gui.monitor.app", "the window that shows a run"),
-    "label": Command(
-        "specklenn.plugin.commands.label", "label patterns, the most telling ones first"
-    ),
-    "simulate": Command(
-        "specklenn.plugin.commands.simulate", "make a labelled run from structures"
-    ),
-    "train": Command("specklenn.plugin.commands.train", "train a model"),
-    "adapt": Command(
-        "specklenn.plugin.commands.adapt", "a model of this experiment from labels"
-    ),
-    "evaluate": Command(
-        "specklenn.plugin.commands.evaluate", "measure a model on labelled data"
-    ),
-    "compare": Command(
-        "specklenn.plugin.commands.compare",
-        "several models and baselines on the same patterns",
-    ),
-    "swap": Command(
-        "specklenn.plugin.commands.swap", "give a running job a model or supports"
-    ),
-    "emc": Command(
-        "specklenn.plugin.commands.emc", "the hits of a run as Dragonfly reads them"
-    ),
-    "table1": Command(
-        "specklenn.plugin.commands.table1",
-        "few labels, whole detector and a quarter, against the paper's methods",
-    ),
-    "config": Command(
-        "specklenn.plugin.commands.config", "check and show configurations"
-    ),
-    "demo": Command(
-        "specklenn.plugin.commands.demo", "a simulated beamtime with its window"
-    ),
+    "run": "classify a run, live or from files",
+    "om": "classify inside OM, the online monitor of LCLS",
+    "monitor": "the window that shows a run",
+    "label": "label patterns, the most telling ones first",
+    "simulate": "make a labelled run from structures",
+    "train": "train a model",
+    "adapt": "a model of this experiment from labels",
+    "evaluate": "measure a model on labelled data",
+    "compare": "several models and baselines on the same patterns",
+    "swap": "give a running job a model or supports",
+    "emc": "the hits of a run as Dragonfly reads them",
+    "table1": "few labels, whole detector and a quarter, against the paper's methods",
+    "config": "check and show configurations",
+    "demo": "a simulated beamtime with its window",
 }
+"""Sub-commands, and one line for each."""
+
+
+def module_of(name: str) -> str:
+    """Return the module whose ``main(arguments)`` runs a sub-command."""
+    if name == "monitor":
+        return "specklenn.gui.monitor.app"
+    return f"specklenn.plugin.commands.{name}"
 
 
 def main() -> int:
@@ -83,13 +55,13 @@ def main() -> int:
             file=sys.stderr,
         )
         return 2
-    return _call(COMMANDS[name], arguments[1:])
+    return _call(name, arguments[1:])
 
 
 def overview() -> str:
     """Return the help text."""
     width = max(map(len, COMMANDS))
-    lines = [f"  {name:<{width}}  {item.summary}" for name, item in COMMANDS.items()]
+    lines = [f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items()]
     return "\n".join(
         [
             "usage: specklenn COMMAND ...",
@@ -104,9 +76,9 @@ def overview() -> str:
     )
 
 
-def _call(command: Command, arguments: list[str]) -> int:
+def _call(name: str, arguments: list[str]) -> int:
     try:
-        code: int = importlib.import_module(command.module).main(arguments)
+        code: int = importlib.import_module(module_of(name)).main(arguments)
     except SpecklennError as error:
         for line in str(error).splitlines():
             print(f"specklenn: error: {line}", file=sys.stderr)

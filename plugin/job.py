@@ -34,11 +34,11 @@ from specklenn.plugin.live.scheduler import (
     LiveScheduler,
     Scheduler,
 )
-from specklenn.plugin.live.swap_coordinator import NoUpdateRequests, UpdateRequests
+from specklenn.plugin.live.swap_coordinator import UpdateRequests
 from specklenn.plugin.live.worker import Worker, WorkerOptions
 from specklenn.plugin.parallel.channel import Channel, in_memory_channels
 from specklenn.plugin.parallel.clock import Backoff, Clock, SystemClock
-from specklenn.plugin.parallel.mpi_job import machine
+from specklenn.plugin.parallel.mpi_job import hostname
 from specklenn.plugin.signals import on_signals
 from specklenn.plugin.startup import PreparedRun, make_source, prepare_run
 
@@ -65,13 +65,7 @@ def check_command(loaded: LoadedConfig, name: str) -> None:
 
 
 class Job:
-    """One rank's view of a prepared run, whoever steps its loop.
-
-    Parameters
-    ----------
-    loaded : LoadedConfig
-    rank, size : int
-    """
+    """One rank's view of a prepared run, whoever steps its loop."""
 
     def __init__(self, loaded: LoadedConfig, rank: int, size: int) -> None:
         self.loaded = loaded
@@ -82,9 +76,15 @@ class Job:
         self.prepared: PreparedRun = prepare_run(loaded, rank)
         self.publisher: Publisher = Publishers([])
         if rank == 0:
-            self.folder = make_output_folder(self.config, loaded)
+            self.folder = make_output_folder(loaded)
             self.publisher = make_publisher(self.config, self.clock)
-            self.state = self._state()
+            self.state = RunState(
+                facts=self.prepared.facts,
+                first=self.prepared.first,
+                workers=self.workers,
+                examples_per_class=self.config.publish.examples_per_class,
+                now_s=self.clock.monotonic(),
+            )
             self.update_requests = self._update_requests()
 
     def run_alone(self, quiet: bool) -> int:
@@ -129,7 +129,7 @@ class Job:
             open_source,
             self.prepared.pipeline,
             WorkerOptions(
-                host=machine(),
+                host=hostname(),
                 batch_shots=config.loop.batch_shots,
                 live_wait_s=config.loop.live_wait_ms / 1000,
                 save_classes=tuple(config.output.save_classes),
@@ -170,19 +170,10 @@ class Job:
             self.update_requests,
         )
 
-    def _state(self) -> RunState:
-        return RunState(
-            facts=self.prepared.facts,
-            first=self.prepared.first,
-            workers=self.workers,
-            examples_per_class=self.config.publish.examples_per_class,
-            now_s=self.clock.monotonic(),
-        )
-
-    def _update_requests(self) -> UpdateRequests:
+    def _update_requests(self) -> UpdateRequests | None:
         control, pipeline = self.config.control, self.prepared.pipeline
         if not control.enabled:
-            return NoUpdateRequests()
+            return None
         weights = self.prepared.weights
         builder = UpdateBuilder(pipeline, weights, self.config.preprocess)
         return ControlServer(control.endpoint, builder, self.state, self.clock)
@@ -226,7 +217,7 @@ class Job:
         return [EMC] if made.frames else []
 
 
-def make_output_folder(config: Config, loaded: LoadedConfig) -> Path:
+def make_output_folder(loaded: LoadedConfig) -> Path:
     """Create the folder for results and check that it can be written.
 
     Raises
@@ -234,8 +225,8 @@ def make_output_folder(config: Config, loaded: LoadedConfig) -> Path:
     ConfigError
         If it cannot, or holds results that must not be replaced.
     """
-    folder = config.output_folder
-    where = loaded.where("output", "folder")
+    config = loaded.settings
+    folder, where = config.output_folder, loaded.where("output", "folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".writable"

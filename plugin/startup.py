@@ -23,12 +23,11 @@ from specklenn.core.labels import all_classes
 from specklenn.core.network import checkpoint
 from specklenn.core.network.checkpoint import Checkpoint, Weights
 from specklenn.core.pipeline import Pipeline
-from specklenn.core.preprocess import Preprocessor
 from specklenn.core.support import SupportSet, from_settings, load_supports
 from specklenn.plugin.live.run_state import RunFacts
 from specklenn.plugin.live.versions import Version
 from specklenn.plugin.sources.hdf5 import Hdf5Source
-from specklenn.plugin.startup_area import use_area
+from specklenn.plugin.startup_area import make_preprocessor, use_area
 
 Opened = TypeVar("Opened")
 
@@ -39,12 +38,10 @@ class PreparedRun:
 
     Parameters
     ----------
-    pipeline : Pipeline
     weights : Weights
-        Of its model, as they lie in their file.
+        The model's weights, as their file has them.
     source : IndexedSource or None
         An open run; None for a stream.
-    facts : RunFacts
     mask : (H, W) bool or None
     """
 
@@ -136,6 +133,7 @@ def prepare_run(loaded: LoadedConfig, rank: int = 0) -> PreparedRun:
     )
     _check_calibration(config, supports, source)
     used = use_area(loaded, model.preprocessing, supports.shape, mask, source)
+    notes = source.notes if isinstance(source, DetectorRun) else ()
     pipeline = _make_pipeline(config, model, supports, used.mask, rank)
     return PreparedRun(
         pipeline=pipeline,
@@ -145,7 +143,7 @@ def prepare_run(loaded: LoadedConfig, rank: int = 0) -> PreparedRun:
             config,
             supports,
             len(source) if source else 0,
-            (*_notes(source), *used.notes),
+            (*notes, *used.notes),
         ),
         mask=used.mask,
     )
@@ -192,9 +190,8 @@ def load_mask(loaded: LoadedConfig, shape: tuple[int, int] | None) -> Mask | Non
 
     Parameters
     ----------
-    loaded : LoadedConfig
     shape : (H, W) or None
-        Of the frames; None where it is not known, then any is taken.
+        Shape of the frames; None where it is not known, then any is accepted.
     """
     calibration = loaded.settings.calibration
     if calibration.mask_file is None:
@@ -207,11 +204,6 @@ def _source_mask(loaded: LoadedConfig, source: IndexedSource | None) -> Mask | N
     if source is None:
         return loaded.settings.source.mask(loaded.folder)
     return source.mask() if isinstance(source, DetectorRun) else None
-
-
-def _notes(source: IndexedSource | None) -> tuple[str, ...]:
-    """Return what a person must know of a run."""
-    return source.notes if isinstance(source, DetectorRun) else ()
 
 
 def _combined(supports: SupportSet, found: Sequence[Mask | None]) -> Mask | None:
@@ -249,13 +241,8 @@ def _make_pipeline(
             f"model.device: {config.model.device!r} found, but PyTorch sees no GPU "
             "here; expected cpu"
         )
-    preprocessor = Preprocessor(
-        config.preprocess.applied_to(model.preprocessing),
-        supports.shape,
-        mask,
-        adu_per_photon=config.calibration.adu_per_photon,
-        offset_adu=config.calibration.offset_adu,
-    )
+    own = model.preprocessing
+    preprocessor = make_preprocessor(config, own, supports.shape, mask)
     classifier = Classifier(
         model, supports, preprocessor, config.classify, config.model.device
     )

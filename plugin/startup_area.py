@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from specklenn.core.config.loading import LoadedConfig
+from specklenn.core.config.run_config import Config
 from specklenn.core.data.dead_area import DeadArea, Signals, find_dead
 from specklenn.core.data.detector_area import Mask, area_mask, modules_with
 from specklenn.core.data.shots import DetectorRun, IndexedSource
@@ -37,6 +38,19 @@ class UsedArea:
     notes: tuple[str, ...] = ()
 
 
+def make_preprocessor(
+    config: Config, own: Preprocessing, shape: tuple[int, int], mask: Mask | None = None
+) -> Preprocessor:
+    """Return a run's preprocessing of frames (H, W), `own` being the model's."""
+    return Preprocessor(
+        config.preprocess.applied_to(own),
+        shape,
+        mask,
+        adu_per_photon=config.calibration.adu_per_photon,
+        offset_adu=config.calibration.offset_adu,
+    )
+
+
 def use_area(
     loaded: LoadedConfig,
     own: Preprocessing,
@@ -51,11 +65,10 @@ def use_area(
 
     Parameters
     ----------
-    loaded : LoadedConfig
     own : Preprocessing
-        The model's.
+        Preprocessing of the model.
     shape : (H, W)
-        Of the frames.
+        Shape of the frames.
     mask : (H, W) bool or None
         What is bad before.
     source : IndexedSource or None
@@ -67,12 +80,7 @@ def use_area(
         If there is no such area, or no pixel of the crop in it.
     """
     config = loaded.settings
-    preprocessor = Preprocessor(
-        config.preprocess.applied_to(own),
-        shape,
-        adu_per_photon=config.calibration.adu_per_photon,
-        offset_adu=config.calibration.offset_adu,
-    )
+    preprocessor = make_preprocessor(config, own, shape)
     bad = np.zeros(shape, bool) if mask is None else mask
     if config.area.chosen:
         bad = bad | _outside(loaded, preprocessor, _modules(loaded, source))

@@ -81,6 +81,16 @@ class Shots:
         )
 
 
+def joined(parts: Sequence[Shots]) -> Shots:
+    """Return several batches, whose frames have one shape, as one."""
+    if len(parts) == 1:
+        return parts[0]
+    names = [item.name for item in dataclasses.fields(Shots)]
+    return Shots(
+        **{name: np.concatenate([getattr(p, name) for p in parts]) for name in names}
+    )
+
+
 class IndexedSource(Protocol):
     """A finite run of which any range can be read, by anyone, again and again."""
 

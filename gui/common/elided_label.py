@@ -16,6 +16,11 @@ class ElidedLabel(QtWidgets.QLabel):
         Weight and tone of the text.
     larger : float
         Factor on the size of the window's font.
+
+    Attributes
+    ----------
+    full_text : str
+        Text without ellipsis.
     """
 
     def __init__(
@@ -33,20 +38,15 @@ class ElidedLabel(QtWidgets.QLabel):
         font.setPointSizeF(font.pointSizeF() * larger)
         self.setFont(font)
         self.setProperty("muted", muted)
-        self._full = ""
+        self.full_text = ""
         self._tip = ""
         self.set_text(text)
-
-    @property
-    def full_text(self) -> str:
-        """Text without ellipsis."""
-        return self._full
 
     def set_text(self, text: str, tip: str = "") -> None:
         """Show `text`; `tip` explains it under the mouse."""
         text = text.replace("\n", " ")
-        if (text, tip) != (self._full, self._tip):
-            self._full, self._tip = text, tip
+        if (text, tip) != (self.full_text, self._tip):
+            self.full_text, self._tip = text, tip
             self.updateGeometry()
             self._fit()
 
@@ -59,11 +59,11 @@ class ElidedLabel(QtWidgets.QLabel):
 
     def sizeHint(self) -> QtCore.QSize:
         """Size of the whole text."""
-        return self._size_of(self._full)
+        return self._size_of(self.full_text)
 
     def minimumSizeHint(self) -> QtCore.QSize:
         """Room for a few letters."""
-        return self._size_of("mmm…" if len(self._full) > 4 else self._full)
+        return self._size_of("mmm…" if len(self.full_text) > 4 else self.full_text)
 
     def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
         """Shorten to the new width."""
@@ -79,13 +79,13 @@ class ElidedLabel(QtWidgets.QLabel):
 
     def _fit(self) -> None:
         shown = self.fontMetrics().elidedText(
-            self._full,
+            self.full_text,
             QtCore.Qt.TextElideMode.ElideRight,
             max(self.contentsRect().width(), 0),
         )
         if shown != self.text():
             self.setText(shown)
-        parts = [self._full] if shown != self._full else []
+        parts = [self.full_text] if shown != self.full_text else []
         self.setToolTip(as_tip("\n".join([*parts, *filter(None, [self._tip])])))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pyqtgraph
-from pyqtgraph.Qt import QtGui
+from pyqtgraph.Qt import QtCore, QtGui
 
 from specklenn.gui.common import theme
 from specklenn.gui.common.image import MASKED, Values, palette_indices
@@ -20,6 +20,14 @@ def colour_table() -> list[int]:
     table = pyqtgraph.colormap.get(COLOUR_MAP).getLookupTable(nPts=MASKED)
     colours = [QtGui.qRgb(*(int(part) for part in row[:3])) for row in table]
     return [*colours, QtGui.QColor(theme.MASK).rgb()]
+
+
+def fitted(size: QtCore.QSize, room: QtCore.QRect) -> QtCore.QRect:
+    """As large as there is room, centred, in its proportions."""
+    keep = QtCore.Qt.AspectRatioMode.KeepAspectRatio
+    place = QtCore.QRect(QtCore.QPoint(0, 0), size.scaled(room.size(), keep))
+    place.moveCenter(room.center())
+    return place
 
 
 def pattern_image(

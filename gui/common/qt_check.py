@@ -26,7 +26,7 @@ def refusal() -> str:
 
 
 def version_refusal(pyside: str, python: tuple[int, int]) -> str:
-    """One sentence if this PySide6 does not live on this Python, else empty."""
+    """One sentence if this PySide6 does not work with this Python, else empty."""
     numbers = tuple(int(part) for part in pyside.split(".")[:2] if part.isdigit())
     if numbers >= FIRST_BAD and python < (3, 12):
         return (

@@ -33,7 +33,7 @@ class ClassStyle:
     Parameters
     ----------
     colour : str
-        Of borders and lines, never of text.
+        Colour of borders and lines, never of text.
     dashes : tuple of float
         Strokes and spaces in line widths, empty for a full line.
     """

@@ -22,9 +22,8 @@ class LabelRow(QtWidgets.QFrame):
 
     Parameters
     ----------
-    key, name : str
     style : ClassStyle
-        Of the borders.
+        Style of the borders.
     """
 
     def __init__(self, key: str, name: str, style: ClassStyle) -> None:

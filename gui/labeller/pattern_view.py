@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
+from specklenn.gui.common.pattern_image import fitted
+
 
 class PatternView(QtWidgets.QWidget):
     """A pattern as large as there is room."""
@@ -20,12 +22,7 @@ class PatternView(QtWidgets.QWidget):
 
     def image_rect(self) -> QtCore.QRect:
         """Where the pattern is drawn: centred, in its proportions."""
-        keep = QtCore.Qt.AspectRatioMode.KeepAspectRatio
-        place = QtCore.QRect(
-            QtCore.QPoint(0, 0), self.image.size().scaled(self.size(), keep)
-        )
-        place.moveCenter(self.rect().center())
-        return place
+        return fitted(self.image.size(), self.rect())
 
     def paintEvent(self, event: QtGui.QPaintEvent) -> None:
         """Draw the pattern with sharp pixels."""

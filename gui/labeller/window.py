@@ -134,7 +134,7 @@ class LabelWindow(QtWidgets.QWidget):
         self._action("add pixels up", session.toggle_coarse, "B")
         self._action("log, sqrt, linear", self._next_scale, "L")
         self._action("write supports and training data", session.export, "W", "Ctrl+S")
-        self._action("show or hide this list", self._explain, "F1", "H", "?")
+        self._action("show or hide this list", self._toggle_help, "F1", "H", "?")
         self._action("leave; all labels are saved", self.close, "Q", "Ctrl+Q")
 
     def _action(self, tip: str, do: Callable[[], object], *keys: str) -> None:
@@ -148,7 +148,7 @@ class LabelWindow(QtWidgets.QWidget):
         what()
         self.refresh()
 
-    def _explain(self) -> None:
+    def _toggle_help(self) -> None:
         self.help.toggle()
 
     def _next_scale(self) -> None:

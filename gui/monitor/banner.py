@@ -10,7 +10,7 @@ MOST_LINES = 3
 
 
 class Banner(QtWidgets.QFrame):
-    """Up to three lines on a bright ground, hidden while there is nothing to say."""
+    """Up to three lines on a bright background; hidden while there is no failure."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -17,7 +17,7 @@ class ConfidenceBand(pyqtgraph.GraphicsObject):
     Parameters
     ----------
     colour : str
-        Of the filling, which is translucent.
+        Colour of the filling, which is translucent.
     """
 
     def __init__(self, colour: str) -> None:

@@ -70,31 +70,19 @@ def run(
                 until_finished=until_finished,
                 done=app.quit,
             )
-        _follow(app, stream, state, window, refresh_hz, screenshot_timer)
+        take = screenshot_timer.take_if_due if screenshot_timer else lambda: None
+        monitor = MonitorController(
+            stream, state, window, refresh_hz=refresh_hz, after_refresh=take
+        )
+        with reported_exceptions(window), on_interrupt(app.quit):
+            window.show()
+            monitor.start()
+            app.exec()
+        monitor.stop()
+        window.close()
         return _exit_code(stream, state, screenshot_timer)
     finally:
         stream.close()
-
-
-def _follow(
-    app: QtWidgets.QApplication,
-    stream: SnapshotStream,
-    state: MonitorState,
-    window: MonitorWindow,
-    refresh_hz: float,
-    screenshot_timer: ScreenshotTimer | None,
-) -> None:
-    """Run the event loop until somebody leaves."""
-    take = screenshot_timer.take_if_due if screenshot_timer else lambda: None
-    monitor = MonitorController(
-        stream, state, window, refresh_hz=refresh_hz, after_refresh=take
-    )
-    with reported_exceptions(window), on_interrupt(app.quit):
-        window.show()
-        monitor.start()
-        app.exec()
-    monitor.stop()
-    window.close()
 
 
 def _exit_code(

@@ -43,7 +43,6 @@ class Overlay(QtWidgets.QWidget):
 
         Parameters
         ----------
-        view : View
         problem : str
             What was wrong with the last message, empty while none was.
         """

@@ -32,7 +32,7 @@ class SimulatedStream:
     Parameters
     ----------
     seed : int
-        Of all random numbers.
+        Seed of all random numbers.
     clock : callable
         Unix epoch, seconds.
     failures : tuple of str

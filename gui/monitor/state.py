@@ -65,9 +65,12 @@ class MonitorState:
         self._received_s = self._clock()
         self._newest = snapshot
         if before is None or before.classes != snapshot.classes:
-            self._begin(snapshot)
+            self._history = History(len(snapshot.classes))
+            self._marks = []
+            self._latency.clear()
         elif before.session != snapshot.session:
-            self._restart()
+            self._history.restart()
+            self._latency.clear()
         if before is not None:
             self._mark_changes(before, snapshot)
         self._merge_counts(snapshot)
@@ -75,7 +78,7 @@ class MonitorState:
         return True
 
     def freshness(self) -> Freshness:
-        """Judge by the age of the last message and by the run's own word."""
+        """Return what the last message's age and the run's reported state mean."""
         if self._newest is None:
             return Freshness.WAITING
         said = self._newest.state
@@ -96,18 +99,7 @@ class MonitorState:
         """Everything to draw now."""
         newest = self._newest
         if newest is None:
-            return View(
-                freshness=Freshness.WAITING,
-                age_s=self.age_s(),
-                updated_s=float("nan"),
-                header=None,
-                rates=(),
-                over_s=0.0,
-                series=None,
-                examples={},
-                marks=(),
-                failures=(),
-            )
+            return View(freshness=Freshness.WAITING, age_s=self.age_s())
         rates, over_s = self._rates(newest, choices.window_s)
         return View(
             freshness=self.freshness(),
@@ -129,15 +121,6 @@ class MonitorState:
         if snapshot.session == before.session:
             return snapshot.sequence <= before.sequence
         return snapshot.wall_ns < before.wall_ns and self.age_s() <= STALE_S
-
-    def _begin(self, snapshot: Snapshot) -> None:
-        self._history = History(len(snapshot.classes))
-        self._marks = []
-        self._latency.clear()
-
-    def _restart(self) -> None:
-        self._history.restart()
-        self._latency.clear()
 
     def _mark_changes(self, before: Snapshot, now: Snapshot) -> None:
         words = []
@@ -203,20 +186,11 @@ class MonitorState:
         skipped = sorted(newest.skipped.items(), key=lambda item: -item[1])
         ended = newest.state in ("finished", "failed")
         return Header(
-            experiment=newest.experiment,
-            run=newest.run,
-            shots=newest.shots,
-            expected_shots=newest.expected_shots,
-            missed_shots=newest.missed_shots,
+            snapshot=newest,
             skipped=tuple(skipped),
             shots_per_s=self._shots_per_s(DAY_S if ended else SHOT_RATE_OVER_S),
             latency_ms=self._latency_ms(newest),
-            ranks=newest.ranks,
             ranks_alive=sum(_is_alive(rank, ended) for rank in newest.ranks),
-            support_version=newest.support_version,
-            support_hash=newest.support_hash,
-            model_version=newest.model_version,
-            model=newest.model,
         )
 
     def _shots_per_s(self, over_s: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
+from specklenn.core.messages import Snapshot
 from specklenn.gui.common import formats
 from specklenn.gui.common.elided_label import Chip
 from specklenn.gui.monitor.view import Freshness, Header, View
@@ -35,7 +36,7 @@ class StatusBar(QtWidgets.QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(5)
         self.pill = Chip(bold=True)
-        self._chips = {
+        self.chips = {
             name: Chip(bold=name == "title")
             for name in (
                 "title",
@@ -49,21 +50,17 @@ class StatusBar(QtWidgets.QWidget):
                 "bad",
             )
         }
-        for chip in (self.pill, *self._chips.values()):
+        for chip in (self.pill, *self.chips.values()):
             row.addWidget(chip)
         row.addStretch(1)
         for action in actions:
             row.addWidget(_button(action))
 
-    def chip(self, name: str) -> Chip:
-        """Chip of that name, for tests and tool tips."""
-        return self._chips[name]
-
     def set_view(self, view: View) -> None:
         """Show freshness and header of a view."""
         self.pill.set_mark("fill", FILLS[view.freshness])
         self.pill.set_text(_pill_text(view), _pill_tip(view))
-        for name, chip in self._chips.items():
+        for name, chip in self.chips.items():
             chip.setVisible(view.header is not None and name != "bad")
         if view.header is not None:
             self._set_header(view.header)
@@ -77,16 +74,16 @@ class StatusBar(QtWidgets.QWidget):
 
     def set_bad_messages(self, number: int, problem: str) -> None:
         """Say how many messages could not be read, and what the last one had."""
-        chip = self._chips["bad"]
+        chip = self.chips["bad"]
         chip.setVisible(number > 0)
         chip.set_mark("warn", "true")
         chip.set_text(f"{formats.short_count(number)} bad messages", problem)
 
     def _set_header(self, header: Header) -> None:
-        chips = self._chips
-        title = " run ".join(filter(None, (header.experiment, header.run)))
+        chips, snapshot = self.chips, header.snapshot
+        title = " run ".join(filter(None, (snapshot.experiment, snapshot.run)))
         chips["title"].set_text(title or "unnamed run")
-        chips["shots"].set_text(_shots_text(header), "Classified and skipped shots.")
+        chips["shots"].set_text(_shots_text(snapshot), "Classified and skipped shots.")
         chips["rate"].set_text(
             formats.per_second(header.shots_per_s),
             "Classified shots per second over the last 10 s; "
@@ -101,12 +98,12 @@ class StatusBar(QtWidgets.QWidget):
         )
         _set_ranks(chips["ranks"], header)
         chips["support"].set_text(
-            f"support v{header.support_version}",
-            f"Version and content of the support set: {header.support_hash}",
+            f"support v{snapshot.support_version}",
+            f"Version and content of the support set: {snapshot.support_hash}",
         )
         chips["model"].set_text(
-            f"model v{header.model_version}",
-            f"The model in use, 1 at the start of the run: {header.model}",
+            f"model v{snapshot.model_version}",
+            f"The model in use, 1 at the start of the run: {snapshot.model}",
         )
 
 
@@ -143,21 +140,22 @@ def _pill_tip(view: View) -> str:
     }[view.freshness]
 
 
-def _shots_text(header: Header) -> str:
-    shots = formats.long_count(header.shots)
-    if header.expected_shots:
-        return f"{shots} of {formats.long_count(header.expected_shots)} shots"
+def _shots_text(snapshot: Snapshot) -> str:
+    shots = formats.long_count(snapshot.shots)
+    if snapshot.expected_shots:
+        return f"{shots} of {formats.long_count(snapshot.expected_shots)} shots"
     return f"{shots} shots"
 
 
 def _set_lost(chip: Chip, header: Header) -> None:
     """Missed and skipped shots; reasons in the tool tip."""
     skipped = sum(number for _, number in header.skipped)
-    lost = header.missed_shots + skipped
-    share = lost / max(header.shots + header.missed_shots, 1)
+    shots, missed = header.snapshot.shots, header.snapshot.missed_shots
+    lost = missed + skipped
+    share = lost / max(shots + missed, 1)
     lines = [
-        f"{formats.long_count(header.missed_shots)} missed: never came back",
-        f"{formats.long_count(skipped)} skipped: could not be judged",
+        f"{formats.long_count(missed)} missed: never came back",
+        f"{formats.long_count(skipped)} skipped: could not be classified",
         *(f"    {formats.long_count(n)}  {why}" for why, n in header.skipped if n),
     ]
     chip.set_text(
@@ -168,15 +166,15 @@ def _set_lost(chip: Chip, header: Header) -> None:
 
 
 def _set_ranks(chip: Chip, header: Header) -> None:
-    alive, known = header.ranks_alive, len(header.ranks)
+    alive, ranks = header.ranks_alive, header.snapshot.ranks
     troubled = [
         f"rank {rank.rank} on {rank.host}: "
         + (rank.failure or f"silent for {formats.age(rank.silent_s)}")
-        for rank in header.ranks
+        for rank in ranks
         if rank.failure or rank.silent_s > 1.0
     ]
     chip.set_text(
-        f"ranks {alive}/{known}",
+        f"ranks {alive}/{len(ranks)}",
         "\n".join(troubled[:MOST_TIP_LINES]) or "All ranks report.",
     )
-    chip.set_mark("warn", "true" if alive < known else "false")
+    chip.set_mark("warn", "true" if alive < len(ranks) else "false")

@@ -6,6 +6,7 @@ from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from specklenn.gui.common import formats, theme
 from specklenn.gui.common.elided_label import as_tip
+from specklenn.gui.common.pattern_image import fitted
 from specklenn.gui.monitor.view import SeenExample
 
 LOW_SCORE = 0.7
@@ -19,7 +20,7 @@ class Thumbnail(QtWidgets.QWidget):
     Parameters
     ----------
     colour : str
-        Of the border.
+        Colour of the border.
     """
 
     def __init__(self, parent: QtWidgets.QWidget, colour: str) -> None:
@@ -68,14 +69,7 @@ class Thumbnail(QtWidgets.QWidget):
         """Area inside the border: the pattern, centred, in its proportions."""
         side = self.width() - 2 * BORDER
         frame = QtCore.QRect(BORDER, BORDER, side, side)
-        if self._image is None:
-            return frame
-        size = self._image.size().scaled(
-            frame.size(), QtCore.Qt.AspectRatioMode.KeepAspectRatio
-        )
-        place = QtCore.QRect(QtCore.QPoint(0, 0), size)
-        place.moveCenter(frame.center())
-        return place
+        return frame if self._image is None else fitted(self._image.size(), frame)
 
     def paintEvent(self, event: QtGui.QPaintEvent) -> None:
         """Draw image, border and caption."""

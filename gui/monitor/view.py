@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from specklenn.core.messages import Example, RankStatus
+from specklenn.core.messages import Example, Snapshot
 from specklenn.gui.monitor.history import RateSeries
 
 
@@ -61,46 +61,29 @@ class ClassRate:
     high: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Header:
-    """Everything on the status bar.
+    """What the status bar shows besides freshness.
 
     Parameters
     ----------
-    experiment, run : str
-        Names.
-    shots, expected_shots, missed_shots : int
-        Shots with a row, shots in the run (0: unknown), shots that never came.
+    snapshot : Snapshot
+        The newest one.
     skipped : tuple of (str, int)
         Reasons and shots, most frequent first.
     shots_per_s : float
         Over the last ten seconds, or over the run when it has ended.
     latency_ms : tuple of float
         Quantiles 50 %, 95 % and 99 %.
-    ranks : tuple of RankStatus
-        All workers.
     ranks_alive : int
-        Those without failure that were heard lately.
-    support_version, support_hash : int, str
-        Support set in use.
-    model_version, model : int, str
-        Number and name of the model in use.
+        Workers without failure that were heard lately.
     """
 
-    experiment: str
-    run: str
-    shots: int
-    expected_shots: int
-    missed_shots: int
+    snapshot: Snapshot
     skipped: tuple[tuple[str, int], ...]
     shots_per_s: float
     latency_ms: tuple[float, float, float]
-    ranks: tuple[RankStatus, ...]
     ranks_alive: int
-    support_version: int
-    support_hash: str
-    model_version: int
-    model: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +107,6 @@ class View:
 
     Parameters
     ----------
-    freshness : Freshness
     age_s : float
         Seconds since the last message; since the start before the first.
     updated_s : float
@@ -141,14 +123,14 @@ class View:
 
     freshness: Freshness
     age_s: float
-    updated_s: float
-    header: Header | None
-    rates: tuple[ClassRate, ...]
-    over_s: float
-    series: RateSeries | None
-    examples: dict[str, tuple[SeenExample, ...]]
-    marks: tuple[tuple[float, str], ...]
-    failures: tuple[str, ...]
+    updated_s: float = float("nan")
+    header: Header | None = None
+    rates: tuple[ClassRate, ...] = ()
+    over_s: float = 0.0
+    series: RateSeries | None = None
+    examples: dict[str, tuple[SeenExample, ...]] = field(default_factory=dict)
+    marks: tuple[tuple[float, str], ...] = ()
+    failures: tuple[str, ...] = ()
 
     @property
     def outdated(self) -> bool:

@@ -110,7 +110,8 @@ class MonitorWindow(QtWidgets.QWidget):
         self.footer.set_view(view)
         if view.header is None or view.series is None:
             return
-        self._names = (view.header.experiment, view.header.run)
+        snapshot = view.header.snapshot
+        self._names = (snapshot.experiment, snapshot.run)
         self.rate_tiles.set_rates(view.rates, _over(self.choices(), view.over_s))
         self.rate_plot.set_marks(view.marks)
         self.rate_plot.set_series(view.series)

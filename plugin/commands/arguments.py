@@ -19,7 +19,6 @@ def add_config_arguments(
 
     Parameters
     ----------
-    parser : argparse.ArgumentParser
     packaged, override : str
         Examples for the help: a packaged configuration, and a value that is given.
     """
@@ -48,7 +47,7 @@ def read_config(options: argparse.Namespace, rank: int = 0) -> Document:
     options : argparse.Namespace
         With `add_config_arguments`.
     rank : int
-        Of this process; the others do not repeat the warnings of rank 0.
+        Rank of this process; only rank 0 logs warnings.
 
     Raises
     ------

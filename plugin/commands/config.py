@@ -13,8 +13,7 @@ from specklenn.plugin.commands.arguments import add_config_arguments, read_confi
 from specklenn.plugin.packaged_configs import names
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line of ``specklenn config``."""
+def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="specklenn config",
         description="Check a configuration, or show it with all its defaults: of a "
@@ -33,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     """Run the command; returns the exit code."""
-    options = parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     document = read_config(options)
     model = find_model(document)
     loaded = check_config(document) if model is Config else None

@@ -5,20 +5,19 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from specklenn.core.errors import MissingPackageError
+from specklenn.plugin.parallel.processes import free_port
 
 MONITOR_PATIENCE_S = 20.0
 """How long the window may take to write its last picture."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line of ``specklenn demo``."""
+def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="specklenn demo",
         description="A simulated beamtime of one minute: mpirun starts a collector "
@@ -37,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     """Run the demo; returns the exit code."""
-    options = parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     endpoint = f"tcp://127.0.0.1:{free_port()}"
     picture = options.output / "monitor.png"
     options.output.mkdir(parents=True, exist_ok=True)
@@ -117,11 +116,3 @@ def mpi_environment(environment: Mapping[str, str]) -> dict[str, str]:
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
         "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
     }
-
-
-def free_port() -> int:
-    """Return a TCP port of the loopback interface that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -10,8 +10,7 @@ from specklenn.core.errors import DataError
 from specklenn.core.labels import SINGLE_HIT
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line of ``specklenn emc``."""
+def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="specklenn emc",
         description="Write the single hits of a labelled dataset, such as the hits.cxi "
@@ -36,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     """Run the command; returns the exit code."""
-    options = parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     target = options.output or options.data.with_suffix(".emc")
     if target.exists() and options.data.exists() and target.samefile(options.data):
         raise DataError(f"{target}: is the dataset itself; another name expected")

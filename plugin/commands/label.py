@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
 from specklenn.plugin.commands.arguments import add_set_argument, count, seed
+from specklenn.plugin.commands.few_shot_arguments import names
 
 if TYPE_CHECKING:
-    from specklenn.core.labelling.session import LabelSession
     from specklenn.plugin.labelling.labelling_run import LabellingRun
 
 WINDOW = "specklenn.gui.labeller.app"
@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--classes",
-        type=_names,
+        type=names,
         default=(SINGLE_HIT, MULTI_HIT, NON_SAMPLE_HIT),
         help="on keys 1, 2, 3; default: single-hit,multi-hit,non-sample-hit",
     )
@@ -159,11 +159,7 @@ def _label(run: LabellingRun, options: argparse.Namespace) -> int:
         from specklenn.plugin.labelling import terminal
 
         return terminal.run(session, run.title, sys.stdin, sys.stdout)
-    return _window(session, run.title)
-
-
-def _window(session: LabelSession, title: str) -> int:
-    code: int = importlib.import_module(WINDOW).run(session, title)
+    code: int = importlib.import_module(WINDOW).run(session, run.title)
     return code
 
 
@@ -171,7 +167,3 @@ def _window_would_be_seen() -> bool:
     from specklenn.plugin.commands.demo import has_display
 
     return has_display(os.environ) or bool(os.environ.get("QT_QPA_PLATFORM"))
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specklenn.core.config.loading import LoadedConfig, check_config
-from specklenn.core.errors import ConfigError, SpecklennError
+from specklenn.core.errors import ConfigError
 from specklenn.plugin.commands.arguments import add_config_arguments, read_config
-from specklenn.plugin.job import INTERRUPTED, Job
+from specklenn.plugin.job import INTERRUPTED, Job, check_command
 from specklenn.plugin.live.publish import Publishers
 from specklenn.plugin.om import host
 from specklenn.plugin.om.collecting import CollectingNode, RunEndedError
@@ -22,15 +22,14 @@ from specklenn.plugin.om.events import GuardedRetrieval, sentence
 from specklenn.plugin.om.processing import ProcessingNode, QueuedSource
 from specklenn.plugin.om.settings import OmSettings
 from specklenn.plugin.om.viewer import OmFrames
-from specklenn.plugin.parallel.mpi_job import agree, machine, world
+from specklenn.plugin.parallel.mpi_job import hostname, prepare_on_all, world
 from specklenn.plugin.signals import on_signals
 
 if TYPE_CHECKING:
     from mpi4py import MPI
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line of ``specklenn om``."""
+def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="specklenn om",
         description="Classify inside OM (OnDA Monitor): OM retrieves the shots and "
@@ -53,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     """Run the command; returns the exit code, or ends all ranks where one failed."""
-    options = parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     communicator = world()
     if communicator is None or communicator.Get_size() < 2:
         raise ConfigError(
@@ -61,14 +60,15 @@ def main(arguments: list[str]) -> int:
             "`mpirun -n 2 specklenn om CONFIG SOURCE`, or with more"
         )
     try:
-        return _run(options, communicator)
+        rank = prepare_on_all(communicator, lambda: _Rank(options, communicator))
+        return rank if isinstance(rank, int) else rank.run()
     except RunEndedError as over:
         return _end_all(communicator, over.code, over.failures)
     except KeyboardInterrupt:
         return _end_all(communicator, INTERRUPTED, ["interrupted"])
     except Exception as error:
         traceback.print_exc()
-        who = f"rank {communicator.Get_rank()} on {machine()}"
+        who = f"rank {communicator.Get_rank()} on {hostname()}"
         return _end_all(communicator, 1, [f"{who} failed: {sentence(error)}"])
 
 
@@ -82,27 +82,8 @@ def _end_all(communicator: MPI.Intracomm, code: int, sentences: Sequence[str]) -
     return code
 
 
-def _run(options: argparse.Namespace, communicator: MPI.Intracomm) -> int:
-    prepared: _Rank | None = None
-    problem: SpecklennError | None = None
-    try:
-        prepared = _Rank(options, communicator)
-    except SpecklennError as error:
-        problem = error
-    code = agree(communicator, problem)
-    if code or prepared is None:
-        return code
-    return prepared.run()
-
-
 class _Rank:
-    """One rank of the job, with everything built that can be refused.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-    communicator : MPI.Intracomm
-    """
+    """One rank of the job, with everything built that can be refused."""
 
     def __init__(
         self, options: argparse.Namespace, communicator: MPI.Intracomm
@@ -110,8 +91,10 @@ class _Rank:
         rank, size = communicator.Get_rank(), communicator.Get_size()
         loaded = check_config(read_config(options, rank))
         path = Path(loaded.document.source)
-        settings = om_settings(loaded)
-        self._job = prepare_job(loaded, rank, size)
+        check_command(loaded, "om")
+        settings = loaded.settings.source
+        assert isinstance(settings, OmSettings)
+        self._job = _prepare_job(loaded, rank, size)
         given = host.parameters(settings.groups, path, options.source, size)
         data = host.retrieval(settings.om.data_retrieval_layer, given, options.source)
         guarded = GuardedRetrieval(data, self._job.clock)
@@ -150,41 +133,20 @@ class _Rank:
             job.worker,
             QueuedSource(rank - 1, len(job.workers), job.prepared.shape),
             rank,
-            machine(),
+            hostname(),
             loop.batch_shots,
             loop.live_wait_ms / 1000,
             job.clock,
         )
 
 
-def om_settings(loaded: LoadedConfig) -> OmSettings:
-    """Return what a configuration says of OM.
-
-    Raises
-    ------
-    ConfigError
-        If it is for another source.
-    """
-    source = loaded.settings.source
-    if isinstance(source, OmSettings):
-        return source
-    where = loaded.where("source", "kind")
-    raise ConfigError(f"{where}: {source.kind!r} found, expected 'om'")
-
-
-def prepare_job(loaded: LoadedConfig, rank: int, size: int) -> Job:
-    """Return a rank's view of the run.
-
-    Raises
-    ------
-    ConfigError
-        With every problem found, orders that OM's loop does not carry among them.
-    """
+def _prepare_job(loaded: LoadedConfig, rank: int, size: int) -> Job:
+    """Return a rank's view of the run; updates of the model do not go through OM."""
     problems: list[str] = []
     if loaded.settings.control.enabled:
         where = loaded.where("control", "enabled")
         problems.append(
-            f"{where}: true found, expected false: OM's loop carries no orders"
+            f"{where}: true found, expected false: OM's loop carries no requests"
         )
     try:
         job = Job(loaded, rank, size)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 
 from specklenn.core.config.loading import check_config
-from specklenn.core.errors import SpecklennError
 from specklenn.plugin.commands.arguments import add_config_arguments, read_config
 from specklenn.plugin.job import Job, check_command
-from specklenn.plugin.parallel.mpi_job import agree, world
+from specklenn.plugin.parallel.mpi_job import prepare_on_all, world
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line of ``specklenn run``."""
+def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="specklenn run",
         description="Classify a run, live or from files, on all ranks of an MPI job.",
@@ -36,23 +34,21 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     """Run the command; returns the exit code."""
-    options = parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     communicator = world()
     rank = communicator.Get_rank() if communicator else 0
     size = communicator.Get_size() if communicator else 1
-    job: Job | None = None
-    problem: SpecklennError | None = None
-    try:
-        if options.allow_control:
-            options.set.append("control.enabled=true")
+    if options.allow_control:
+        options.set.append("control.enabled=true")
+
+    def prepare() -> Job:
         loaded = check_config(read_config(options, rank))
         check_command(loaded, "run")
-        job = Job(loaded, rank, size)
-    except SpecklennError as error:
-        problem = error
-    code = agree(communicator, problem)
-    if code or job is None:
-        return code
+        return Job(loaded, rank, size)
+
+    job = prepare_on_all(communicator, prepare)
+    if isinstance(job, int):
+        return job
     if size == 1 or communicator is None:
         return job.run_alone(options.quiet)
     from specklenn.plugin.parallel.mpi_channel import MpiChannel

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from specklenn.core.errors import ConfigError, DataError, SpecklennError
+from specklenn.core.errors import ConfigError, DataError
 from specklenn.plugin.commands.arguments import add_config_arguments, count, read_config
-from specklenn.plugin.parallel.mpi_job import agree, world
+from specklenn.plugin.parallel.mpi_job import prepare_on_all, world
 from specklenn.plugin.signals import Stop, on_signals
 
 if TYPE_CHECKING:
@@ -27,27 +27,27 @@ INTERRUPTED = 130
 
 def main(arguments: list[str]) -> int:
     """Run the command; returns its exit code."""
-    options = parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
+    if options.preview == Path():
+        options.preview = options.output.with_suffix(".png")
     communicator = world()
     rank = communicator.Get_rank() if communicator else 0
-    job: SimulationJob | None = None
-    problem: SpecklennError | None = None
-    try:
+
+    def prepare() -> SimulationJob:
         job = read_job(options, rank)
         if rank == 0:
             _check(job, options, communicator)
-    except SpecklennError as error:
-        problem = error
-    code = agree(communicator, problem)
-    if code or job is None:
-        return code
+        return job
+
+    job = prepare_on_all(communicator, prepare)
+    if isinstance(job, int):
+        return job
     if rank > 0:
         return _work(job, communicator)
     return _lead(job, options, communicator)
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line of ``specklenn simulate``."""
+def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="specklenn simulate",
         description="Simulate shots of single particles, aggregates and debris. The "
@@ -108,7 +108,7 @@ def read_job(options: argparse.Namespace, rank: int = 0) -> SimulationJob:
     from specklenn.core.simulation.sample_library import count_samples
     from specklenn.core.simulation.simulation_job import SimulationJob
 
-    if options.live is not None and not _possible_rate(options.live):
+    if options.live is not None and not 0 < options.live < math.inf:
         raise ConfigError(f"--live {options.live}: a rate above 0 expected")
     if options.live is not None and options.per_class:
         raise ConfigError("--live: goes together with -n, not with --per-class")
@@ -130,26 +130,13 @@ def read_job(options: argparse.Namespace, rank: int = 0) -> SimulationJob:
     )
 
 
-def _possible_rate(rate_hz: float) -> bool:
-    return rate_hz > 0 and math.isfinite(rate_hz)
-
-
 @contextmanager
 def _of_config(path: str) -> Iterator[None]:
-    """Call what a configuration names and nobody can use its mistake."""
+    """Report unusable files that a configuration names as ConfigError."""
     try:
         yield
     except DataError as error:
         raise ConfigError(f"{path}: {error}") from error
-
-
-def _sheet(options: argparse.Namespace) -> Path | None:
-    """Return where the preview goes, if one is wanted."""
-    if options.preview == Path():
-        sheet: Path = options.output.with_suffix(".png")
-        return sheet
-    given: Path | None = options.preview
-    return given
 
 
 def _check(
@@ -161,12 +148,11 @@ def _check(
     from specklenn.core.simulation.simulated_file import check_room, is_begun
     from specklenn.core.simulation.structures import load_gemmi
 
-    sheet = _sheet(options)
     load_finufft()
     load_gemmi()
-    if sheet is not None:
+    if options.preview is not None:
         require_matplotlib()
-    for name, path in (("--output", options.output), ("--preview", sheet)):
+    for name, path in (("--output", options.output), ("--preview", options.preview)):
         if path is not None and not os.path.isdir(path.absolute().parent):
             raise ConfigError(f"{name} {path}: its folder does not exist")
     if job.live_Hz is not None and communicator and communicator.Get_size() > 1:
@@ -232,11 +218,11 @@ def _lead(
         return _leave(1, communicator)
     lost = f", {missed} missed" if missed else ""
     print(f"{job.shots - missed} shots written to {options.output}{lost}")
-    if (sheet := _sheet(options)) is not None:
+    if options.preview is not None:
         from specklenn.core.simulation.simulated_file import draw_examples
 
-        draw_examples(options.output, sheet)
-        print(f"examples of every class drawn into {sheet}")
+        draw_examples(options.output, options.preview)
+        print(f"examples of every class drawn into {options.preview}")
     return 0
 
 

@@ -18,7 +18,7 @@ from specklenn.core.simulation.simulator import PooledSimulator, SimulatedShots
 from specklenn.plugin.console.progress_bar import WorkProgress
 from specklenn.plugin.parallel.block_pool import BlockPool
 from specklenn.plugin.parallel.clock import SystemClock
-from specklenn.plugin.parallel.processes import WorkerProcesses, cores
+from specklenn.plugin.parallel.processes import cores, worker_processes
 from specklenn.plugin.signals import Stop
 from specklenn.plugin.sources.simulated import SimulatedStream
 
@@ -44,12 +44,10 @@ def write(
 
     Parameters
     ----------
-    job : SimulationJob
-    path : Path
     processes : int or None
         Worker processes; one per core by default. Not used with a communicator.
     communicator : MPI communicator or None
-        Of a job whose other ranks work for this one.
+        That of a job whose other ranks work for this one.
     stop : Stop
         Looked at behind every block.
 
@@ -89,7 +87,6 @@ def write_live(job: SimulationJob, path: Path, stop: Stop) -> int:
     ----------
     job : SimulationJob
         Its shots are drawn from a pool, made before the first one.
-    path : Path
     stop : Stop
         Looked at several times a second.
 
@@ -172,8 +169,7 @@ def _pool(
     if number < 2:
         yield BlockPool(None, [], maker.make, clock)
         return
-    workers = WorkerProcesses(number, MAKE_WORK, job.model_dump_json())
-    with workers as pipes:
-        pool = BlockPool(pipes, workers.ranks, None, clock)
+    with worker_processes(number, MAKE_WORK, job.model_dump_json()) as pipes:
+        pool = BlockPool(pipes, range(1, number + 1), None, clock)
         yield pool
         pool.stop()

@@ -133,7 +133,7 @@ def connected(
     if why:
         socket.close()
         raise DataError(
-            f"no run takes orders at {endpoint} ({why}); was it started with "
+            f"no run accepts requests at {endpoint} ({why}); was it started with "
             "--allow-control?"
         )
     return socket

@@ -35,12 +35,7 @@ hundred lines, not seven hundred."""
 
 
 class RateColumn(ProgressColumn):
-    """Shots, or whatever is counted, a second.
-
-    Parameters
-    ----------
-    unit : str
-    """
+    """Shots, or whatever is counted, a second."""
 
     def __init__(self, unit: str = "shots") -> None:
         super().__init__()
@@ -62,7 +57,7 @@ class WorkProgress:
     total : int
         Shots, or whatever is counted.
     done : int
-        Of them, before.
+        Shots that were done before.
     unit : str
         What is counted, if it is not shots.
     clock : function

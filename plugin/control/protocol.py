@@ -66,8 +66,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Parameters
     ----------
     id : str
-        Of the request; empty where it could not be read.
-    done : bool
+        That of the request; empty where it could not be read.
     words : str
         Why not; or what else to know.
     before, now : Version or None

@@ -50,10 +50,8 @@ class ControlServer:
     ----------
     endpoint : str
         ``tcp://127.0.0.1:5557``, say.
-    builder : UpdateBuilder
     state : RunState
         Read only.
-    clock : Clock
 
     Raises
     ------
@@ -82,7 +80,7 @@ class ControlServer:
             return None
 
     def close(self) -> None:
-        """Answer what is under way and let go of the socket."""
+        """Answer the request that is being served and close the socket."""
         self._closing.set()
         self._thread.join(CLOSE_TIMEOUT_S)
 
@@ -128,9 +126,7 @@ class ControlServer:
         begun_s = self._clock.monotonic()
         built = self._builder.build(request, self._state.versions)
         built_s = self._clock.monotonic()
-        result = self._finished(
-            UpdateRequest(version=built.version, payload=built.payload)
-        )
+        result = self._finished(built)
         if not result.done:
             return self._answer_now(request, done=False, words=result.reason)
         self._builder.adopt(built)
@@ -145,10 +141,8 @@ class ControlServer:
     def _finished(self, update: UpdateRequest) -> UpdateResult:
         """Hand a request to the collector and wait for its result."""
         self._waiting.put(update)
-        while not self._closing.is_set():
-            result = update.wait(POLL_S)
-            if result is not None:
-                return result
+        while update.wait(POLL_S) is None and not self._closing.is_set():
+            pass
         return update.result or UpdateResult(
             done=False, reason="the run ended meanwhile"
         )
@@ -178,7 +172,7 @@ def _bind(context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> zmq.Socket[
         context.destroy(linger=0)
         raise ConfigError(
             f"control.endpoint: {endpoint} cannot be used: {error.strerror}; "
-            "does another run take orders there?"
+            "does another run accept requests there?"
         ) from error
     return socket
 

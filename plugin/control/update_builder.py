@@ -18,6 +18,7 @@ from specklenn.core.preprocess import Preprocessor
 from specklenn.core.support import SupportSet, load_supports
 from specklenn.plugin.control.protocol import Request
 from specklenn.plugin.live.model_update import ModelUpdate, pack_update, with_model
+from specklenn.plugin.live.swap_coordinator import UpdateRequest
 from specklenn.plugin.live.versions import Version, numbered
 
 MOST_KEPT = 8
@@ -26,37 +27,26 @@ MOST_KEPT = 8
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ModelAndSupports:
-    """What shots are classified by, as it was read.
-
-    Parameters
-    ----------
-    weights : Weights
-    supports : SupportSet
-    """
+    """What shots are classified by, as it was read."""
 
     weights: Weights
     supports: SupportSet
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class BuiltUpdate:
+@dataclass(kw_only=True, eq=False)
+class BuiltUpdate(UpdateRequest):
     """An update that fits this run, ready to be offered to the workers.
 
     Parameters
     ----------
-    version : Version
-    payload : bytes
-        The packed `ModelUpdate`.
     pipeline : Pipeline
         What rank 0 made of it.
     stack : tuple of ModelAndSupports
         That of this update, and those before it to go back to, newest first.
     note : str
-        What whoever asked should know.
+        A remark for the answer to the request.
     """
 
-    version: Version
-    payload: bytes
     pipeline: Pipeline
     stack: tuple[ModelAndSupports, ...]
     note: str
@@ -70,7 +60,7 @@ class UpdateBuilder:
     pipeline : Pipeline
         In use at the start; gives calibration, mask, classes and device.
     weights : Weights
-        Of its model.
+        Weights of the pipeline's model.
     overrides : PreprocessOverrides
         What the configuration puts on top of a model's preprocessing.
     """
@@ -93,7 +83,7 @@ class UpdateBuilder:
         request : Request
             To swap, or to go back.
         history : sequence of Version
-            Of this run, oldest first.
+            Versions of this run so far, oldest first.
 
         Raises
         ------

@@ -23,13 +23,12 @@ from specklenn.core.labelling.label_file import psocake_file_name
 from specklenn.core.labelling.label_store import LabelStore
 from specklenn.core.labelling.navigation import UNLABELLED
 from specklenn.core.labelling.session import LabelSession
-from specklenn.core.preprocess import Preprocessor
 from specklenn.core.settings_file import Document
 from specklenn.plugin.console.progress_bar import WorkProgress
 from specklenn.plugin.packaged_configs import find_config, names
 from specklenn.plugin.sources.hdf5 import Hdf5Settings, Hdf5Source
 from specklenn.plugin.startup import load_mask, load_model, open_run
-from specklenn.plugin.startup_area import use_area
+from specklenn.plugin.startup_area import make_preprocessor, use_area
 
 NO_SUPPORT = "support.yaml"
 """A configuration names its supports; here they need not exist yet."""
@@ -71,13 +70,7 @@ class LabellingRun:
         own = self.model.preprocessing
         used = use_area(self._loaded, own, source.shape, bad, source)
         self.notes = used.notes
-        self.preprocessor = Preprocessor(
-            settings.preprocess.applied_to(own),
-            source.shape,
-            used.mask,
-            adu_per_photon=settings.calibration.adu_per_photon,
-            offset_adu=settings.calibration.offset_adu,
-        )
+        self.preprocessor = make_preprocessor(settings, own, source.shape, used.mask)
         source.check_calibration(self.preprocessor.calibrated)
         self.store = LabelStore(
             self.labels_path(), source.first + len(source), self.psocake_path()
@@ -86,8 +79,7 @@ class LabellingRun:
     @property
     def title(self) -> str:
         """Name of the run, for people."""
-        psocake_path = self.psocake_path()
-        if psocake_path is None:
+        if self.psocake_path() is None:
             return self._data_path().name
         run = self._loaded.settings.run
         return f"{run.experiment} run {run.number}"

@@ -40,36 +40,20 @@ def run(session: LabelSession, title: str, keys: TextIO, screen: TextIO) -> int:
 
     Parameters
     ----------
-    session : LabelSession
     title : str
         Name of the run.
-    keys, screen : text streams
     """
     console = Console(file=screen, highlight=False)
     terminal = LabelTerminal(session, title)
     with _single_keys(keys), _interruptible():
         if console.is_terminal:
-            _on_screen(terminal, console, read_keys(keys))
+            with console.screen() as drawn:
+                for _ in terminal.pressed(read_keys(keys)):
+                    drawn.update(terminal.drawn(console))
         else:
-            _in_lines(terminal, console, read_keys(keys))
+            for _ in terminal.pressed(read_keys(keys)):
+                console.print(terminal.line(), soft_wrap=True)
     return 0
-
-
-def _on_screen(terminal: LabelTerminal, console: Console, keys: Iterator[str]) -> None:
-    with console.screen() as screen:
-        screen.update(terminal.drawn(console))
-        for key in keys:
-            if not terminal.press(key):
-                break
-            screen.update(terminal.drawn(console))
-
-
-def _in_lines(terminal: LabelTerminal, console: Console, keys: Iterator[str]) -> None:
-    console.print(terminal.line(), soft_wrap=True)
-    for key in keys:
-        if not terminal.press(key):
-            break
-        console.print(terminal.line(), soft_wrap=True)
 
 
 class LabelTerminal:
@@ -77,7 +61,6 @@ class LabelTerminal:
 
     Parameters
     ----------
-    session : LabelSession
     title : str
         Name of the run.
     """
@@ -100,6 +83,14 @@ class LabelTerminal:
             "w": session.export,
             "l": self._next_scale,
         }
+
+    def pressed(self, keys: Iterator[str]) -> Iterator[None]:
+        """Do what the keys stand for; yield at first, and after each, to draw."""
+        yield
+        for key in keys:
+            if not self.press(key):
+                return
+            yield
 
     def press(self, key: str) -> bool:
         """Do what a key stands for; returns whether to go on. Others do nothing."""

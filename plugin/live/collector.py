@@ -1,4 +1,4 @@
-"""The collector: leases shots, counts rows once, writes and publishes; without MPI.
+"""The collector: leases shots, gathers rows, publishes snapshots, writes files.
 
 A message goes through `Collector._handle`. Of a report the scheduler keeps the rows
 that are new; `RunState` counts those and the sinks write them. What is due whether
@@ -19,11 +19,7 @@ from specklenn.plugin.live.outputs import Progress, Publisher, Sink
 from specklenn.plugin.live.report import unpack_report
 from specklenn.plugin.live.run_state import RankState, RunState
 from specklenn.plugin.live.scheduler import Scheduler
-from specklenn.plugin.live.swap_coordinator import (
-    NoUpdateRequests,
-    SwapCoordinator,
-    UpdateRequests,
-)
+from specklenn.plugin.live.swap_coordinator import SwapCoordinator, UpdateRequests
 from specklenn.plugin.live.versions import Version
 from specklenn.plugin.parallel.channel import Channel, Kind, Message
 from specklenn.plugin.parallel.clock import Backoff, Clock, Periodic
@@ -40,17 +36,10 @@ class Collector:
 
     Parameters
     ----------
-    channel : Channel
     scheduler : Scheduler
         Leases the shots and remembers which have a row.
-    state : RunState
-    sinks : sequence of Sink
-    publisher : Publisher
-    progress : Progress
-    clock : Clock
-    publish_interval_s : float
-    update_requests : UpdateRequests
-        Who may ask for another model or other supports; nobody by default.
+    update_requests : UpdateRequests or None
+        For another model or other supports; None where nobody may ask.
     """
 
     def __init__(
@@ -71,7 +60,7 @@ class Collector:
         self._channel = channel
         self._scheduler = scheduler
         self._sinks = list(sinks)
-        # Kept: HDF5 crashes when a file that could not be written is let go.
+        # Kept: HDF5 crashes when a file that could not be written is deallocated.
         self._broken_sinks: list[Sink] = []
         self._publisher = publisher
         self._progress = progress
@@ -84,7 +73,7 @@ class Collector:
         self._stop_deadline_s = np.inf
         self._interrupt_asked = False
         self._swap_coordinator = SwapCoordinator(
-            update_requests or NoUpdateRequests(),
+            update_requests,
             channel,
             state,
             clock,

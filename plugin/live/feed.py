@@ -1,48 +1,22 @@
-"""Where a worker's next shots come from, and which of their pictures travel."""
+"""What a worker reads of a file, and which of its pictures it sends."""
 
 from __future__ import annotations
 
 import logging
 from collections import deque
 from operator import attrgetter
-from typing import Protocol
 
 import numpy as np
 
-from specklenn.core.data.shots import IndexedSource, LiveSource, Shots, ShotSource
+from specklenn.core.data.shots import IndexedSource, Shots, ShotSource
 from specklenn.plugin.parallel.channel import COLLECTOR, Channel, Kind
 from specklenn.plugin.parallel.clock import Clock
 
 log = logging.getLogger(__name__)
 
 
-class Feed(Protocol):
-    """Where a worker's next shots come from."""
-
-    @property
-    def missed(self) -> int:
-        """Shots lost since the start."""
-
-    @property
-    def stall_reason(self) -> str:
-        """Why no shots come, a sentence; empty while they do."""
-
-    def next(self) -> Shots | None:
-        """Return shots, or None if there are none now; raises EndOfRun."""
-
-
 class LeaseFeed:
-    """Reads the ranges that the collector leases, and asks for more in time.
-
-    Parameters
-    ----------
-    source : IndexedSource
-    channel : Channel
-    batch_shots : int
-    """
-
-    missed = 0
-    stall_reason = ""
+    """Reads the ranges that the collector leases, and asks for more in time."""
 
     def __init__(
         self, source: IndexedSource, channel: Channel, batch_shots: int
@@ -72,36 +46,6 @@ class LeaseFeed:
         return self._source.read(start, end)
 
 
-class LiveFeed:
-    """Receives this worker's share of a stream.
-
-    Parameters
-    ----------
-    source : LiveSource
-    batch_shots : int
-    wait_s : float
-    """
-
-    def __init__(self, source: LiveSource, batch_shots: int, wait_s: float) -> None:
-        self._source = source
-        self._batch = batch_shots
-        self._wait = wait_s
-
-    @property
-    def missed(self) -> int:
-        """Shots lost since the start."""
-        return self._source.missed
-
-    @property
-    def stall_reason(self) -> str:
-        """Why no shots come, as the source says."""
-        return self._source.stall_reason
-
-    def next(self) -> Shots | None:
-        """Wait a little for shots."""
-        return self._source.receive(self._batch, self._wait)
-
-
 def with_stall_reason(source: ShotSource) -> ShotSource:
     """Let a stream of the version before, which says `trouble`, say `stall_reason`."""
     kind, (old, new) = type(source), ("trouble", "stall_reason")
@@ -117,14 +61,7 @@ def with_stall_reason(source: ShotSource) -> ShotSource:
 
 
 class ExampleBudget:
-    """Limits how many pictures of each class travel, newest first.
-
-    Parameters
-    ----------
-    per_class : int
-    interval_s : float
-    clock : Clock
-    """
+    """Limits how many pictures of each class a worker sends, newest first."""
 
     def __init__(self, per_class: int, interval_s: float, clock: Clock) -> None:
         self._per_class = per_class
@@ -134,7 +71,7 @@ class ExampleBudget:
         self._left: dict[int, int] = {}
 
     def choose(self, labels: np.ndarray[tuple[int], np.dtype[np.int8]]) -> list[int]:
-        """Return the positions of the labels (B,) int8 that may travel."""
+        """Return the positions of the labels (B,) int8 whose pictures are sent."""
         now = self._clock.monotonic()
         if now >= self._until:
             self._until = now + self._interval

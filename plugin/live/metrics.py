@@ -1,4 +1,4 @@
-"""What Prometheus is told of a run: one family of metrics for each question."""
+"""The metrics of a run for Prometheus."""
 
 from __future__ import annotations
 
@@ -25,10 +25,8 @@ def families(snapshot: Snapshot, changed_ns: int, now_ns: int) -> Iterator[Metri
 
     Parameters
     ----------
-    snapshot : Snapshot
     changed_ns : int
         When the number of shots last changed, Unix epoch, nanoseconds.
-    now_ns : int
     """
     yield from _shots(snapshot)
     yield _latency(snapshot)
@@ -124,7 +122,7 @@ def _run(snapshot: Snapshot) -> Iterator[Metric]:
     )
     yield InfoMetricFamily(
         "specklenn_run",
-        "What is being measured, and what classifies the shots.",
+        "Experiment and run, and the model and supports in use.",
         {
             "experiment": snapshot.experiment,
             "run": snapshot.run,

@@ -32,11 +32,6 @@ LAST_SCRAPE_STEP_S = 0.05
 class MetricsServer:
     """Answers scrapes with the newest snapshot; a publisher.
 
-    Parameters
-    ----------
-    settings : Metrics
-    clock : Clock
-
     Raises
     ------
     MissingPackageError

@@ -1,7 +1,7 @@
 """What a swap sends to the workers: a model and a support set, by content.
 
-No file names travel: ranks may be on machines that do not see the same files. Of
-the supports only the crop travels, of the model nothing where it stays.
+No file names are sent: ranks may be on machines that do not see the same files. Of
+the supports only the crop is sent, of the model nothing where it stays.
 """
 
 from __future__ import annotations
@@ -26,15 +26,14 @@ from specklenn.plugin.live.versions import Version
 class ModelUpdate(
     msgspec.Struct, frozen=True, kw_only=True, eq=False, forbid_unknown_fields=True
 ):
-    """A model and supports that may classify the shots to come.
+    """A model and supports to classify the next shots with.
 
     Parameters
     ----------
-    version : Version
     weights : Weights or None
         None where the model in use stays.
     preprocessing : Preprocessing
-        The model's, with what the run's configuration puts on top.
+        That of the model, with the overrides of the run's configuration.
     crops : (S, crop, crop) array
         The supports as the detector gives them, cut to the crop.
     labels : tuple of str
@@ -68,7 +67,7 @@ def unpack_update(payload: bytes) -> ModelUpdate:
 
 
 def apply_update(pipeline: Pipeline, update: ModelUpdate) -> Pipeline:
-    """Build the pipeline that classifies by an update, with everything else as it is.
+    """Return the pipeline with the model and supports of an update, all else unchanged.
 
     Raises
     ------
@@ -81,7 +80,7 @@ def apply_update(pipeline: Pipeline, update: ModelUpdate) -> Pipeline:
 
 
 def with_model(pipeline: Pipeline, update: ModelUpdate, model: Checkpoint) -> Pipeline:
-    """Build the same with the update's model, which is made already."""
+    """Return the same, given the update's model as a `Checkpoint`."""
     now, version = pipeline.classifier, update.version
     if model.card.sha256 != version.weights_sha256:
         raise DataError(

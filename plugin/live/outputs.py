@@ -33,7 +33,7 @@ class Publisher(Protocol):
         """Send without waiting for anybody."""
 
     def close(self) -> None:
-        """Let go of the socket."""
+        """Close the socket."""
 
 
 class Progress(Protocol):
@@ -43,4 +43,4 @@ class Progress(Protocol):
         """Draw the state."""
 
     def close(self) -> None:
-        """Leave the screen tidy."""
+        """Stop drawing; the last state stays on the screen."""

@@ -25,7 +25,6 @@ class ZmqPublisher:
     ----------
     endpoint : str
         ``tcp://127.0.0.1:5556``, say.
-    clock : Clock
 
     Raises
     ------
@@ -58,7 +57,7 @@ class ZmqPublisher:
     def close(self) -> None:
         """Repeat the last snapshot for a second, then close the socket.
 
-        A window that is just connecting would never learn that the run is over.
+        So that a window that is just connecting learns that the run has ended.
         """
         if self._last:
             for _ in range(round(REPEAT_LAST_S / REPEAT_STEP_S)):

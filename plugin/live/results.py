@@ -56,8 +56,6 @@ class ResultsFile:
 
     Parameters
     ----------
-    path : Path
-    facts : RunFacts
     config : str
         The resolved configuration as YAML.
 
@@ -77,22 +75,16 @@ class ResultsFile:
         self._file.attrs["run"] = facts.run
         self._file.attrs["fields"] = json.dumps(FIELDS)
         self._file.attrs["config"] = config
-        self._rows = self._file.create_dataset(
-            ROWS,
-            shape=(0,),
-            maxshape=(None,),
-            dtype=row_dtype(len(facts.support_classes)),
-            chunks=(ROWS_PER_CHUNK,),
-        )
-        self._versions = self._file.create_dataset(
-            VERSIONS,
-            shape=(0,),
-            maxshape=(None,),
-            dtype=VERSION_DTYPE,
-            chunks=(VERSIONS_PER_CHUNK,),
-        )
+        dtype = row_dtype(len(facts.support_classes))
+        self._rows = self._growing(ROWS, dtype, ROWS_PER_CHUNK)
+        self._versions = self._growing(VERSIONS, VERSION_DTYPE, VERSIONS_PER_CHUNK)
         self._file.swmr_mode = True
         self._waiting: list[Rows] = []
+
+    def _growing(self, name: str, dtype: np.dtype[Any], chunk: int) -> h5py.Dataset:
+        return self._file.create_dataset(
+            name, shape=(0,), maxshape=(None,), dtype=dtype, chunks=(chunk,)
+        )
 
     def use(self, version: Version) -> None:
         """Write a version down; readers see it before they see its rows."""
@@ -139,8 +131,6 @@ class HitsFile:
 
     Parameters
     ----------
-    path : Path
-    facts : RunFacts
     shape : (H, W)
     mask : (H, W) bool or None
     dtype : data type

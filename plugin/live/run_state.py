@@ -27,17 +27,16 @@ HISTORY_S = 600
 
 @dataclass(kw_only=True)
 class RankState:
-    """What is known of one worker.
+    """The state of one worker, as the collector knows it.
 
     Parameters
     ----------
-    rank : int
     heard_s : float
         When it last sent anything, monotonic seconds.
     host : str
         Name of its machine.
     ready, ended : bool
-        Its source is open; no more rows will come of it.
+        Whether its source is open, and whether it has sent its last rows.
     shots : int
         Shots whose rows arrived from it.
     missed : int
@@ -68,16 +67,14 @@ class RunFacts:
 
     Parameters
     ----------
-    experiment : str
-    run : int
     classes : tuple of str
         Every label there is.
     support_classes : tuple of str
         Those with supports, in the order of the distances.
     expected_shots : int
-        0 where nobody knows.
+        0 where not known.
     notes : tuple of str
-        What a person must know of the data before the start, sentences.
+        Sentences about the data, for the terminal and the monitor.
     """
 
     experiment: str
@@ -94,12 +91,10 @@ class RunState:
 
     Parameters
     ----------
-    facts : RunFacts
     first : Version
         What classifies the shots at the start.
     workers : sequence of int
         Ranks that work.
-    examples_per_class : int
     now_s : float
         Monotonic seconds.
 
@@ -108,7 +103,7 @@ class RunState:
     state : str
         One of `specklenn.core.messages.RUN_STATES`.
     failures : list of str
-        Sentences that a person must see.
+        Sentences for the terminal and the monitor.
     started_ns, last_row_ns : int
         Common start of the workers, and when the last rows came; Unix epoch,
         nanoseconds.

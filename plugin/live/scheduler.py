@@ -7,8 +7,8 @@ Either way a shot is counted exactly once, whatever arrives twice: `SeenShots`.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,6 @@ class SeenShots:
     def __init__(self, expected: int = 0) -> None:
         self._seen = np.zeros(max(expected, 1024), bool)
         self.accepted = 0
-        self.doubled = 0
 
     def new(self, rows: Rows) -> npt.NDArray[np.bool_]:
         """Return for each row whether its shot had none yet, (B,); remember them."""
@@ -43,7 +42,6 @@ class SeenShots:
         new[first] = ~self._seen[indices[first]]
         self._seen[indices] = True
         self.accepted += int(new.sum())
-        self.doubled += int((~new).sum())
         return new
 
     def open_ranges(self, start: int, stop: int) -> list[Lease]:
@@ -65,35 +63,46 @@ class SeenShots:
         self._seen = grown
 
 
-class Scheduler(Protocol):
-    """Leases shots to workers, and lets each shot be counted once."""
+class Scheduler(ABC):
+    """Leases shots to workers, and lets each shot be counted once.
 
-    @property
-    def expected(self) -> int:
-        """Shots in the run, 0 where nobody knows."""
+    Parameters
+    ----------
+    expected : int
+        Shots in the run, 0 where nobody knows.
+    first : int
+        Number of the first shot.
+    """
 
-    @property
-    def finished(self) -> bool:
-        """Whether every shot has a row, or no more will come."""
-
-    def request(self, rank: int) -> Lease | None:
-        """Return a lease for a rank, or None if there is none now."""
+    def __init__(self, expected: int, first: int = 0) -> None:
+        self.expected = expected
+        self._seen_shots = SeenShots(first + expected)
 
     def accept(self, rows: Rows) -> npt.NDArray[np.bool_]:
         """Return which rows are to be counted, (B,); each shot once."""
+        return self._seen_shots.new(rows)
 
+    @property
+    @abstractmethod
+    def finished(self) -> bool:
+        """Whether every shot has a row, or no more will come."""
+
+    @abstractmethod
+    def request(self, rank: int) -> Lease | None:
+        """Return a lease for a rank, or None if there is none now."""
+
+    @abstractmethod
     def end(self, rank: int) -> None:
         """Note that a rank's share is over, for good or because it failed."""
 
 
-class FileScheduler:
+class FileScheduler(Scheduler):
     """Leases ranges of a file, large ones first and small ones near the end.
 
     Parameters
     ----------
     shots : int
         Shots in the run.
-    workers : int
     lease_shots : int
         Most shots of a lease.
     smallest : int
@@ -110,8 +119,7 @@ class FileScheduler:
         smallest: int = 16,
         first: int = 0,
     ) -> None:
-        self.expected = shots
-        self._seen_shots = SeenShots(first + shots)
+        super().__init__(shots, first)
         whole = [(first, first + shots)] if shots else []
         self._open: deque[Lease] = deque(whole)
         self._workers = max(workers, 1)
@@ -137,17 +145,13 @@ class FileScheduler:
         self._held.setdefault(rank, []).append((start, end))
         return start, end
 
-    def accept(self, rows: Rows) -> npt.NDArray[np.bool_]:
-        """Return which rows are to be counted, (B,); each shot once."""
-        return self._seen_shots.new(rows)
-
     def end(self, rank: int) -> None:
         """Put what a rank held and did not finish back into the pool."""
         for start, stop in self._held.pop(rank, []):
             self._open.extendleft(reversed(self._seen_shots.open_ranges(start, stop)))
 
 
-class LiveScheduler:
+class LiveScheduler(Scheduler):
     """Leases nothing: a stream splits itself between its workers.
 
     Parameters
@@ -159,8 +163,7 @@ class LiveScheduler:
     """
 
     def __init__(self, workers: set[int], expected: int = 0) -> None:
-        self.expected = expected
-        self._seen_shots = SeenShots(expected)
+        super().__init__(expected)
         self._receiving = set(workers)
 
     @property
@@ -171,10 +174,6 @@ class LiveScheduler:
     def request(self, rank: int) -> Lease | None:
         """Streams lease nothing."""
         return None
-
-    def accept(self, rows: Rows) -> npt.NDArray[np.bool_]:
-        """Return which rows are to be counted, (B,); each shot once."""
-        return self._seen_shots.new(rows)
 
     def end(self, rank: int) -> None:
         """Note that a rank receives no more."""

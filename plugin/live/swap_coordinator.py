@@ -1,5 +1,7 @@
 """A swap at the collector: offered to every worker, then used by all or by none.
 
+A request comes to `plugin.control.server`; `plugin.control.update_builder` makes a
+`model_update` of it, `SwapCoordinator` sends that to every `worker`.
 The update goes to all workers, which build it beside the model in use and answer
 whether they could. Only when all could are they told to switch, which each does
 between two batches. So no shot is ever classified by what one of them had to refuse.
@@ -29,7 +31,7 @@ PATIENCE_S = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class UpdateResult:
-    """What became of a request.
+    """The result of an update request.
 
     Parameters
     ----------
@@ -51,11 +53,10 @@ class UpdateResult:
 
 @dataclass(kw_only=True, eq=False)
 class UpdateRequest:
-    """A version to use from now on, which the collector brings about or refuses.
+    """A requested model update, and its result once there is one.
 
     Parameters
     ----------
-    version : Version
     payload : bytes
         The packed `ModelUpdate` for the workers.
     """
@@ -86,33 +87,20 @@ class UpdateRequests(Protocol):
         """Take no more."""
 
 
-class NoUpdateRequests:
-    """For runs that take none."""
-
-    def next(self) -> UpdateRequest | None:
-        """Return None."""
-        return None
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
 class SwapCoordinator:
     """Brings one update at a time to all workers.
 
     Parameters
     ----------
-    requests : UpdateRequests
-    channel : Channel
-    state : RunState
-    clock : Clock
+    requests : UpdateRequests or None
+        None for a run that accepts none.
     record : function of Version
         Called before any worker may use the version.
     """
 
     def __init__(
         self,
-        requests: UpdateRequests,
+        requests: UpdateRequests | None,
         channel: Channel,
         state: RunState,
         clock: Clock,
@@ -132,7 +120,7 @@ class SwapCoordinator:
     def step(self) -> None:
         """Begin a request, or go on with the one that is under way."""
         if self._current is None:
-            request = self._requests.next()
+            request = None if self._requests is None else self._requests.next()
             if request is not None:
                 self._offer(request)
             return
@@ -143,7 +131,7 @@ class SwapCoordinator:
             self._time_out(self._current)
 
     def receive(self, message: Message) -> None:
-        """Take a worker's answer: it has built an update or could not, or uses it."""
+        """Handle a worker's message: an update is built, cannot be, or is in use."""
         number, problem = msgpack.decode(message.payload, type=tuple[int, str])
         rank = self._state.ranks[message.rank]
         if message.kind is Kind.IN_USE:
@@ -166,7 +154,8 @@ class SwapCoordinator:
         """Refuse what waits, and take no more."""
         self.stop()
         self.step()
-        self._requests.close()
+        if self._requests is not None:
+            self._requests.close()
 
     def _offer(self, request: UpdateRequest) -> None:
         """Let every worker build the update."""

@@ -23,15 +23,15 @@ class Version(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     Parameters
     ----------
     number : int
-        Counts what the ranks were offered, from 1; what they refused is missing.
+        Number of the update in this run, from 1; refused updates use up numbers.
     model_version : int
-        Counts the models of a run from 1.
+        Number of the model in this run, from 1.
     model : str
         Name of the model.
     weights_sha256 : str
-        Of the weights file.
+        SHA-256 of the weights file.
     support_version : int
-        As the support set says, unless other supports of this run had the number.
+        Version in the support set; another if other supports of this run have it.
     support_hash : str
         Start of the hash of the supports' content.
     time_ns : int
@@ -59,7 +59,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         )
 
     def has_content_of(self, other: Version) -> bool:
-        """Whether both classify alike."""
+        """Whether model and supports are the same."""
         return (self.weights_sha256, self.support_hash) == (
             other.weights_sha256,
             other.support_hash,
@@ -67,14 +67,14 @@ class Version(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def numbered(history: Sequence[Version], wanted: Version) -> Version:
-    """Give a version its numbers, so that no pair in a run means two things.
+    """Return a version with numbers that no other content of this run has.
 
     Parameters
     ----------
     history : sequence of Version
-        Of this run, oldest first.
+        Versions of this run so far, oldest first.
     wanted : Version
-        With the version that its support set says.
+        Its `support_version` is that of the support set.
     """
     return msgspec.structs.replace(
         wanted,

@@ -1,4 +1,4 @@
-"""The worker: takes shots, classifies them, reports; knows nothing of MPI."""
+"""The worker: reads or receives shots, classifies them and sends reports."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ from specklenn.core.pipeline import ClassifiedBatch, Pipeline
 from specklenn.core.rows import empty_rows
 from specklenn.plugin.live.feed import (
     ExampleBudget,
-    Feed,
     LeaseFeed,
-    LiveFeed,
     with_stall_reason,
 )
 from specklenn.plugin.live.model_update import apply_update, unpack_update
@@ -47,10 +45,9 @@ class WorkerOptions:
     live_wait_s : float
         Longest wait for a live shot.
     save_classes : tuple of str
-        Shots of these classes travel whole.
+        Whole frames are sent of shots of these classes.
     examples_per_class : int
         Most pictures per class and interval.
-    example_interval_s : float
     """
 
     host: str
@@ -66,12 +63,8 @@ class Worker:
 
     Parameters
     ----------
-    channel : Channel
     open_source : function returning an IndexedSource or a LiveSource
         Called once; a source that cannot be opened is reported like any failure.
-    pipeline : Pipeline
-    options : WorkerOptions
-    clock : Clock
 
     Attributes
     ----------
@@ -94,7 +87,9 @@ class Worker:
         self._pipeline = pipeline
         self._options = options
         self._clock = clock
-        self._feed: Feed | None = None
+        self._leases: LeaseFeed | None = None
+        self._stream: LiveSource | None = None
+        self._started = False
         self._over = False
         self._sent_stall_reason = ""
         self._offered: tuple[int, Pipeline] | None = None
@@ -117,7 +112,7 @@ class Worker:
         return 1 if self.failed else 0
 
     def close(self) -> None:
-        """Let go of the source."""
+        """Close the source."""
         if self._source is not None:
             self._source.close()
 
@@ -133,16 +128,15 @@ class Worker:
         worked = False
         while not self.stopped and self._listen():
             worked = True
-        if self._over or self._feed is None or self.stopped:
+        if self._over or self.stopped or not self._started:
             return worked
         if self._channel.unsent >= MOST_UNSENT or self._holds:
             return worked
         try:
-            shots = self._feed.next()
+            shots = self._take()
         except EndOfRun:
             self._end()
             return True
-        self._send_stall_reason(self._feed.stall_reason)
         if shots is None or len(shots) == 0:
             if self._clock.monotonic() - self._last_report > HEARTBEAT_S:
                 self._heartbeat()
@@ -150,13 +144,26 @@ class Worker:
         self._send(self._report(shots, self._pipeline.classify(shots)))
         return True
 
+    def _take(self) -> Shots | None:
+        """Read shots of a lease, or wait a little for those of a stream."""
+        if self._stream is None:
+            return self._leases.next() if self._leases else None
+        options = self._options
+        shots = self._stream.receive(options.batch_shots, options.live_wait_s)
+        self._send_stall_reason(self._stream.stall_reason)
+        return shots
+
+    @property
+    def _missed(self) -> int:
+        return 0 if self._stream is None else self._stream.missed
+
     @property
     def _holds(self) -> bool:
-        """Whether to wait for the word to switch: shots of a live stream do not."""
-        return self._offered is not None and isinstance(self._feed, LeaseFeed)
+        """Whether to wait with the next batch until told to switch; streams go on."""
+        return self._offered is not None and self._stream is None
 
     def _announce_ready(self, open_source: Callable[[], ShotSource]) -> None:
-        """Open the source and say that we are ready, or why not."""
+        """Open the source and tell the collector that it is open, or why not."""
         try:
             self._source = with_stall_reason(open_source())
         except Exception as error:
@@ -169,8 +176,8 @@ class Worker:
             return False
         if message.kind is Kind.START:
             self._start(int(msgpack.decode(message.payload)))
-        elif message.kind is Kind.LEASE and isinstance(self._feed, LeaseFeed):
-            self._feed.add(*msgpack.decode(message.payload))
+        elif message.kind is Kind.LEASE and self._leases is not None:
+            self._leases.add(*msgpack.decode(message.payload))
         elif message.kind is Kind.OFFER:
             self._build(*msgpack.decode(message.payload))
         elif message.kind is Kind.SWITCH:
@@ -183,16 +190,17 @@ class Worker:
         return True
 
     def _start(self, start_ns: int) -> None:
-        options = self._options
         source = self._source
+        self._started = source is not None
         if isinstance(source, LiveSource):
             source.start(start_ns)
-            self._feed = LiveFeed(source, options.batch_shots, options.live_wait_s)
+            self._stream = source
         elif source is not None:
-            self._feed = LeaseFeed(source, self._channel, options.batch_shots)
+            batch_shots = self._options.batch_shots
+            self._leases = LeaseFeed(source, self._channel, batch_shots)
 
     def _build(self, number: int, payload: bytes) -> None:
-        """Build what may classify the shots to come, and say whether that went well."""
+        """Build the pipeline of an offered update; say whether that went well."""
         problem = ""
         try:
             built = apply_update(self._pipeline, unpack_update(payload))
@@ -203,7 +211,7 @@ class Worker:
         self._channel.send(COLLECTOR, Kind.BUILT, msgpack.encode((number, problem)))
 
     def _switch(self, number: int) -> None:
-        """Classify by what was offered from the next batch on."""
+        """Use the pipeline that was built, from the next batch on."""
         if self._offered is not None and self._offered[0] == number:
             self._pipeline = self._offered[1]
             self._offered = None
@@ -215,7 +223,7 @@ class Worker:
         shown = self._budget.choose(labels)
         return Report(
             rows=classified.rows,
-            missed=self._feed.missed if self._feed else 0,
+            missed=self._missed,
             frames=self._frames(shots, saved),
             examples=attach(np.array(shown, np.int32), classified.photons[shown])
             if shown
@@ -250,8 +258,7 @@ class Worker:
 
     def _heartbeat(self) -> None:
         classes = len(self._pipeline.classifier.classes)
-        missed = self._feed.missed if self._feed else 0
-        self._send(Report(rows=empty_rows(0, classes), missed=missed))
+        self._send(Report(rows=empty_rows(0, classes), missed=self._missed))
 
     def _send(self, report: Report) -> None:
         self._channel.send(COLLECTOR, Kind.REPORT, pack_report(report))

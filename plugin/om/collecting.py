@@ -20,7 +20,7 @@ END_TIMEOUT_S = 0.2
 
 SHORTEST_NAP_S = 0.0001
 LONGEST_NAP_S = 0.0005
-"""OM's processing nodes wait until what they sent is taken, so naps are short."""
+"""Short, since OM's processing nodes wait until their messages are received."""
 
 
 class RunEndedError(Exception):
@@ -51,7 +51,6 @@ class CollectingNode:
         The processing nodes, which are all ready when OM's loop starts.
     finish : function of a collector
         Says how the run went; returns the exit code.
-    clock : Clock
     """
 
     def __init__(
@@ -98,7 +97,7 @@ class CollectingNode:
         self.collector.step()
 
     def wait_for_data(self, *, node_rank: int, node_pool_size: int) -> None:
-        """Do what is due; sleep a little if nothing is, for OM asks again at once."""
+        """Step the collector; sleep if it did nothing, for OM calls again at once."""
         self._backoff.after(self._step())
 
     def collect_data(
@@ -138,20 +137,17 @@ class CollectingNode:
         return worked
 
     def _must_end_here(self) -> bool:
-        """Whether OM's loop would not end, or not well, by itself."""
+        """Whether the run failed, or was interrupted and some nodes do not end."""
         collector = self.collector
         if collector.cannot_write or collector.state.failures:
             return True
         if not collector.interrupted:
             return False
-        awaited = [rank for rank in collector.state.alive if not rank.ended]
-        return bool(awaited) and self._clock.monotonic() >= self._end_deadline_s()
-
-    def _end_deadline_s(self) -> float:
-        """Return until when nodes are awaited that may be waiting for data."""
-        if self._deadline_s is None:
-            self._deadline_s = self._clock.monotonic() + END_TIMEOUT_S
-        return self._deadline_s
+        now_s = self._clock.monotonic()
+        if self._deadline_s is None:  # for nodes that may be waiting for data
+            self._deadline_s = now_s + END_TIMEOUT_S
+        awaited = any(not rank.ended for rank in collector.state.alive)
+        return awaited and now_s >= self._deadline_s
 
     def _close(self) -> None:
         self.collector.close()

@@ -30,13 +30,7 @@ Event = dict[str, Any]
 
 
 class GuardedRetrieval:
-    """A data retrieval layer of OM with guarded events.
-
-    Parameters
-    ----------
-    retrieval : Retrieval
-    clock : Clock
-    """
+    """A data retrieval layer of OM whose events are `GuardedEvents`."""
 
     def __init__(self, retrieval: Retrieval, clock: Clock) -> None:
         self.events = GuardedEvents(retrieval.get_data_event_handler(), clock)
@@ -52,7 +46,6 @@ class GuardedEvents:
     Parameters
     ----------
     handler : OM's event handler
-    clock : Clock
     """
 
     def __init__(self, handler: Any, clock: Clock) -> None:

@@ -90,7 +90,6 @@ def parameters(
 
     Parameters
     ----------
-    groups : dict of group to dict of parameter to value
     config : Path
         Where OM believes that it has them from.
     source : str

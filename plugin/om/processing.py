@@ -30,14 +30,14 @@ Messages = dict[str, list[tuple[int, bytes]]]
 class QueuedSource:
     """A live source of one worker; the shots are put into its queue by OM's loop.
 
-    The k-th shot of worker w of n gets the index w + k n.
+    The k-th shot of worker w of n has the index w + k n.
 
     Parameters
     ----------
     worker, workers : int
         Number of the worker, from 0, and how many there are.
     shape : (H, W)
-        Of the frames.
+        Shape of the frames.
     """
 
     missed = 0
@@ -93,15 +93,10 @@ class ProcessingNode:
 
     Parameters
     ----------
-    make_worker : function of a channel and a function that opens a source
-    source : QueuedSource
-    rank : int
-    host : str
     batch_shots : int
         Most shots classified at once.
     wait_s : float
         Longest time that a shot waits for others.
-    clock : Clock
     """
 
     def __init__(

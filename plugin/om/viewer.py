@@ -19,12 +19,7 @@ from specklenn.plugin.om.host import Broadcaster
 
 
 class OmFrames:
-    """A sink that remembers frames and a publisher that gives them to OM's windows.
-
-    Parameters
-    ----------
-    socket : Broadcaster
-    """
+    """A sink that remembers frames and a publisher that gives them to OM's windows."""
 
     def __init__(self, socket: Broadcaster) -> None:
         self._socket = socket

@@ -26,7 +26,7 @@ NUMBER_BYTES = 8
 def work_for_leader(channel: Channel, work: Work, clock: Clock) -> None:
     """Do the blocks that the leader asks for until it says stop.
 
-    Whatever a block raises is told to the leader, and ends this worker.
+    Whatever a block raises is sent to the leader, and ends this worker.
     """
     backoff = Backoff(clock)
     while True:
@@ -63,12 +63,11 @@ class BlockPool:
     Parameters
     ----------
     channel : Channel
-        The leader's.
+        Message endpoint of the leader.
     workers : sequence of int
         Their ranks; none where the leader does everything.
     own_work : function, optional
         What the leader does itself while nothing arrives; needed without workers.
-    clock : Clock
     """
 
     def __init__(
@@ -103,7 +102,7 @@ class BlockPool:
             yield self._done.pop(wanted)
 
     def stop(self) -> None:
-        """Tell the workers to end."""
+        """Tell the workers to stop."""
         if self._channel is not None:
             for rank in self._workers:
                 self._channel.send(rank, Kind.STOP)

@@ -44,10 +44,8 @@ class Message:
 
     Parameters
     ----------
-    kind : Kind
     rank : int
         Who sent it.
-    payload : bytes
     """
 
     kind: Kind
@@ -56,7 +54,7 @@ class Message:
 
 
 class Channel(Protocol):
-    """One rank's end of the wire."""
+    """The message endpoint of one rank."""
 
     @property
     def rank(self) -> int:
@@ -81,8 +79,6 @@ class InMemoryChannel:
 
     Parameters
     ----------
-    rank : int
-    inbox : deque of Message
     outboxes : dict of rank to deque
         Inboxes of those we can send to.
     """

@@ -17,7 +17,7 @@ class Clock(Protocol):
         """Unix epoch, nanoseconds."""
 
     def sleep(self, seconds: float) -> None:
-        """Let others work."""
+        """Sleep."""
 
 
 class SystemClock:
@@ -32,7 +32,7 @@ class SystemClock:
         return time.time_ns()
 
     def sleep(self, seconds: float) -> None:
-        """Give the core away."""
+        """Sleep."""
         time.sleep(seconds)
 
 
@@ -41,7 +41,6 @@ class Backoff:
 
     Parameters
     ----------
-    clock : Clock
     shortest_s, longest_s : float
         First and longest nap.
     """
@@ -64,12 +63,7 @@ class Backoff:
 
 
 class Periodic:
-    """Tells when something is due that is done once in a period.
-
-    Parameters
-    ----------
-    period_s : float
-    """
+    """Tells when something is due that is done once in a period."""
 
     def __init__(self, period_s: float) -> None:
         self._period = period_s

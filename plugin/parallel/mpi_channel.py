@@ -31,7 +31,7 @@ class MpiChannel:
 
     def send(self, rank: int, kind: Kind, payload: bytes = b"") -> None:
         """Start to send; returns at once."""
-        # Lets go of what has been taken; a model may be some megabytes.
+        # Frees what was received; a model may be some megabytes.
         self._sending = [item for item in self._sending if not item[0].Test()]
         request = self._communicator.Isend([payload, MPI.BYTE], rank, int(kind))
         self._sending.append((request, payload))

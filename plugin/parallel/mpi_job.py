@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from specklenn.core.errors import ConfigError, MissingPackageError, SpecklennError
 
 if TYPE_CHECKING:
     from mpi4py import MPI
+
+Prepared = TypeVar("Prepared")
 
 LAUNCHER_VARIABLES = (
     "PMIX_RANK",
@@ -49,17 +52,24 @@ def world() -> MPI.Intracomm | None:
     return MPI.COMM_WORLD
 
 
-def machine() -> str:
+def hostname() -> str:
     """Return the short name of this machine."""
     return os.uname().nodename.split(".")[0]
 
 
-def agree(communicator: MPI.Intracomm | None, problem: SpecklennError | None) -> int:
-    """Let rank 0 print what went wrong anywhere; every rank returns the same code.
+def prepare_on_all(
+    communicator: MPI.Intracomm | None, prepare: Callable[[], Prepared]
+) -> Prepared | int:
+    """Return what this rank has prepared, or one exit code on all ranks if any failed.
 
-    The only collective of a job, before anything starts.
+    Rank 0 prints what went wrong anywhere. The only collective of a job, before
+    anything starts.
     """
-    mine = (str(problem), problem.exit_code) if problem else None
+    mine = None
+    try:
+        prepared = prepare()
+    except SpecklennError as error:
+        mine = (str(error), error.exit_code)
     everyone = communicator.allgather(mine) if communicator else [mine]
     found = [item for item in everyone if item is not None]
     if communicator is None or communicator.Get_rank() == 0:
@@ -67,4 +77,4 @@ def agree(communicator: MPI.Intracomm | None, problem: SpecklennError | None) ->
             for line in text.splitlines():
                 print(f"specklenn: error: {line}", file=sys.stderr)
         sys.stderr.flush()
-    return max((code for _, code in found), default=0)
+    return max(code for _, code in found) if found else prepared

@@ -6,12 +6,13 @@ import importlib
 import multiprocessing
 import os
 import signal
+import socket
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
-from types import TracebackType
+from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from specklenn.plugin.parallel.block_pool import Work, send_failure, work_for_leader
@@ -24,7 +25,6 @@ class PipeChannel:
 
     Parameters
     ----------
-    rank : int
     pipes : dict of rank to Connection
         Those we can talk to.
     """
@@ -66,52 +66,47 @@ class PipeChannel:
         return Message(Kind(text[0]), rank, text[1:])
 
 
-class WorkerProcesses:
-    """Processes that work for this one, from entry to exit of a ``with`` block.
+@contextmanager
+def worker_processes(number: int, maker: str, text: str) -> Iterator[PipeChannel]:
+    """Give a channel to processes of ranks 1 to `number`, which end with the block.
 
     Parameters
     ----------
-    number : int
     maker : str
         ``module:function`` that makes the work from a text, in every process.
-    text : str
     """
-
-    def __init__(self, number: int, maker: str, text: str) -> None:
-        self.ranks = list(range(1, number + 1))
-        self._maker = maker
-        self._text = text
-        self._processes: list[multiprocessing.process.BaseProcess] = []
-
-    def __enter__(self) -> PipeChannel:
-        # Spawned, not forked: threads of numerical libraries do not survive a fork.
-        context = multiprocessing.get_context("spawn")
-        pipes: dict[int, Connection[Any, Any]] = {}
-        resource_tracker.ensure_running()  # which would unblock the signal
-        with _interrupts_blocked():
-            for rank in self.ranks:
-                ours, theirs = context.Pipe()
-                process = context.Process(
-                    target=_serve,
-                    args=(theirs, rank, self._maker, self._text),
-                    daemon=True,
-                )
-                process.start()
-                theirs.close()
-                self._processes.append(process)
-                pipes[rank] = ours
-        return PipeChannel(COLLECTOR, pipes)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for process in self._processes:
-            if kind is not None:
-                process.terminate()
+    # Spawned, not forked: threads of numerical libraries do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    processes: list[SpawnProcess] = []
+    pipes: dict[int, Connection[Any, Any]] = {}
+    resource_tracker.ensure_running()  # which would unblock the signal
+    with _interrupts_blocked():
+        for rank in range(1, number + 1):
+            ours, theirs = context.Pipe()
+            process = context.Process(
+                target=_serve, args=(theirs, rank, maker, text), daemon=True
+            )
+            process.start()
+            theirs.close()
+            processes.append(process)
+            pipes[rank] = ours
+    try:
+        yield PipeChannel(COLLECTOR, pipes)
+    except BaseException:
+        for process in processes:
+            process.terminate()
+        raise
+    finally:
+        for process in processes:
             process.join(timeout=5)
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback interface that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def cores() -> int:

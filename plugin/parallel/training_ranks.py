@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from specklenn.plugin.parallel.processes import cores
+from specklenn.plugin.parallel.processes import cores, free_port
 from specklenn.plugin.signals import on_signals
 
 LAST_WORDS_S = 10.0
@@ -29,13 +28,12 @@ def run_ranks(number: int, command: Sequence[str]) -> int:
 
     Parameters
     ----------
-    number : int
     command : sequence of str
         Words behind ``specklenn``.
     """
     processes: list[subprocess.Popen[bytes]] = []
     with on_signals(lambda: _tell(processes, signal.SIGINT)):
-        port = _free_port()
+        port = free_port()
         for rank in range(number):
             words = [sys.executable, "-m", "specklenn.plugin.cli", *command]
             environment = _environment(rank, number, port)
@@ -60,13 +58,6 @@ def _environment(rank: int, number: int, port: int) -> dict[str, str]:
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def _await(processes: Sequence[subprocess.Popen[bytes]]) -> int:

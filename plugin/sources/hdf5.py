@@ -81,7 +81,6 @@ class Hdf5Source:
     ----------
     paths : sequence of Path
         Files that follow each other.
-    names : DatasetNames
     first, last : int, int or None
         Part of the run to use; the last is the one behind.
 

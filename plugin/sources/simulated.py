@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ from specklenn.core.settings_file import read_yaml, validate
 from specklenn.core.settings_paths import located
 from specklenn.core.simulation.experiment import Experiment
 from specklenn.plugin.parallel.clock import Clock, SystemClock
+
+if TYPE_CHECKING:
+    from specklenn.core.simulation.simulator import PooledSimulator
 
 
 class SimulatedSettings(SourceSettings):
@@ -77,25 +80,6 @@ class SimulatedSettings(SourceSettings):
         )
 
 
-class SimulatedFrames(Protocol):
-    """Frames with their truth."""
-
-    @property
-    def patterns(self) -> npt.NDArray[Any]:
-        """(B, H, W) or (B, modules, H, W) photons per pixel."""
-
-    @property
-    def labels(self) -> npt.NDArray[np.str_]:
-        """(B,) classes."""
-
-
-class ShotDrawer(Protocol):
-    """Makes the same shot for the same number, whoever asks."""
-
-    def shots(self, indices: npt.NDArray[np.int64]) -> SimulatedFrames:
-        """Return the shots of these numbers."""
-
-
 class SimulatedStream:
     """One worker's share of a simulated run: shots k, k + n, k + 2n, ...
 
@@ -104,22 +88,19 @@ class SimulatedStream:
 
     Parameters
     ----------
-    simulator : ShotDrawer
     shots : int
         Shots in the whole run.
     rate_hz : float
-        Of the whole run.
+        Shots a second in the whole run.
     worker, workers : int
         This worker's number, from 0, of how many.
-    buffer_shots : int
-    clock : Clock
     """
 
     stall_reason = ""
 
     def __init__(
         self,
-        simulator: ShotDrawer,
+        simulator: PooledSimulator,
         *,
         shots: int,
         rate_hz: float,
@@ -129,7 +110,7 @@ class SimulatedStream:
         clock: Clock,
     ) -> None:
         self.missed = 0
-        self._factory = simulator
+        self._simulator = simulator
         self._shots = shots
         self._period_ns = 1e9 / rate_hz
         self._next = worker
@@ -182,7 +163,7 @@ class SimulatedStream:
             self._next += excess * self._stride
 
     def _made(self, indices: npt.NDArray[np.int64]) -> Shots:
-        made = self._factory.shots(indices)
+        made = self._simulator.shots(indices)
         times = np.array([self._time_ns(int(i)) for i in indices], np.uint64)
         return Shots(
             index=indices,

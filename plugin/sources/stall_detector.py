@@ -5,15 +5,34 @@ from __future__ import annotations
 import logging
 import time
 
+from specklenn.core.errors import EndOfRun
+from specklenn.core.flags import Flag
 from specklenn.plugin.parallel.clock import Clock
 
 log = logging.getLogger(__name__)
 
 REFUSED_IN_A_ROW = 3
-"""Messages without a usable one between them that are a reason to say so."""
+"""Consecutive unusable messages before `stall_reason` is set.
+
+What a worker does then: `specklenn.plugin.live.worker`.
+"""
 
 LOG_INTERVAL_S = 1.0
 """Between two lines about messages that cannot be used."""
+
+
+class UnusableError(Exception):
+    """A message of a stream that says something else than expected.
+
+    Parameters
+    ----------
+    flag : Flag
+        What the rows of its shots say.
+    """
+
+    def __init__(self, reason: str, flag: Flag = Flag.UNREADABLE) -> None:
+        super().__init__(reason)
+        self.flag = flag
 
 
 class StallDetector:
@@ -25,7 +44,6 @@ class StallDetector:
         Endpoints, for people.
     silent_after_s : float
         Silence after which there is a reason.
-    clock : Clock
     """
 
     def __init__(self, where: str, silent_after_s: float, clock: Clock) -> None:
@@ -42,15 +60,24 @@ class StallDetector:
         """Count silence from now on."""
         self._heard_s = self._clock.monotonic()
 
+    def end_if_silent(self, longest_s: float | None) -> None:
+        """Take a longer silence for the end of the run; None never does.
+
+        Raises
+        ------
+        EndOfRun
+        """
+        if longest_s is not None and self._silent_s > longest_s:
+            raise EndOfRun
+
     @property
-    def silent_s(self) -> float:
-        """Seconds since shots came, or since the beginning."""
+    def _silent_s(self) -> float:
         return self._clock.monotonic() - self._heard_s
 
     @property
     def stall_reason(self) -> str:
         """A sentence, the same as long as the same is wrong; empty if nothing is."""
-        if self.silent_s > self._silent_after_s:
+        if self._silent_s > self._silent_after_s:
             since = f"since {self._heard_at}" if self._heard_at else "yet"
             return f"{self._where}: no message {since}"
         if self._refused >= REFUSED_IN_A_ROW:

@@ -345,7 +345,7 @@ def test_an_interrupted_run_ends_though_a_node_waits_for_its_data(
         ),
         (
             ["control.enabled=true", "support.file=no.yaml"],
-            ["no orders", "no.yaml: cannot be read"],
+            ["no requests", "no.yaml: cannot be read"],
         ),
     ],
 )

@@ -208,4 +208,4 @@ def test_an_endpoint_in_use_ends_all_ranks_before_the_start(
         )
 
     assert done.returncode == 2
-    assert done.stderr.count("does another run take orders there?") == 1
+    assert done.stderr.count("does another run accept requests there?") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +24,29 @@ CLASSES = {
 """Detectors and their classes in EXtra-geom."""
 
 IN_QUADRANTS = ("AGIPD-1M", "DSSC-1M", "LPD-1M")
+
+
+def import_package(name: str, needed: str) -> Any:
+    """Return a package of the European XFEL.
+
+    Parameters
+    ----------
+    name : str
+    needed : str
+        What needs it, the beginning of a sentence.
+
+    Raises
+    ------
+    MissingPackageError
+        If it cannot be imported.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise MissingPackageError(
+            f"{needed}, which cannot be imported ({error}); "
+            'pip install "specklenn[euxfel]"'
+        ) from error
 
 
 class Geometry(Settings):
@@ -68,7 +92,6 @@ class Geometry(Settings):
 
         Parameters
         ----------
-        place : ConfigFolder
         used : list of int or None
             Positions of the modules that frames will have; all by default.
 
@@ -79,13 +102,7 @@ class Geometry(Settings):
         ConfigError
             If its file cannot be read or it has no such modules.
         """
-        try:
-            import extra_geom
-        except ImportError as error:
-            raise MissingPackageError(
-                "source.geometry needs EXtra-geom, which cannot be imported "
-                f'({error}); pip install "specklenn[euxfel]"'
-            ) from error
+        extra_geom = import_package("extra_geom", "source.geometry needs EXtra-geom")
         kind = getattr(extra_geom, CLASSES[self.detector])
         return Assembled(self._read(kind, place), used, self.detector)
 
@@ -116,12 +133,12 @@ class Assembled:
     used : list of int or None
         Positions of the modules that frames have; all by default.
     name : str
-        Of the detector, for messages.
+        Name of the detector, for messages.
 
     Attributes
     ----------
     shape : (H, W)
-        Of the pictures.
+        Shape of the pictures.
     centre : (row, column)
         Where the geometry's origin, the beam, lies in them, pixels.
     empty : (H, W) bool
@@ -161,7 +178,6 @@ class Assembled:
         Parameters
         ----------
         modules : (modules, rows, columns)
-        where : str
 
         Raises
         ------

@@ -12,7 +12,6 @@ class EndpointShare:
 
     Parameters
     ----------
-    endpoint : str
     reader, readers : int
         This worker's number among the workers there, from 0, and how many there are.
     """

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from specklenn.core.data.frames import as_pictures
 from specklenn.core.flags import Flag
 from specklenn.plugin.sources.euxfel.assembly import Assembled
 from specklenn.plugin.sources.euxfel.pulses import (
@@ -17,9 +18,9 @@ from specklenn.plugin.sources.euxfel.pulses import (
     chosen_pulses,
     listed,
     pulse_times_ns,
-    stacked,
     without_bad,
 )
+from specklenn.plugin.sources.stall_detector import UnusableError
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,7 +34,6 @@ class Train:
     timestamp_ns : (P,) uint64
         Unix epoch, nanoseconds.
     flags : (P,) uint16
-    train_id : int or None
     problem : str
         Why shots are flagged, a sentence; empty where none is.
     """
@@ -45,20 +45,6 @@ class Train:
     problem: str = ""
 
 
-class TrainError(Exception):
-    """A message that is no train as it should be, with the reason.
-
-    Parameters
-    ----------
-    reason : str
-    flag : Flag
-    """
-
-    def __init__(self, reason: str, flag: Flag = Flag.UNREADABLE) -> None:
-        super().__init__(reason)
-        self.flag = flag
-
-
 class TrainReader:
     """Reads the messages of a bridge.
 
@@ -67,7 +53,6 @@ class TrainReader:
 
     Parameters
     ----------
-    settings : TrainSettings
     source : str
         Whose pixels these are.
     assembled : Assembled or None
@@ -87,7 +72,6 @@ class TrainReader:
 
         Parameters
         ----------
-        parts : sequence of bytes or zmq.Frame
         arrived_ns : int
             Stands for the time of a train that does not say when it was.
         """
@@ -96,7 +80,7 @@ class TrainReader:
             data, metadata = deserialized(parts)
             meta = _mapping(metadata.get(self._source))
             return self._train(_of_source(data, self._source), meta, arrived_ns)
-        except TrainError as error:
+        except UnusableError as error:
             number = self._usual
             return Train(
                 frames=np.zeros((number, 1, 1), np.float32),
@@ -119,7 +103,7 @@ class TrainReader:
         if settings.mask_key is not None:
             bad = self._pulses(data, settings.mask_key)
             if bad.shape != whole.shape:
-                raise TrainError(
+                raise UnusableError(
                     f"{settings.mask_key} of {bad.shape} for pixels of {whole.shape}"
                 )
             bad = bad[taken]
@@ -142,13 +126,13 @@ class TrainReader:
         """Return an array of a train as (pulses, modules, H, W), modules selected."""
         found = data.get(key)
         if not isinstance(found, np.ndarray):
-            raise TrainError(f"no array {key}; there are {listed(_arrays(data))}")
+            raise UnusableError(f"no array {key}; there are {listed(_arrays(data))}")
         if found.dtype.kind not in "uif":
-            raise TrainError(f"{key} of data type {found.dtype}, numbers expected")
+            raise UnusableError(f"{key} of data type {found.dtype}, numbers expected")
         try:
             pulses = arranged(found, self._settings.axes)
         except ValueError as error:
-            raise TrainError(f"{key}: {error}", Flag.WRONG_SHAPE) from error
+            raise UnusableError(f"{key}: {error}", Flag.WRONG_SHAPE) from error
         return self._modules(data, pulses)
 
     def _modules(
@@ -157,20 +141,20 @@ class TrainReader:
         number, used = pulses.shape[1], self._settings.only_modules
         if used is not None and used[-1] >= number:
             reason = f"{number} modules, module {used[-1]} expected"
-            raise TrainError(reason, Flag.WRONG_SHAPE)
+            raise UnusableError(reason, Flag.WRONG_SHAPE)
         chosen = list(range(number)) if used is None else used
         present = data.get("modulesPresent")
         if isinstance(present, Sequence | np.ndarray) and len(present) == number:
             absent = [module for module in chosen if not present[module]]
             if absent:
-                raise TrainError(f"a train without modules {listed(absent)}")
+                raise UnusableError(f"a train without modules {listed(absent)}")
         return pulses if used is None else pulses[:, used]
 
     def _pictures(self, frames: npt.NDArray[Any]) -> npt.NDArray[Any]:
         if self._assembled is None:
-            return stacked(frames)
+            return as_pictures(frames)
         if frames.shape[1:] != self._assembled.expected:
-            raise TrainError(
+            raise UnusableError(
                 f"(modules, rows, columns) {frames.shape[1:]}, by source.geometry "
                 f"{self._assembled.expected} expected",
                 Flag.WRONG_SHAPE,
@@ -202,20 +186,20 @@ def deserialized(parts: Sequence[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
     Raises
     ------
-    TrainError
+    UnusableError
         If it is not of protocol 2.2.
     """
     import karabo_bridge
 
     if len(parts) < 2:
-        raise TrainError(
+        raise UnusableError(
             "a message of protocol 1.0 or an error of the bridge, which is not read "
             "since it can hold pickles; protocol 2.2 expected"
         )
     try:
         data, meta = karabo_bridge.deserialize(parts)
     except Exception as error:  # it checks nothing, so anything can be raised
-        raise TrainError(f"no message of a Karabo bridge: {error!r}") from error
+        raise UnusableError(f"no message of a Karabo bridge: {error!r}") from error
     return data, meta
 
 
@@ -242,7 +226,7 @@ def train_time_ns(meta: Mapping[str, Any]) -> int:
 
 def _of_source(data: Mapping[str, Any], source: str) -> Mapping[str, Any]:
     if source not in data:
-        raise TrainError(
+        raise UnusableError(
             f"no source {source}; there are {listed(sorted(map(str, data)))}"
         )
     return _mapping(data[source])

@@ -9,17 +9,17 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
+from specklenn.core.data.frames import as_pictures
 from specklenn.core.data.shots import Shots, blank_shots
 from specklenn.core.data.sources import ConfigFolder
-from specklenn.core.errors import DataError, MissingPackageError
+from specklenn.core.errors import DataError
 from specklenn.core.flags import Flag
 from specklenn.core.settings_paths import FileName
-from specklenn.plugin.sources.euxfel.assembly import Assembled
+from specklenn.plugin.sources.euxfel.assembly import Assembled, import_package
 from specklenn.plugin.sources.euxfel.pulses import (
     TrainSettings,
     chosen_pulses,
     pulse_times_ns,
-    stacked,
 )
 from specklenn.plugin.sources.euxfel.recorded_detector import AllModules
 from specklenn.plugin.sources.euxfel.recorded_source import OneSource
@@ -81,13 +81,9 @@ class ExtraDataSettings(TrainSettings):
 
     def _run(self) -> tuple[Any, str]:
         """Return the open run, and what to call it."""
-        try:
-            import extra_data
-        except ImportError as error:
-            raise MissingPackageError(
-                "source.kind: extra-data needs EXtra-data, which cannot be imported "
-                f'({error}); pip install "specklenn[euxfel]"'
-            ) from error
+        extra_data = import_package(
+            "extra_data", "source.kind: extra-data needs EXtra-data"
+        )
         path = self.path
         where = str(path or f"proposal {self.proposal}, run {self.run}")
         try:
@@ -124,9 +120,6 @@ class ExtraDataSource:
 
     Parameters
     ----------
-    settings : ExtraDataSettings
-    trains : RecordedTrains
-    times : dict of train id to nanoseconds
     assembled : Assembled or None
         Puts modules into pictures; they are stacked by default.
     where : str
@@ -240,7 +233,7 @@ class ExtraDataSource:
 
     def _pictures(self, frames: npt.NDArray[Any]) -> npt.NDArray[Any]:
         if self._assembled is None:
-            return stacked(frames)
+            return as_pictures(frames)
         return self._assembled.pictures(frames)
 
     def close(self) -> None:

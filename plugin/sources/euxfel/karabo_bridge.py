@@ -8,7 +8,6 @@ bridge's own package.
 
 from __future__ import annotations
 
-import importlib
 import logging
 from collections import deque
 from collections.abc import Sequence
@@ -20,20 +19,24 @@ import zmq
 from pydantic import Field, field_validator
 
 from specklenn.core.config.endpoints import Endpoint
-from specklenn.core.data.shots import Shots
+from specklenn.core.data.shots import Shots, joined
 from specklenn.core.data.sources import ConfigFolder, Share
-from specklenn.core.errors import EndOfRun, MissingPackageError
+from specklenn.core.errors import EndOfRun
 from specklenn.plugin.parallel.clock import Clock, SystemClock
-from specklenn.plugin.sources.euxfel.assembly import Assembled
+from specklenn.plugin.sources.euxfel.assembly import Assembled, import_package
+from specklenn.plugin.sources.euxfel.bridge_connection import (
+    BridgeConnection,
+    Pattern,
+    wait,
+)
 from specklenn.plugin.sources.euxfel.bridge_endpoints import EndpointShare, endpoints_of
-from specklenn.plugin.sources.euxfel.bridge_line import Line, Pattern, wait
 from specklenn.plugin.sources.euxfel.bridge_train import Train, TrainReader
 from specklenn.plugin.sources.euxfel.pulses import TrainSettings
 
 log = logging.getLogger(__name__)
 
 GATHER_S = 0.005
-"""For more trains in a batch: one at a time would be judged much more slowly."""
+"""For more trains in a batch: one at a time would be classified much more slowly."""
 
 
 class KaraboBridgeSettings(TrainSettings):
@@ -54,7 +57,7 @@ class KaraboBridgeSettings(TrainSettings):
     source : str
         Name of the data source that has the pixels.
     trouble_after_s : float
-        A missing connection, or silence, that is told as trouble.
+        A missing connection, or silence, after which the monitor says so.
     idle_end_s : float or None
         A worker ends after so long without a shot; never by default, for bridges do not
         say when a run is over.
@@ -82,13 +85,10 @@ class KaraboBridgeSettings(TrainSettings):
 
     def check(self, place: ConfigFolder) -> None:
         """Find a missing package or a geometry that cannot be used."""
-        try:
-            importlib.import_module("karabo_bridge")
-        except ImportError as error:
-            raise MissingPackageError(
-                "source.kind: karabo-bridge needs the package karabo-bridge, which "
-                f'cannot be imported ({error}); pip install "specklenn[euxfel]"'
-            ) from error
+        import_package(
+            "karabo_bridge",
+            "source.kind: karabo-bridge needs the package karabo-bridge",
+        )
         self._assembled(place)
 
     def join(self, share: Share) -> KaraboStream:
@@ -129,14 +129,6 @@ class KaraboStream:
 
     The k-th shot of worker w of n has the index w + k n: who gets which train is not
     known before.
-
-    Parameters
-    ----------
-    settings : KaraboBridgeSettings
-    shares : sequence of EndpointShare
-    reader : TrainReader
-    share : Share
-    clock : Clock
     """
 
     def __init__(
@@ -154,8 +146,9 @@ class KaraboStream:
         self._share = share
         self._clock = clock
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._lines = [
-            Line(self._context, s.endpoint, settings.pattern) for s in shares
+        self._connections = [
+            BridgeConnection(self._context, share.endpoint, settings.pattern)
+            for share in shares
         ]
         self._newest: list[int | None] = [None] * len(shares)
         self._waiting: deque[Shots] = deque()
@@ -167,7 +160,7 @@ class KaraboStream:
     @property
     def stall_reason(self) -> str:
         """What is wrong with the bridges or their trains, a sentence."""
-        found = [self._silence(number) for number in range(len(self._lines))]
+        found = [self._silence(number) for number in range(len(self._connections))]
         if self._problem_is_fresh:
             found.append(self._problem)
         return "; ".join(text for text in found if text)
@@ -175,7 +168,7 @@ class KaraboStream:
     def start(self, start_ns: int) -> None:
         """Count the time without a shot from now on."""
         self._shot_s = self._looked_s = self._clock.monotonic()
-        self._heard_s = [self._shot_s] * len(self._lines)
+        self._heard_s = [self._shot_s] * len(self._connections)
 
     def receive(self, most: int, timeout_s: float) -> Shots | None:
         """Return shots of one or several trains, or None if none came in time.
@@ -199,18 +192,20 @@ class KaraboStream:
         """Wait for trains; when there are some, only a moment for more."""
         began = self._clock.monotonic()
         while sum(len(shots) for shots in self._waiting) < most:
-            taken = any([self._take(number) for number in range(len(self._lines))])
+            taken = any(
+                [self._take(number) for number in range(len(self._connections))]
+            )
             patience_s = min(timeout_s, GATHER_S) if self._waiting else timeout_s
             left_s = patience_s - (self._clock.monotonic() - began)
             if left_s <= 0:
                 return
             if not taken:
-                wait(self._lines, left_s)
+                wait(self._connections, left_s)
 
     def _take(self, number: int) -> bool:
-        """Take a train of one line; returns whether there was one."""
+        """Take a train of one bridge; returns whether there was one."""
         self._looked_s = self._clock.monotonic()
-        parts = self._lines[number].receive()
+        parts = self._connections[number].receive()
         if parts is None:
             return False
         arrived_ns = self._clock.wall_ns()
@@ -223,9 +218,9 @@ class KaraboStream:
         return True
 
     def _note(self, number: int, reason: str) -> None:
-        """Tell what is wrong with a train.
+        """Log what is wrong with a train, and keep it for `stall_reason`.
 
-        The first of several reasons is told until it has not come for a while, so that
+        The first of several reasons is kept until it has not come for a while, so that
         neither window nor log is flooded.
         """
         text = f"{self._shares[number].endpoint}: {reason}"
@@ -283,40 +278,26 @@ class KaraboStream:
         return whole.part(0, min(most, number))
 
     def _silence(self, number: int) -> str:
-        line = self._lines[number]
+        bridge = self._connections[number]
         # Up to the last look, not to now: we may have been busy with a long train.
         silent_s = self._looked_s - self._heard_s[number]
         if silent_s < self._settings.trouble_after_s:
             return ""
-        if line.connected:
-            return f"{line.endpoint}: connected, but no train comes"
-        if line.received:
-            return f"{line.endpoint}: the bridge is gone"
-        if line.was_connected:
-            return (
-                f"{line.endpoint}: the bridge is gone, or its socket is no counterpart "
-                f"of {self._settings.pattern}"
-            )
-        return f"{line.endpoint}: no bridge answers"
+        reason = "no bridge answers"
+        if bridge.connected:
+            reason = "connected, but no train comes"
+        elif bridge.received:
+            reason = "the bridge is gone"
+        elif bridge.was_connected:
+            pattern = self._settings.pattern
+            reason = f"the bridge is gone, or its socket is no counterpart of {pattern}"
+        return f"{bridge.endpoint}: {reason}"
 
     def close(self) -> None:
-        """Let go of the sockets."""
-        for line in self._lines:
-            line.close()
+        """Close the sockets."""
+        for bridge in self._connections:
+            bridge.close()
         self._context.destroy(linger=0)
-
-
-def joined(parts: Sequence[Shots]) -> Shots:
-    """Return several batches as one."""
-    if len(parts) == 1:
-        return parts[0]
-    names = ("index", "timestamp_ns", "arrived_ns", "frames", "flags", "truth")
-    return Shots(
-        **{
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in names
-        }
-    )
 
 
 def _alike(one: Shots, other: Shots) -> bool:

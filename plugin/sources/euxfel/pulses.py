@@ -2,7 +2,7 @@
 
 The European XFEL delivers ten trains a second of up to some thousand pulses. A detector
 gives one array per train, whose axes lie differently for every detector and on every
-way to us.
+way to us. `bridge_train` makes shots of a live train, `extra_data` of a recorded one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, field_validator
 
-from specklenn.core.data.frames import as_pictures
 from specklenn.core.data.sources import SourceSettings
 from specklenn.plugin.sources.euxfel.assembly import Geometry
 
@@ -124,7 +123,6 @@ def arranged(train: npt.NDArray[Any], axes: str | None = None) -> npt.NDArray[An
 
     Parameters
     ----------
-    train : array
     axes : str or None
         As `TrainSettings.axes`.
 
@@ -147,11 +145,6 @@ def arranged(train: npt.NDArray[Any], axes: str | None = None) -> npt.NDArray[An
     ordered = train.transpose([names.index(name) for name in wanted])
     places = [slice(None) if name in names else None for name in AXES if name != "gain"]
     return ordered[tuple(places)]
-
-
-def stacked(frames: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Stack modules: (P, modules, H, W) to pictures (P, modules * H, W)."""
-    return as_pictures(frames)
 
 
 def listed(names: Sequence[Any]) -> str:
@@ -177,10 +170,9 @@ def pulse_times_ns(
     Parameters
     ----------
     train_ns : int
-        Of the train, Unix epoch, nanoseconds; 0 where nobody knows, as are its pulses.
+        Time of the train, Unix epoch, nanoseconds; if 0, unknown, all times are 0.
     numbers : (P,) int
         Positions or ids of the pulses.
-    spacing_ns : float
     """
     if train_ns == 0:
         return np.zeros(len(numbers), np.uint64)

@@ -22,10 +22,8 @@ class AllModules:
 
     Parameters
     ----------
-    run : extra_data.DataCollection
     detector : str or None
         Its name; the only one in the run by default.
-    settings : TrainSettings
 
     Raises
     ------

@@ -21,12 +21,6 @@ from specklenn.plugin.sources.euxfel.recorded_trains import (
 class OneSource:
     """Trains of one source: a camera, one module, or frames already put together.
 
-    Parameters
-    ----------
-    run : extra_data.DataCollection
-    source : str
-    settings : TrainSettings
-
     Raises
     ------
     DataError

@@ -64,11 +64,6 @@ class RecordedTrains(Protocol):
 def find_key(run: Any, source: str, key: str) -> Any:
     """Return the data of a key of a run.
 
-    Parameters
-    ----------
-    run : extra_data.DataCollection
-    source, key : str
-
     Raises
     ------
     DataError

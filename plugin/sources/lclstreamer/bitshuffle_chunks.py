@@ -30,9 +30,8 @@ def damage(data: h5py.Dataset, content: bytes) -> str:
 
     Parameters
     ----------
-    data : h5py.Dataset
     content : bytes
-        Of the whole file.
+        The whole file.
     """
     element = _shuffled_element(data)
     if element is None or data.chunks is None:

@@ -12,13 +12,13 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.data import labelled_dataset
 from specklenn.core.data.frames import as_pictures, picture_shape
 from specklenn.core.data.hdf5_file import reason
-from specklenn.core.data.shots import Shots
+from specklenn.core.data.shots import Shots, blank_shots
 from specklenn.core.flags import Flag
 from specklenn.plugin.sources.event_times import TimestampFormat, unix_ns
 from specklenn.plugin.sources.lclstreamer.bitshuffle_chunks import damage
+from specklenn.plugin.sources.stall_detector import UnusableError
 
 MOST_SHOTS = 65536
 """In a message; a file of a few bytes can claim any number."""
@@ -51,38 +51,18 @@ class Layout:
     largest_bytes: int = 10**9
 
 
-class UnusableError(Exception):
-    """A message that says something else than expected.
-
-    Parameters
-    ----------
-    reason : str
-    flag : Flag
-        What the rows of its shots say.
-    """
-
-    def __init__(self, reason: str, flag: Flag = Flag.UNREADABLE) -> None:
-        super().__init__(reason)
-        self.flag = flag
-
-
 class Message:
     """One message; nothing that it may hold makes this raise.
 
     The shots of a message that cannot be used are flagged; where not even their
     number is known, the message counts as one.
 
-    Parameters
-    ----------
-    content : bytes
-    layout : Layout
-
     Attributes
     ----------
     number : int
         Shots in it.
     shape : (H, W)
-        Of the frames, (0, 0) where none can be used.
+        Shape of the frames, (0, 0) where none can be used.
     reason : str
         Why it cannot be used; empty where it can.
     """
@@ -104,15 +84,8 @@ class Message:
 
     def read(self, start: int, stop: int) -> Shots:
         """Return shots start to stop - 1, counted within the message."""
-        number = stop - start
-        shots = Shots(
-            index=np.arange(start, stop),
-            timestamp_ns=np.full(number, self._arrived_ns),
-            arrived_ns=np.full(number, self._arrived_ns),
-            frames=np.zeros((number, *self.shape), self.dtype),
-            flags=np.zeros(number, np.uint16),
-            truth=np.full(number, "", f"<U{labelled_dataset.LONGEST_TEXT}"),
-        )
+        shots = blank_shots(start, stop, self.shape, self.dtype)
+        shots.timestamp_ns[:] = shots.arrived_ns[:] = self._arrived_ns
         if self.reason:
             shots.flags[:] = self._flag.bits
             return shots
@@ -123,7 +96,7 @@ class Message:
         return shots
 
     def close(self) -> None:
-        """Let go of the content."""
+        """Close the file in memory."""
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -11,9 +11,9 @@ import zmq
 from pydantic import Field, model_validator
 
 from specklenn.core.config.endpoints import LOOPBACK, Endpoint, on_loopback
-from specklenn.core.data.shots import Shots
+from specklenn.core.data.shots import Shots, joined
 from specklenn.core.data.sources import ConfigFolder, Share, SourceSettings
-from specklenn.core.errors import DataError, EndOfRun
+from specklenn.core.errors import DataError
 from specklenn.plugin.parallel.clock import Clock, SystemClock
 from specklenn.plugin.sources.event_times import TimestampFormat
 from specklenn.plugin.sources.lclstreamer.hdf5_message import Layout, Message
@@ -52,7 +52,7 @@ class LclstreamerSettings(SourceSettings):
     largest_message_bytes : int
         Largest message that is taken, and the most that its frames may take unpacked.
     trouble_after_s : float
-        Silence that is told as trouble.
+        Silence after which the monitor says so.
     idle_end_s : float or None
         A worker ends after so long without a message; never by default.
     """
@@ -134,12 +134,6 @@ class LclstreamerStream:
     The k-th shot that worker w of n takes has the number w + k n. PUSH waits for
     room, so nothing is dropped on the way.
 
-    Parameters
-    ----------
-    settings : LclstreamerSettings
-    share : Share
-    clock : Clock
-
     Raises
     ------
     DataError
@@ -190,12 +184,12 @@ class LclstreamerStream:
             parts.append(self._take(self._message, most - number))
             number += len(parts[-1])
         if not parts:
-            self._end_if_idle()
+            self._stall_detector.end_if_silent(self._settings.idle_end_s)
             return None
-        return _joined(parts)
+        return joined(parts)
 
     def close(self) -> None:
-        """Let go of the socket and of what was not used."""
+        """Close the socket and the message that was not used up."""
         if self._message is not None:
             self._message.close()
         self._context.destroy(linger=0)
@@ -242,11 +236,6 @@ class LclstreamerStream:
         index = self._share.worker + self._share.workers * numbers
         return dataclasses.replace(shots, index=index)
 
-    def _end_if_idle(self) -> None:
-        longest = self._settings.idle_end_s
-        if longest is not None and self._stall_detector.silent_s > longest:
-            raise EndOfRun
-
 
 def _next(endpoint: str, number: int) -> str:
     """Return the endpoint that lies a number of workers behind another."""
@@ -256,12 +245,3 @@ def _next(endpoint: str, number: int) -> str:
         return f"{endpoint}-{number}"
     host, _, port = endpoint.rpartition(":")
     return f"{host}:{int(port) + number}"
-
-
-def _joined(parts: list[Shots]) -> Shots:
-    if len(parts) == 1:
-        return parts[0]
-    names = [item.name for item in dataclasses.fields(Shots)]
-    return Shots(
-        **{name: np.concatenate([getattr(p, name) for p in parts]) for name in names}
-    )

@@ -22,7 +22,6 @@ class FrameReader:
     Parameters
     ----------
     run : psana's run
-    job : Job
     where : str
         The run, for people.
 

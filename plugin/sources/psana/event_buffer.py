@@ -57,7 +57,7 @@ class EventBuffer:
         return taken
 
     def close(self) -> None:
-        """Wait for no room any more, nor for messages: the sender must be gone."""
+        """End the thread; the sender must have ended before."""
         with self._changed:
             self._lossless = False
             self._changed.notify_all()
@@ -82,7 +82,7 @@ class EventBuffer:
             self.lost += 1
 
     def _lose_oldest(self) -> bool:
-        """Drop the oldest event, but no word of a run's beginning or end."""
+        """Drop the oldest event, but no message of a run's beginning or end."""
         for position, message in enumerate(self._messages):
             if message.kind in EVENTS:
                 del self._messages[position]

@@ -26,7 +26,6 @@ class IndexedRun:
     Parameters
     ----------
     source, run : psana's source and run
-    job : Job
     where : str
         For people.
     index : dict, optional
@@ -41,7 +40,7 @@ class IndexedRun:
         where: str,
         index: dict[int, Places] | None = None,
     ) -> None:
-        self._source = source  # closes its files when it is let go
+        self._source = source  # closes its files when it is deallocated
         self._run = run
         self._job = job
         self.where = where

@@ -1,4 +1,4 @@
-"""What psana's own process is told to do."""
+"""The task of psana's own process."""
 
 from __future__ import annotations
 
@@ -15,31 +15,19 @@ Constants = Literal["none", "cache", "database"]
 class Job:
     """Which events psana reads, and what of them.
 
+    The fields are those of `PsanaSettings`, empty where not given, and the share of
+    the worker that starts psana.
+
     Parameters
     ----------
-    exp : str
-        Experiment; with a run, or empty.
-    run : int
     folder : str
         Where the run's files are.
-    files : tuple of str
-        xtc2 files, or none.
-    shmem : str
-        Tag of a shared memory, or empty.
-    live : bool
-        The run is still being written.
     worker, workers : int
-        Of a run that is being written, every event whose number leaves the rest
-        `worker` when divided by `workers`.
-    detector, interface : str
-    data : {"calib", "raw", "image"}
-        Method of the interface.
-    constants : {"none", "cache", "database"}
-        Where calibration constants come from.
+        Number of the worker and how many there are: of a run that is being written
+        it takes every event whose number leaves the rest `worker` when divided by
+        `workers`.
     mask : bool
         Whether psana's mask of bad pixels is wanted.
-    growth_timeout_s : int
-        How long to wait for a run to grow.
     """
 
     exp: str = ""

@@ -47,11 +47,9 @@ class Message:
 
     Parameters
     ----------
-    kind : Kind
     stamp : int
         psana's timestamp of an event.
     frame : (H, W) array or None
-    text : str
     """
 
     kind: Kind

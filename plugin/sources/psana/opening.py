@@ -26,8 +26,8 @@ def import_psana() -> None:
     """Import psana without starting MPI.
 
     One of its detectors asks MPI for rank and size as soon as it is imported. A
-    second MPI process inside a rank's place can end the job, so it is told that it is
-    alone.
+    second MPI process in place of a rank can end the job, so psana gets a stand-in for
+    MPI with one rank.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def import_psana() -> None:
 
 
 def constants_options(constants: Constants) -> dict[str, Any]:
-    """Return what psana is told about calibration constants."""
+    """Return psana's options for calibration constants."""
     if constants == "none":
         return {"skip_calib_load": "all"}
     if constants == "cache":
@@ -76,7 +76,6 @@ def serial_source(
 
     Parameters
     ----------
-    job : Job
     folder, exp, run
         Where and which.
     small : sequence of str, optional

@@ -30,7 +30,6 @@ class PsanaProcess:
 
     Parameters
     ----------
-    job : Job
     show_messages : bool
         Let through to the terminal what psana prints.
     timeout_s : float or None
@@ -75,7 +74,7 @@ class PsanaProcess:
         try:
             self._link.sendall(REQUEST.pack(start, stop))
         except ConnectionError:
-            pass  # the child is gone, which receiving will tell
+            pass  # the child has ended; `receive` returns None then
 
     def exit_reason(self) -> str:
         """Say how a child ended that is gone."""

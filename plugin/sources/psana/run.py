@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.data.shots import Shots
+from specklenn.core.data.shots import Shots, blank_shots
 from specklenn.core.errors import DataError
 from specklenn.core.flags import Flag
 from specklenn.plugin.sources.event_times import unix_ns
@@ -31,7 +31,6 @@ class PsanaRun:
 
     Parameters
     ----------
-    job : Job
     show_messages : bool
         Let through to the terminal what psana prints.
     timeout_s : float
@@ -95,25 +94,18 @@ class PsanaRun:
 
     def read(self, start: int, stop: int) -> Shots:
         """Read shots number start to stop - 1; what cannot be read comes flagged."""
-        number = stop - start
-        stamps = np.zeros(number, np.uint64)
-        frames = np.zeros((number, *self.shape), self.dtype)
-        flags = np.zeros(number, np.uint16)
+        shots = blank_shots(start, stop, self.shape, self.dtype)
+        stamps = np.zeros(len(shots), np.uint64)
         unreadable = UnreadableEvents(self._job.where)
         for position, message in enumerate(self._messages(start, stop)):
             stamps[position] = message.stamp
-            flags[position] = self._take(message, frames[position])
+            shots.flags[position] = self._take(message, shots.frames[position])
             if message.kind is Kind.LOST:
                 unreadable.add(start + position, message.text)
         unreadable.tell()
-        return Shots(
-            index=np.arange(start, stop),
-            timestamp_ns=unix_ns(stamps, "psana"),
-            arrived_ns=np.full(number, time.time_ns(), np.uint64),
-            frames=frames,
-            flags=flags,
-            truth=np.full(number, ""),
-        )
+        shots.timestamp_ns[:] = unix_ns(stamps, "psana")
+        shots.arrived_ns[:] = time.time_ns()
+        return shots
 
     def _take(self, message: Message, frame: npt.NDArray[Any]) -> np.uint16:
         """Copy the modules that are needed into a frame; returns the flags."""

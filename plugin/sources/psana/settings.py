@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from specklenn.core.data.shots import LiveSource
 from specklenn.core.data.sources import ConfigFolder, Share, SourceSettings
 from specklenn.core.errors import MissingPackageError
 from specklenn.core.settings_paths import FileName, FileNames
@@ -15,7 +16,6 @@ from specklenn.plugin.parallel.clock import SystemClock
 from specklenn.plugin.sources.psana.job import Constants, Data, Job
 from specklenn.plugin.sources.psana.process import PsanaProcess
 from specklenn.plugin.sources.psana.run import PsanaRun
-from specklenn.plugin.sources.psana.stream import PsanaStream, StreamOptions
 
 
 class PsanaSettings(SourceSettings):
@@ -58,7 +58,7 @@ class PsanaSettings(SourceSettings):
         Shots of a stream that wait for a worker. Then the oldest of a shared memory
         are lost, and counted; a growing run waits.
     trouble_after_s : float
-        Silence of a stream that is told as trouble.
+        Silence of a stream after which the monitor says so.
     restart_after_s : float
         Silence of a shared memory after which psana is started again; every further
         time it is twice as long, up to 160 s.
@@ -156,24 +156,13 @@ class PsanaSettings(SourceSettings):
         """See whether there is psana."""
         check_installed()
 
-    def join(self, share: Share) -> PsanaStream:
+    def join(self, share: Share) -> LiveSource:
         """Start psana for a worker's share of a stream."""
+        from specklenn.plugin.sources.psana.stream import PsanaStream
+
         job = self.job(share.worker, share.workers)
         return PsanaStream(
-            lambda: PsanaProcess(job, self.show_messages),
-            StreamOptions(
-                where=job.where,
-                worker=share.worker,
-                workers=share.workers,
-                restartable=not self.live,
-                end_with_run=self.live or self.end_with_run,
-                buffer_shots=self.buffer_shots,
-                trouble_after_s=self.trouble_after_s,
-                restart_after_s=self.restart_after_s,
-                start_timeout_s=self.timeout_s,
-                idle_end_s=None if self.live else self.idle_end_s,
-            ),
-            SystemClock(),
+            lambda: PsanaProcess(job, self.show_messages), self, share, SystemClock()
         )
 
     def modules(self, place: ConfigFolder) -> int:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from specklenn.core.data.shots import Shot, Shots, gather
+from specklenn.core.data.sources import Share
 from specklenn.core.errors import DataError, EndOfRun
 from specklenn.plugin.parallel.clock import Clock
 from specklenn.plugin.sources.event_times import unix_ns
 from specklenn.plugin.sources.psana.event_buffer import EVENTS, EventBuffer
 from specklenn.plugin.sources.psana.messages import Kind, Message
-from specklenn.plugin.sources.psana.process import failure
+from specklenn.plugin.sources.psana.process import PsanaProcess, failure
+from specklenn.plugin.sources.psana.settings import PsanaSettings
 from specklenn.plugin.sources.psana.unreadable_events import UnreadableEvents
 from specklenn.plugin.sources.stall_detector import StallDetector
 
@@ -32,84 +32,37 @@ MOST_DEATHS = 8
 """Ends of psana's process in a row, without an event between them."""
 
 
-class Psana(Protocol):
-    """psana's process, as a stream sees it."""
-
-    def receive(self) -> Message | None:
-        """Wait for a message; None if it is gone."""
-
-    def exit_reason(self) -> str:
-        """Say how it ended."""
-
-    def kill(self) -> None:
-        """End it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StreamOptions:
-    """How a stream behaves.
-
-    Parameters
-    ----------
-    where : str
-        What is read, for people.
-    worker, workers : int
-    restartable : bool
-        Shared memory: psana can be started again, and what is not taken in time is
-        lost. Otherwise a run that must be read without a gap.
-    end_with_run : bool
-        End when psana says that a run is over.
-    buffer_shots : int
-    trouble_after_s, restart_after_s : float
-        Silence that is told, and after which psana is started again.
-    start_timeout_s : float
-        For psana to be imported.
-    idle_end_s : float or None
-        Silence that is taken for the end.
-    """
-
-    where: str
-    worker: int = 0
-    workers: int = 1
-    restartable: bool = True
-    end_with_run: bool = False
-    buffer_shots: int = 64
-    trouble_after_s: float = 4.0
-    restart_after_s: float = 20.0
-    start_timeout_s: float = 120.0
-    idle_end_s: float | None = None
-
-
 class PsanaStream:
     """One worker's share of a stream.
 
     The k-th event that worker w of n takes has the number w + k n. Events that come
     twice are dropped.
-
-    Parameters
-    ----------
-    start_psana : function returning a Psana
-    options : StreamOptions
-    clock : Clock
     """
 
     def __init__(
-        self, start_psana: Callable[[], Psana], options: StreamOptions, clock: Clock
+        self,
+        start_psana: Callable[[], PsanaProcess],
+        settings: PsanaSettings,
+        share: Share,
+        clock: Clock,
     ) -> None:
         self._start_psana = start_psana
-        self._options = options
+        self._settings = settings
+        self._share = share
         self._clock = clock
+        self._where = settings.job().where
+        self._end_with_run = settings.live or settings.end_with_run
         self._stall_detector = StallDetector(
-            options.where, options.trouble_after_s, clock
+            self._where, settings.trouble_after_s, clock
         )
         self._duplicates = DuplicateFilter(REMEMBERED)
-        self._losses = UnreadableEvents(options.where)
+        self._unreadable = UnreadableEvents(self._where)
         self._waiting: deque[Message] = deque()
         self._taken = 0
         self._lost = 0
         self._restarts = 0
         self._shape = (1, 1)
-        self._patience_s = options.restart_after_s
+        self._patience_s = settings.restart_after_s
         self._join()
 
     @property
@@ -139,7 +92,7 @@ class PsanaStream:
         if not self._waiting:
             self._waiting.extend(self._events.take(most, timeout_s))
         shots: list[Shot] = []
-        self._losses = UnreadableEvents(self._options.where)
+        self._unreadable = UnreadableEvents(self._where)
         while self._waiting and len(shots) < most:
             message = self._waiting[0]
             if message.kind in EVENTS and not self._fits(message, shots):
@@ -148,7 +101,7 @@ class PsanaStream:
                 break
             self._waiting.popleft()
             self._handle(message, shots)
-        self._losses.tell()
+        self._unreadable.tell()
         if shots:
             return gather(shots, self._shape)
         if not self._waiting:
@@ -164,11 +117,11 @@ class PsanaStream:
         self._psana = self._start_psana()
         self._events = EventBuffer(
             self._psana.receive,
-            self._options.buffer_shots,
-            lossless=not self._options.restartable,
+            self._settings.buffer_shots,
+            lossless=self._settings.live,
         )
         self._started = False
-        self._restart_s = self._clock.monotonic() + self._options.start_timeout_s
+        self._restart_s = self._clock.monotonic() + self._settings.timeout_s
 
     def _fits(self, message: Message, shots: list[Shot]) -> bool:
         """Whether a frame has the shape of those before it; without them any fits."""
@@ -187,7 +140,7 @@ class PsanaStream:
             self._be_patient()
         elif message.kind is Kind.RUN:
             self._duplicates.forget()
-        elif message.kind is Kind.OVER and self._options.end_with_run:
+        elif message.kind is Kind.OVER and self._end_with_run:
             raise EndOfRun
         elif message.kind in (Kind.FAILED, Kind.MISSING):
             raise failure(message)
@@ -195,19 +148,18 @@ class PsanaStream:
     def _take(self, message: Message, shots: list[Shot]) -> None:
         self._stall_detector.heard(1)
         self._restarts = 0
-        self._patience_s = self._options.restart_after_s
+        self._patience_s = self._settings.restart_after_s
         self._be_patient()
         if not self._duplicates.is_new(message.stamp):
             return
-        options = self._options
         shot = Shot(
-            index=options.worker + options.workers * self._taken,
+            index=self._share.worker + self._share.workers * self._taken,
             timestamp_ns=int(unix_ns(np.array([message.stamp], np.uint64), "psana")[0]),
             frame=message.frame,
         )
         self._taken += 1
         if message.kind is Kind.LOST:
-            self._losses.add(shot.index, message.text)
+            self._unreadable.add(shot.index, message.text)
         shots.append(shot)
 
     def _be_patient(self) -> None:
@@ -215,9 +167,8 @@ class PsanaStream:
 
     def _mind_silence(self) -> None:
         """Start psana again that is gone or silent for too long, or end."""
-        longest = self._options.idle_end_s
-        if longest is not None and self._stall_detector.silent_s > longest:
-            raise EndOfRun
+        if not self._settings.live:
+            self._stall_detector.end_if_silent(self._settings.idle_end_s)
         if self._events.ended:
             self._restart(self._psana.exit_reason())
         elif self._clock.monotonic() > self._restart_s:
@@ -225,19 +176,19 @@ class PsanaStream:
 
     def _restart(self, exit_reason: str) -> None:
         self._restarts += 1
-        if not self._options.restartable or self._restarts > MOST_DEATHS:
-            raise DataError(f"{self._options.where}: {exit_reason}")
-        log.warning("%s: %s; it is started again", self._options.where, exit_reason)
+        if self._settings.live or self._restarts > MOST_DEATHS:
+            raise DataError(f"{self._where}: {exit_reason}")
+        log.warning("%s: %s; it is started again", self._where, exit_reason)
         self._renew()
 
     def _start_again(self) -> None:
         """Psana connects again by itself, unless it waits for what is gone for good."""
         if not self._started:
             raise DataError(
-                f"{self._options.where}: psana could not be imported within "
-                f"{self._options.start_timeout_s:g} s"
+                f"{self._where}: psana could not be imported within "
+                f"{self._settings.timeout_s:g} s"
             )
-        if not self._options.restartable:
+        if self._settings.live:
             return
         self._patience_s = min(2 * self._patience_s, LONGEST_PATIENCE_S)
         self._renew()
@@ -246,7 +197,7 @@ class PsanaStream:
         self._psana.kill()
         self._events.close()
         self._lost += self._events.lost
-        self._waiting.extend(self._events.take(self._options.buffer_shots, 0.0))
+        self._waiting.extend(self._events.take(self._settings.buffer_shots, 0.0))
         self._join()
 
 

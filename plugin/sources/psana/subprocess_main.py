@@ -64,7 +64,7 @@ def sentence(error: Exception, job: Job) -> str:
 
 
 def _end_with_the_worker() -> None:
-    """Die with the worker, and leave signals to it.
+    """End when the worker ends; ignore SIGINT and SIGTERM, which it handles.
 
     While psana waits for a shared memory nothing else can be noticed here.
     """

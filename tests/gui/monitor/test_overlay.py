@@ -63,4 +63,4 @@ def test_unreadable_messages_are_explained_while_waiting(watch, make_stream):
     monitor.refresh()
 
     assert "schema 9, this window 1" in monitor.window.overlay.words
-    assert monitor.window.status_bar.chip("bad").full_text == "3 bad messages"
+    assert monitor.window.status_bar.chips["bad"].full_text == "3 bad messages"

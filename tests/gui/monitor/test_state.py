@@ -318,9 +318,9 @@ def test_header_tells_latency_ranks_and_losses(make_snapshot, clock):
     header = state.view(Choices()).header
 
     assert header.latency_ms == pytest.approx((10.0, 19.0, 19.8))
-    assert (header.ranks_alive, header.missed_shots) == (1, 4)
+    assert (header.ranks_alive, header.snapshot.missed_shots) == (1, 4)
     assert header.skipped == (("shape", 9), ("NaN", 3))
-    assert header.shots == 1012
+    assert header.snapshot.shots == 1012
 
 
 def test_shots_per_second_is_that_of_the_last_ten_seconds(make_snapshot, clock):

@@ -107,7 +107,7 @@ def test_space_holds_the_picture_and_counting_goes_on(
     assert (screenshot(window) == before).all()
     assert monitor.state.newest.sequence == 2
     qtbot.keyClick(window, QtCore.Qt.Key.Key_Space)
-    assert window.status_bar.chip("shots").full_text == "4\u2009500 shots"
+    assert window.status_bar.chips["shots"].full_text == "4\u2009500 shots"
 
 
 def test_help_lists_every_shortcut(watch, make_stream, qtbot):

@@ -12,7 +12,7 @@ pytest.importorskip("finufft")
 pytest.importorskip("gemmi")
 
 from specklenn.core.network import checkpoint
-from specklenn.plugin.cli import COMMANDS
+from specklenn.plugin.cli import module_of
 from specklenn.plugin.commands import adapt as adapt_command
 from specklenn.plugin.commands import simulate
 
@@ -100,7 +100,7 @@ def test_the_commands_of_the_docs_work_in_the_order_shown(tmp_path, monkeypatch)
 
     for line in block.splitlines():
         _, name, *words = shlex.split(line)
-        module = importlib.import_module(COMMANDS[name].module)
+        module = importlib.import_module(module_of(name))
         assert module.main(words) == 0, line
 
     assert (tmp_path / "adapted_1.supports.h5").is_file()

@@ -187,7 +187,7 @@ def test_an_answer_outlives_the_run_that_gave_it(server, endpoint):
 
 
 def test_an_endpoint_in_use_is_refused_in_one_sentence(server, endpoint, state):
-    with pytest.raises(ConfigError, match="does another run take orders there"):
+    with pytest.raises(ConfigError, match="does another run accept requests there"):
         ControlServer(endpoint, Builder(), state, SystemClock())
 
 

@@ -16,7 +16,7 @@ from specklenn.core.simulation.simulation_job import BlockMaker, SimulationJob
 from specklenn.plugin.commands.simulation_writer import MAKE_WORK
 from specklenn.plugin.parallel.block_pool import BlockPool
 from specklenn.plugin.parallel.clock import SystemClock
-from specklenn.plugin.parallel.processes import WorkerProcesses, cores
+from specklenn.plugin.parallel.processes import cores, worker_processes
 
 MAKERS = """
 import os, signal, time
@@ -55,13 +55,12 @@ def telling(folder):
 LEADER = """
 import sys
 from specklenn.plugin.parallel.clock import SystemClock
-from specklenn.plugin.parallel.processes import WorkerProcesses
+from specklenn.plugin.parallel.processes import worker_processes
 from specklenn.plugin.parallel.block_pool import BlockPool
 
 if __name__ == "__main__":
-    workers = WorkerProcesses(2, "makers_of_tests:telling", sys.argv[1])
-    with workers as channel:
-        pool = BlockPool(channel, workers.ranks, None, SystemClock())
+    with worker_processes(2, "makers_of_tests:telling", sys.argv[1]) as channel:
+        pool = BlockPool(channel, [1, 2], None, SystemClock())
         for _ in pool.results(0, 10**6):
             print("one", flush=True)
 """
@@ -77,9 +76,8 @@ def makers(tmp_path, monkeypatch):
 
 
 def results(number, maker, text, blocks):
-    workers = WorkerProcesses(number, maker, text)
-    with workers as channel:
-        pool = BlockPool(channel, workers.ranks, None, SystemClock())
+    with worker_processes(number, maker, text) as channel:
+        pool = BlockPool(channel, range(1, number + 1), None, SystemClock())
         found = list(pool.results(0, blocks))
         pool.stop()
     assert multiprocessing.active_children() == []
@@ -138,9 +136,8 @@ def test_a_process_that_fails_is_named_with_the_reason(makers, maker, words):
 
 
 def test_of_several_processes_the_one_that_was_killed_is_named(makers, tmp_path):
-    workers = WorkerProcesses(2, f"{makers}:telling", str(tmp_path))
-    with workers as channel:
-        pool = BlockPool(channel, workers.ranks, None, SystemClock())
+    with worker_processes(2, f"{makers}:telling", str(tmp_path)) as channel:
+        pool = BlockPool(channel, [1, 2], None, SystemClock())
         found = pool.results(0, 10**6)
         next(found)
         wait_until(lambda: len(list(tmp_path.glob("[0-9]*"))) == 2)
@@ -155,10 +152,10 @@ def test_of_several_processes_the_one_that_was_killed_is_named(makers, tmp_path)
 
 
 def test_an_error_of_the_leader_ends_processes_that_are_at_work(makers, tmp_path):
-    workers = WorkerProcesses(2, f"{makers}:telling", str(tmp_path))
+    workers = worker_processes(2, f"{makers}:telling", str(tmp_path))
 
     def fail_at_the_third(channel):
-        pool = BlockPool(channel, workers.ranks, None, SystemClock())
+        pool = BlockPool(channel, [1, 2], None, SystemClock())
         for number, _ in enumerate(pool.results(0, 10**6)):
             if number == 2:
                 raise ZeroDivisionError
@@ -212,7 +209,7 @@ class Interrupting:
 
 
 def test_an_interrupt_during_the_start_waits_until_all_have_started(makers):
-    workers = WorkerProcesses(2, f"{makers}:large", Interrupting())
+    workers = worker_processes(2, f"{makers}:large", Interrupting())
 
     with pytest.raises(KeyboardInterrupt):
         workers.__enter__()

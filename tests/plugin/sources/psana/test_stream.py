@@ -6,15 +6,13 @@ import time
 import numpy as np
 import pytest
 
+from specklenn.core.data.sources import Share
 from specklenn.core.errors import DataError, EndOfRun, MissingPackageError
 from specklenn.core.flags import Flag
 from specklenn.plugin.sources.psana.event_buffer import EventBuffer
 from specklenn.plugin.sources.psana.messages import Kind, Message
-from specklenn.plugin.sources.psana.stream import (
-    DuplicateFilter,
-    PsanaStream,
-    StreamOptions,
-)
+from specklenn.plugin.sources.psana.settings import PsanaSettings
+from specklenn.plugin.sources.psana.stream import DuplicateFilter, PsanaStream
 
 SECONDS_1990_TO_UNIX = 631_152_000
 PATIENCE_S = 30.0
@@ -46,6 +44,8 @@ def shot(second, value=0.0, shape=(4, 5)):
     return Message(kind=Kind.SHOT, stamp=second << 32 | 500, frame=frame)
 
 
+SHARED_MEMORY = {"shmem": "tmo"}
+GROWING_RUN = {"shmem": None, "exp": "tmox1", "run": 1, "live": True}
 STARTED = Message(kind=Kind.STARTED)
 OVER = Message(kind=Kind.OVER)
 
@@ -53,10 +53,11 @@ OVER = Message(kind=Kind.OVER)
 class Bench:
     """A stream whose processes are played by scripts, one after the other."""
 
-    def __init__(self, clock, *scripts, **options):
+    def __init__(self, clock, *scripts, share=None, **options):
         self.scripts, self.clock, self.started = list(scripts), clock, 0
-        settings = StreamOptions(where="shared memory tmo", **options)
-        self.stream = PsanaStream(self.next, settings, clock)
+        options = {**SHARED_MEMORY, **options}
+        settings = PsanaSettings(kind="psana", detector="spicam", **options)
+        self.stream = PsanaStream(self.next, settings, share or Share(), clock)
         self.stream.start(0)
 
     def next(self):
@@ -105,7 +106,7 @@ def values(batches):
 def test_shots_come_in_order_with_dense_numbers_and_unix_times(bench):
     script = Script([STARTED, *[shot(100 + i, i) for i in range(10)]])
 
-    batches = bench(script, worker=1, workers=3).all(10, most=4)
+    batches = bench(script, share=Share(worker=1, workers=3)).all(10, most=4)
 
     assert values(batches) == list(range(10))
     index = np.concatenate([batch.index for batch in batches])
@@ -216,7 +217,7 @@ def test_a_process_that_only_dies_is_a_failure(bench):
 
 
 def test_a_run_that_is_written_fails_with_its_process(bench):
-    made = bench(Script([STARTED, shot(1)], dies=True), restartable=False)
+    made = bench(Script([STARTED, shot(1)], dies=True), **GROWING_RUN)
 
     made.all(1)
     assert "SIGSEGV" in str(made.until(DataError))
@@ -224,7 +225,7 @@ def test_a_run_that_is_written_fails_with_its_process(bench):
 
 
 def test_a_process_that_does_not_start_is_a_failure(bench, clock):
-    made = bench(Script([]), start_timeout_s=120)
+    made = bench(Script([]), timeout_s=120)
     clock.sleep(121)
 
     assert "could not be imported within 120 s" in str(made.until(DataError))

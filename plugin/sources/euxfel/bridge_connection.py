@@ -1,4 +1,4 @@
-"""One worker's line to one Karabo bridge: asks, receives, notices who is there."""
+"""One worker's connection to one Karabo bridge: requests, receives, watches it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEEPALIVE_S = (10, 5, 3)
 """Idle time, interval and number of the probes that find a machine that is gone."""
 
 
-class Line:
+class BridgeConnection:
     """A socket to one bridge; never blocks.
 
     Sockets connect again by themselves, with two exceptions, for which the socket is
@@ -33,8 +33,6 @@ class Line:
 
     Parameters
     ----------
-    context : zmq.Context
-    endpoint : str
     pattern : {"REQ", "PULL", "SUB"}
 
     Attributes
@@ -129,23 +127,20 @@ class Line:
 
     def _renew_if_lost(self) -> None:
         if self._lost_s is not None and time.monotonic() - self._lost_s > RENEW_S:
-            self._disconnect()
+            self.close()
             self._connect()
 
-    def _disconnect(self) -> None:
+    def close(self) -> None:
+        """Close the socket."""
         self._socket.disable_monitor()
         self._monitor.close()
         self._socket.close()
 
-    def close(self) -> None:
-        """Let go of the socket."""
-        self._disconnect()
 
-
-def wait(lines: Sequence[Line], timeout_s: float) -> None:
-    """Return when something happens on any of the lines, or the time is over."""
+def wait(connections: Sequence[BridgeConnection], timeout_s: float) -> None:
+    """Return when something happens on any of the connections, or the time is over."""
     poller = zmq.Poller()
-    for line in lines:
-        for socket in line.sockets:
+    for connection in connections:
+        for socket in connection.sockets:
             poller.register(socket, zmq.POLLIN)
     poller.poll(max(1, round(timeout_s * 1000)))

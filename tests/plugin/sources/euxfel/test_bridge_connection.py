@@ -1,4 +1,4 @@
-"""A line to a bridge, against plain sockets that come, go and stay silent."""
+"""A connection to a bridge, against plain sockets that come, go and stay silent."""
 
 import socket
 import time
@@ -6,7 +6,7 @@ import time
 import pytest
 import zmq
 
-from specklenn.plugin.sources.euxfel.bridge_line import Line, wait
+from specklenn.plugin.sources.euxfel.bridge_connection import BridgeConnection, wait
 
 PATIENCE_S = 60
 
@@ -50,12 +50,12 @@ def serve(context, endpoint):
 
 
 @pytest.fixture
-def line(context, endpoint):
-    """Return a function that opens a line."""
+def connect(context, endpoint):
+    """Return a function that opens a connection."""
     opened = []
 
     def make(pattern):
-        opened.append(Line(context, endpoint, pattern))
+        opened.append(BridgeConnection(context, endpoint, pattern))
         return opened[-1]
 
     yield make
@@ -63,21 +63,21 @@ def line(context, endpoint):
         one.close()
 
 
-def receive_until(line, done):
+def receive_until(connect, done):
     """Receive until something is so; returns what came."""
     deadline = time.monotonic() + PATIENCE_S
     came = []
     while not done(came):
         assert time.monotonic() < deadline, "it never was"
-        wait([line], 0.01)
-        parts = line.receive()
+        wait([connect], 0.01)
+        parts = connect.receive()
         if parts is not None:
             came.append([part.bytes for part in parts])
     return came
 
 
-def test_a_request_is_answered_and_the_next_follows_at_once(line, serve):
-    bridge, asking = serve(zmq.REP), line("REQ")
+def test_a_request_is_answered_and_the_next_follows_at_once(connect, serve):
+    bridge, asking = serve(zmq.REP), connect("REQ")
     receive_until(asking, lambda _: bridge.poll(0))
 
     assert bridge.recv() == b"next"
@@ -88,8 +88,8 @@ def test_a_request_is_answered_and_the_next_follows_at_once(line, serve):
     assert asking.connected
 
 
-def test_a_reply_lost_with_the_bridge_is_asked_for_again(line, serve):
-    bridge, asking = serve(zmq.REP), line("REQ")
+def test_a_reply_lost_with_the_bridge_is_asked_for_again(connect, serve):
+    bridge, asking = serve(zmq.REP), connect("REQ")
     receive_until(asking, lambda _: bridge.poll(0))
     bridge.recv()
 
@@ -102,8 +102,10 @@ def test_a_reply_lost_with_the_bridge_is_asked_for_again(line, serve):
     assert receive_until(asking, len) == [[b"new", b""]]
 
 
-def test_a_reply_just_before_the_loss_is_read_and_nothing_is_asked_twice(line, serve):
-    bridge, asking = serve(zmq.REP), line("REQ")
+def test_a_reply_just_before_the_loss_is_read_and_nothing_is_asked_twice(
+    connect, serve
+):
+    bridge, asking = serve(zmq.REP), connect("REQ")
     receive_until(asking, lambda _: bridge.poll(0))
     bridge.recv()
     bridge.send_multipart([b"last", b""])
@@ -122,9 +124,9 @@ def test_a_reply_just_before_the_loss_is_read_and_nothing_is_asked_twice(line, s
     assert first + receive_until(asking, len) == [[b"last", b""], [b"next", b""]]
 
 
-def test_a_silent_bridge_is_not_asked_twice(line, serve):
+def test_a_silent_bridge_is_not_asked_twice(connect, serve):
     """It would answer both requests, and nobody would read one of the trains."""
-    bridge, asking = serve(zmq.REP), line("REQ")
+    bridge, asking = serve(zmq.REP), connect("REQ")
     receive_until(asking, lambda _: bridge.poll(0))
     bridge.recv()
 
@@ -136,8 +138,8 @@ def test_a_silent_bridge_is_not_asked_twice(line, serve):
     assert receive_until(asking, len) == [[b"late", b""]]
 
 
-def test_a_bridge_may_come_after_us_and_come_back(line, serve):
-    pulling = line("PULL")
+def test_a_bridge_may_come_after_us_and_come_back(connect, serve):
+    pulling = connect("PULL")
     assert pulling.receive() is None
     assert not pulling.was_connected
 
@@ -154,8 +156,8 @@ def test_a_bridge_may_come_after_us_and_come_back(line, serve):
     assert first + receive_until(pulling, len) == [[b"1", b""], [b"2", b""]]
 
 
-def test_a_subscriber_hears_what_is_published(line, serve):
-    bridge, hearing = serve(zmq.PUB), line("SUB")
+def test_a_subscriber_hears_what_is_published(connect, serve):
+    bridge, hearing = serve(zmq.PUB), connect("SUB")
 
     def published(came):
         bridge.send_multipart([b"x", b"y"])
@@ -168,9 +170,11 @@ def test_a_subscriber_hears_what_is_published(line, serve):
     ("wrong", "pattern", "right"),
     [(zmq.REP, "PULL", zmq.PUSH), (zmq.PUSH, "REQ", zmq.REP)],
 )
-def test_a_socket_of_another_pattern_does_no_harm(line, serve, wrong, pattern, right):
+def test_a_socket_of_another_pattern_does_no_harm(
+    connect, serve, wrong, pattern, right
+):
     """It ends the connection for good, so that nobody would ever try again."""
-    other, ours = serve(wrong), line(pattern)
+    other, ours = serve(wrong), connect(pattern)
     receive_until(ours, lambda _: ours.was_connected and not ours.connected)
     other.close()
 
