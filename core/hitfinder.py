@@ -62,5 +62,4 @@ def is_hit(lit: npt.NDArray[np.int32], settings: HitFinding) -> npt.NDArray[np.b
     """
     if not settings.enabled:
         return np.ones(len(lit), bool)
-    hits: npt.NDArray[np.bool_] = lit >= settings.minimum_lit_pixels
-    return hits
+    return lit >= settings.minimum_lit_pixels

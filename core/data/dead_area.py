@@ -74,14 +74,12 @@ class Signals:
     @property
     def changed(self) -> Mask:
         """Which pixels have had two finite values, (H, W)."""
-        changed: Mask = self._highest > self._lowest
-        return changed
+        return self._highest > self._lowest
 
     @property
     def never_finite(self) -> Mask:
         """Which pixels have had no finite value, (H, W)."""
-        never: Mask = self._highest < self._lowest
-        return never
+        return self._highest < self._lowest
 
     def same(self, tested: Mask, regions: Numbers) -> Mask:
         """Return which pixels always read what one of their region does, (H, W).
@@ -178,8 +176,7 @@ def _dead_regions(
     broken = _broken(pixels, [count(tested & each) for each in stuck])
     pixels[broken] = 0
     changed = count(tested & signals.changed)
-    dead: Mask = (broken | _silent(pixels, changed))[regions] & tested
-    return dead
+    return (broken | _silent(pixels, changed))[regions] & tested
 
 
 def _broken(pixels: Numbers, stuck: Sequence[Numbers]) -> Mask:

@@ -78,10 +78,7 @@ def _orientations() -> Vectors:
     halves = random.uniform(0.0, np.pi, 24)
     nothing = np.zeros(24)
     spins = np.stack((np.cos(halves), nothing, nothing, np.sin(halves)), axis=1)
-    turned: Vectors = (
-        frames[:, None] @ _to_axes() @ rotation_matrices(spins).reshape(4, 6, 3, 3)
-    )
-    return turned
+    return frames[:, None] @ _to_axes() @ rotation_matrices(spins).reshape(4, 6, 3, 3)
 
 
 def _to_axes() -> Vectors:

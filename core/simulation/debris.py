@@ -111,10 +111,7 @@ def halo(random: np.random.Generator, geometry: Geometry) -> Photons:
     core = random.uniform(3.0, 15.0)
     angle, lobes = random.uniform(0.0, 2 * np.pi), int(random.integers(1, 5))
     side = 1.0 + random.uniform(0.0, 0.9) * np.cos(lobes * (np.arctan2(y, x) - angle))
-    bright: Photons = (side * (1.0 + (distance / core) ** 2) ** -power).astype(
-        np.float32
-    )
-    return bright
+    return (side * (1.0 + (distance / core) ** 2) ** -power).astype(np.float32)
 
 
 def background(geometry: Geometry, photons: float) -> Photons:
@@ -137,8 +134,7 @@ def _droplet(random: np.random.Generator, settings: Debris) -> Vectors:
 def _grains(random: np.random.Generator, settings: Debris) -> Vectors:
     number = int(random.integers(settings.grains[0], settings.grains[1] + 1))
     low, high = np.log(settings.grain_radius_angstrom)
-    radii: Vectors = np.exp(random.uniform(low, high, number))
-    return radii
+    return np.exp(random.uniform(low, high, number))
 
 
 def _spheres(
@@ -160,8 +156,7 @@ def _spheres(
 
 
 def _volumes(radii: Vectors) -> Vectors:
-    volumes: Vectors = 4 / 3 * np.pi * radii**3
-    return volumes
+    return 4 / 3 * np.pi * radii**3
 
 
 def _to_total(random: np.random.Generator, settings: Debris, shape: Photons) -> Photons:

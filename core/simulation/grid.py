@@ -171,8 +171,7 @@ def kernel_transform(angles: Vectors) -> Vectors:
     (...) float64
     """
     known, transform = _kernel_table()
-    weakened: Vectors = np.interp(np.abs(angles), known, transform)
-    return weakened
+    return np.interp(np.abs(angles), known, transform)
 
 
 def load_finufft() -> Any:

@@ -233,5 +233,4 @@ def _turn(axis: npt.ArrayLike, folds: int) -> npt.NDArray[np.float64]:
 
 def _direction(random: np.random.Generator) -> npt.NDArray[np.float64]:
     vector = random.normal(size=3)
-    unit: npt.NDArray[np.float64] = vector / np.linalg.norm(vector)
-    return unit
+    return vector / np.linalg.norm(vector)

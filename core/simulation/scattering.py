@@ -123,8 +123,7 @@ def expected_photons(
     (..., P) float32, photons per pixel
     """
     scale = (fluence * cross_sections).astype(np.float32)
-    photons: npt.NDArray[np.float32] = scale * (field.real**2 + field.imag**2)
-    return photons
+    return scale * (field.real**2 + field.imag**2)
 
 
 def common_curves(

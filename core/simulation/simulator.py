@@ -48,14 +48,12 @@ class SimulatedShots:
     @property
     def labels(self) -> npt.NDArray[np.str_]:
         """Class of each shot, (B,)."""
-        labels: npt.NDArray[np.str_] = self.truth["label"]
-        return labels
+        return self.truth["label"]
 
     @property
     def names(self) -> npt.NDArray[np.str_]:
         """Sample of each shot, (B,)."""
-        names: npt.NDArray[np.str_] = self.truth["name"]
-        return names
+        return self.truth["name"]
 
     def behind(self, first: int) -> SimulatedShots:
         """Return the shots without the first ones."""
