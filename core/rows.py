@@ -1,7 +1,7 @@
 """The result row: one record per shot, from worker to file.
 
-Rows are NumPy structured arrays. They travel between processes as raw bytes
-and are what ``results.h5`` holds.
+Rows are NumPy structured arrays. `core.pipeline` fills them, the collector adds the
+latency. They are sent between processes as raw bytes and are what ``results.h5`` holds.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ WEIGHTS_SUFFIX = ".safetensors"
 
 
 class Elsewhere(str):
-    """Text that does not stand in the document's own file.
+    """A name with the folders that it starts from, other than its document's.
 
     Attributes
     ----------

@@ -12,7 +12,7 @@ points into data files, or a saved support file, a labelled dataset::
         - {file: run0095.cxi, events: [3, 5]}
 
 Files are relative to the YAML file. Every problem is found and reported at
-once; the version and a hash of the content travel with every result.
+once; the version and a hash of the content are stored with every result.
 """
 
 from __future__ import annotations

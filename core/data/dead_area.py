@@ -14,7 +14,7 @@ over some shots:
   a streak on a few pixels condemn the others.
 
 Modules are tested first, then tiles of an eighth of a module's sides in what is left.
-More than half of the detector must live for the rest to be found.
+Dead parts are found only if more than half of the detector works.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import numpy.typing as npt
 from specklenn.core.data.detector_area import Mask
 
 FEWEST_PIXELS = 50
-"""Fewer say nothing."""
+"""Fewest pixels in a region that is tested."""
 
 TILES = 8
 """Tiles along a side of a module."""

@@ -72,8 +72,8 @@ class Share:
 class SourceSettings(Settings):
     """What a configuration says of a source; the base of every kind.
 
-    A kind reads a run of which any shot can be had again (`open`), or a stream
-    (`join`). It says so by which of the two it has.
+    A kind implements one of two methods: `open` for a run of which any shot can be
+    read again, `join` for a stream.
 
     Parameters
     ----------
@@ -141,7 +141,9 @@ def kinds() -> list[str]:
 
 
 def find_kind(name: object) -> type[SourceSettings]:
-    """Return the settings of a kind; what refuses every value if there is none.
+    """Return the settings of a kind.
+
+    If it is unknown, a model whose validation lists the installed kinds.
 
     Raises
     ------

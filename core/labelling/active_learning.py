@@ -164,7 +164,10 @@ class ActiveLearner:
     def _gains(
         self, candidates: Positions, seen: npt.NDArray[np.bool_]
     ) -> npt.NDArray[np.float32]:
-        """Return by how much each candidate would shorten the way to what was seen."""
+        """Return what each candidate gains as the next facility location.
+
+        That is the sum over all shots of the drop in distance to the nearest one seen.
+        """
         nearest = self._nearest_seen(seen)[:, None]
         shorter = np.maximum(nearest - self._distances[:, candidates], 0)
         gains: npt.NDArray[np.float32] = shorter.sum(axis=0)

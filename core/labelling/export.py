@@ -28,7 +28,7 @@ def by_class(
 ) -> dict[str, list[int]]:
     """Return the shots of each class, or the first so many of them.
 
-    No-hits are the hit finder's, and shots that nobody could judge are of no class:
+    No-hits are the hit finder's, and shots of unknown class are no class:
     both are left out.
 
     Parameters

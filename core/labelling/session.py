@@ -7,7 +7,8 @@ that are pressed, and draw its `view` and its `picture`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
@@ -127,9 +128,8 @@ class LabelSession:
         """Label the shot and go on."""
         shot, guess = self.shot, self._navigation.guess()
         again = self._store.label_of(shot) != ""
-        self._try(
-            lambda: self._store.set(shot, label), f"shot {shot}: {label or 'no label'}"
-        )
+        with self._reporting(f"shot {shot}: {label or 'no label'}"):
+            self._store.set(shot, label)
         if guess and not again and label in self.classes:
             self._guesses.append(guess == label)
         if label:
@@ -144,12 +144,10 @@ class LabelSession:
 
     def undo(self) -> None:
         """Take the last label back and show its shot."""
-        shots: list[int | None] = []
-        self._try(lambda: shots.append(self._store.undo()), "")
-        shot = shots[0] if shots else None
+        shot = None
+        with self._reporting("nothing to undo"):
+            shot = self._store.undo()
         if shot is None:
-            if not self._failed:
-                self._say("nothing to undo")
             return
         self._navigation.show(shot, SEEN_BEFORE)
         before = self._store.label_of(shot) or "no label"
@@ -197,10 +195,8 @@ class LabelSession:
 
     def export(self) -> None:
         """Write supports and training data now."""
-        words: list[str] = []
-        self._try(lambda: words.append(self._export()), "")
-        if words:
-            self._say(words[0])
+        with self._reporting():
+            self._say(self._export())
 
     def save(self) -> None:
         """Write the labels once more, in case the last time failed.
@@ -225,14 +221,15 @@ class LabelSession:
         part = "whole frame" if self._whole else "what the network sees"
         return part if self._width == 1 else f"{part}, {self._width} x {self._width}"
 
-    def _try(self, do: Callable[[], object], done: str) -> None:
-        """Do something that may fail; what was wrong becomes the message."""
+    @contextmanager
+    def _reporting(self, done: str = "") -> Iterator[None]:
+        """Show a message when something is done, or what was wrong."""
         try:
-            do()
+            yield
+            if done:
+                self._say(done)
         except SpecklennError as error:
             self._message, self._failed = str(error), True
-        else:
-            self._say(done)
 
     def _say(self, words: str) -> None:
         self._message, self._failed = words, False

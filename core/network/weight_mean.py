@@ -1,4 +1,4 @@
-"""Weights that a training goes on from."""
+"""Averages checkpoints to initialise training."""
 
 from __future__ import annotations
 

@@ -33,10 +33,6 @@ def mean_photons(body: Body, sample: SolidBody, geometry: Geometry) -> float:
         The body made ready for the same geometry.
     geometry : Geometry
         Photons on its bad pixels are not counted.
-
-    Returns
-    -------
-    float, photons
     """
     good = ~geometry.bad
     totals = [

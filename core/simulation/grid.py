@@ -11,7 +11,6 @@ so that nothing is left to correct afterwards.
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.errors import MissingPackageError
+from specklenn.core.optional_packages import import_optional
 
 Amplitudes = npt.NDArray[np.complex64]
 Vectors = npt.NDArray[np.float64]
@@ -120,10 +119,6 @@ def grid_of_points(
     falls : function of (n,) float64 lengths, 1/angstrom, to (C, n) float32
         Curves over the length of q, as smooth as those of atoms: wider features
         in space than a few per cent of the radius cost accuracy. All 1 by default.
-
-    Returns
-    -------
-    ReciprocalGrid
     """
     places = np.asarray(positions, np.float64)
     spacing, number = _spacing(radius), grid_points(radius, reach)
@@ -175,20 +170,8 @@ def kernel_transform(angles: Vectors) -> Vectors:
 
 
 def load_finufft() -> Any:
-    """Return the finufft module.
-
-    Raises
-    ------
-    MissingPackageError
-        If it is not installed.
-    """
-    try:
-        return importlib.import_module("finufft")
-    except ImportError:
-        raise MissingPackageError(
-            "simulation needs finufft; install it with: "
-            "pip install 'specklenn[simulate]'"
-        ) from None
+    """Return the finufft module, or refuse where it is not installed."""
+    return import_optional("finufft", "simulation", "simulate")
 
 
 def _spacing(radius: float) -> float:

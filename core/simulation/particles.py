@@ -26,7 +26,6 @@ ELEMENT_SHARES = np.array([0.63, 0.17, 0.19, 0.01])
 
 JITTER_ANGSTROM = 0.5
 
-
 SLENDER_BALLS = (6, 24)
 """Fewest and most balls of a slender particle's chain."""
 
@@ -47,10 +46,6 @@ def make_particle(
         Range of the number of atoms, drawn evenly in its logarithm.
     slender : bool
         Whether it is one long bent chain.
-
-    Returns
-    -------
-    Structure
     """
     random = np.random.default_rng([seed, index])
     number = round(float(np.exp(random.uniform(*np.log(atoms)))))
@@ -67,18 +62,9 @@ def make_particle(
 def make_body(
     random: np.random.Generator, group: str
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Draw the balls of a symmetric body, in arbitrary units.
+    """Draw centres (K, 3) and radii (K,) of the balls of a body, in arbitrary units.
 
-    Parameters
-    ----------
-    random : Generator
-    group : str
-        Point group, for example ``"C1"``, ``"D7"`` or ``"I"``.
-
-    Returns
-    -------
-    centres : (K, 3) float64
-    radii : (K,) float64
+    The group is a point group, see `point_group`.
     """
     domains = int(random.integers(1, 5 if group != "C1" else 9))
     radii = random.uniform(0.5, 1.0, domains)
@@ -97,17 +83,9 @@ def make_body(
 def make_chain(
     random: np.random.Generator,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Draw the balls of one long bent chain, in arbitrary units.
+    """Draw centres (K, 3) and radii (K,) of a long bent chain, in arbitrary units.
 
-    Parameters
-    ----------
-    random : Generator
-
-    Returns
-    -------
-    centres : (K, 3) float64
-        Neighbours overlap.
-    radii : (K,) float64
+    Neighbouring balls overlap.
     """
     fewest, most = SLENDER_BALLS
     number = int(random.integers(fewest, most + 1))

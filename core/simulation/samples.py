@@ -129,13 +129,7 @@ class Body(Settings):
 
 
 class Molecule:
-    """A structure of atoms.
-
-    Parameters
-    ----------
-    structure : Structure
-    geometry : Geometry
-    """
+    """A structure of atoms, made ready for a detector."""
 
     def __init__(self, structure: Structure, geometry: Geometry) -> None:
         self.name = structure.name
@@ -170,7 +164,7 @@ class Molecule:
         return self._shape
 
     def field(self, rotation: Vectors, shape: ParticleShape) -> Amplitudes:
-        """Return the amplitude at every pixel, (P,) complex64, electrons."""
+        """Return the amplitude at every pixel, see `Sample.field`."""
         if self._structure is not None:
             (field,) = amplitudes(self._structure, self._q.T, rotation[None])
         else:
@@ -180,12 +174,7 @@ class Molecule:
 
 
 class SolidBody:
-    """Homogeneous solids with a shell.
-
-    Parameters
-    ----------
-    settings : Body
-    geometry : Geometry
+    """Homogeneous solids with a shell, made ready for a detector.
 
     Raises
     ------
@@ -216,7 +205,7 @@ class SolidBody:
         )
 
     def field(self, rotation: Vectors, shape: ParticleShape) -> Amplitudes:
-        """Return the amplitude at every pixel, (P,) complex64, electrons."""
+        """Return the amplitude at every pixel, see `Sample.field`."""
         axes = shape.radius_angstrom * np.array([1.0, 1.0, shape.stretch])
         q = axes[:, None] * (rotation.T @ self._q)
         thickness = self._settings.shell_thickness_angstrom / shape.radius_angstrom

@@ -69,12 +69,7 @@ class SimulationJob(Settings):
 
 
 class BlockMaker:
-    """Makes the blocks of a job, as shots or as bytes.
-
-    Parameters
-    ----------
-    job : SimulationJob
-    """
+    """Makes the blocks of a job, as shots or as bytes."""
 
     def __init__(self, job: SimulationJob) -> None:
         self.simulator = job.simulator()

@@ -68,13 +68,7 @@ class SamplingPlan(Protocol):
 
 
 class Mixture:
-    """Every shot draws its class by the experiment's fractions, and any sample.
-
-    Parameters
-    ----------
-    experiment : Experiment
-    samples : int
-    """
+    """Every shot draws its class by the experiment's fractions, and any sample."""
 
     def __init__(self, experiment: Experiment, samples: int) -> None:
         shares = np.array([experiment.fractions[name] for name in experiment.classes])
@@ -218,13 +212,7 @@ class PooledSimulator:
         }
 
     def shots(self, indices: npt.NDArray[np.int64]) -> SimulatedShots:
-        """Draw the shots of these numbers.
-
-        Parameters
-        ----------
-        indices : (B,) int64
-            0 or more; the same number always gives the same shot.
-        """
+        """Draw the shots of these numbers, see `ShotSimulator.shots`."""
         return self.simulator.shots(indices, self._choose)
 
     def _choose(self, random: np.random.Generator, label: str, sample: int) -> Exposure:
