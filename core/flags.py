@@ -31,16 +31,6 @@ class Flag(IntFlag):
         return np.uint16(self.value)
 
 
-SKIPS = (
-    Flag.UNREADABLE,
-    Flag.WRONG_SHAPE,
-    Flag.NOT_FINITE,
-    Flag.ALL_MASKED,
-    Flag.EMPTY,
-    Flag.FLAT,
-    Flag.FAILED,
-)
-
 REASONS = {
     Flag.UNREADABLE: "unreadable",
     Flag.WRONG_SHAPE: "wrong shape",
@@ -51,6 +41,8 @@ REASONS = {
     Flag.FAILED: "failed in classification",
 }
 """Words for people, one per reason to skip."""
+
+SKIPS = tuple(REASONS)
 
 SKIP_BITS = np.uint16(sum(SKIPS))
 

@@ -301,7 +301,7 @@ def scale_up(
     Parameters
     ----------
     sums : (..., h, w) float32
-        Of the good pixels of every bin.
+        Sums over the good pixels of every bin.
     good_pixels : (..., h, w) array
         How many they are; the result has the precision of their type.
     width : int

@@ -68,7 +68,7 @@ def located(name: str | Path, folders: Folders | None) -> Path:
     ----------
     name : str or Path
     folders : sequence of Path, or None
-        Of the document; None leaves a name as it is.
+        Folders of the document; None leaves a name as it is.
     """
     if isinstance(name, Elsewhere):
         folders = name.folders

@@ -29,7 +29,7 @@ class Renaming:
     Attributes
     ----------
     places : dict of location to str
-        The same, and by the keys of now.
+        Where every value stands, by its former and its present keys.
     problems : list of str
         Values that are there by both names.
     """

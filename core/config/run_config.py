@@ -124,9 +124,9 @@ class Support(Settings):
     file : path or None
         Support set as YAML or a saved support file.
     shots : dict of class name to list, or None
-        The same, written here.
+        The support set, written here.
     version : int
-        Of shots written here.
+        Version of the shots written here.
     """
 
     file: FileName | None = None
@@ -266,7 +266,7 @@ class Metrics(Settings):
     host : str
         Interface that answers; this machine only by default.
     port : int
-        Of that interface.
+        Port of that interface.
     allow_remote : bool
         Needed for anything but the loopback interface: whoever reaches the port can
         read the numbers.

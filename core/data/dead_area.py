@@ -126,7 +126,7 @@ def find_dead(
     modules : int
         How many of H / modules rows lie on top of each other in a frame.
     centre : (row, column) or None
-        Of the beam, pixels; the middle of the frame by default.
+        Beam position, pixels; the middle of the frame by default.
     """
     rings = _rings(bad.shape, centre)
     dead = np.zeros(bad.shape, bool)

@@ -64,7 +64,7 @@ def area_mask(
     ----------
     area : Area
     shape : (H, W)
-        Of the frames.
+        Shape of the frames.
     modules : int
         How many of H / modules rows lie on top of each other in a frame.
     centre : (row, column) or None

@@ -56,7 +56,7 @@ class EmcWriter:
     path : Path
         Replaced if it exists.
     pixels : int
-        Of a frame.
+        Pixels of a frame.
     """
 
     def __init__(self, path: Path, pixels: int) -> None:
@@ -123,7 +123,7 @@ class EmcSummary:
     of : int
         Frames in the dataset.
     pixels : int
-        Of a frame.
+        Pixels of a frame.
     labels : tuple of str
         Those in the dataset; none where it has no labels and all frames were taken.
     """

@@ -62,7 +62,7 @@ def numbered(rows: Rows, shots: int, where: object) -> npt.NDArray[np.int64]:
     shots : int
         How many there are.
     where : object
-        In messages: file and dataset.
+        File and dataset, for messages.
 
     Raises
     ------

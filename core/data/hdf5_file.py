@@ -117,7 +117,7 @@ def reading(dataset: h5py.Dataset, part: str = "") -> Iterator[None]:
     ----------
     dataset : h5py.Dataset
     part : str
-        Of it, as "shot 4"; the message names it.
+        Part of the dataset, as "shot 4"; the message names it.
     """
     try:
         yield

@@ -105,15 +105,15 @@ class LabelledDataset:
     ----------
     path : Path
     shape : (H, W)
-        Of a frame, its modules stacked.
+        Shape of a frame, its modules stacked.
     modules : int
-        That lie on top of each other in a frame.
+        Modules that lie on top of each other in a frame.
     dtype : data type
-        Of the frames.
+        Data type of the frames.
     in_photons : bool
         Whether the file says that its frames are calibrated.
     labels, names : (N,) str or None
-        Of the shots and of their samples; None where there are none.
+        Labels and sample names of the shots; None where there are none.
     timestamps_ns : (N,) uint64 or None
         Unix epoch; None where there are none.
 

@@ -169,9 +169,9 @@ def blank_shots(
     ----------
     start, stop : int
     shape : (H, W)
-        Of the frames.
+        Shape of the frames.
     dtype : data type
-        Of the frames.
+        Data type of the frames.
     """
     number = stop - start
     return Shots(

@@ -34,7 +34,7 @@ class ConfigFolder:
     Parameters
     ----------
     folder : Path
-        Of the configuration.
+        Folder of the configuration.
     typed : frozenset of str
         Keys that were given on the command line instead.
     """
@@ -58,7 +58,7 @@ class Share:
     Parameters
     ----------
     worker : int
-        Its number, from 0.
+        Number of the worker, from 0.
     workers : int
         How many there are.
     place : ConfigFolder

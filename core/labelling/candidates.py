@@ -36,7 +36,7 @@ class Candidates:
     Parameters
     ----------
     shots : (N,) int64
-        Their numbers in the run, increasing.
+        Numbers of the shots in the run, increasing.
     vectors : (N, D) float32 or None
         Embedded, of unit length; None where nobody asked for it.
     """
@@ -55,7 +55,7 @@ class Viewer:
     preprocessor : Preprocessor
     hit_finding : HitFinding
     model : Checkpoint or None
-        That embeds them; None where nothing is suggested.
+        Model that embeds shots; None where nothing is suggested.
     """
 
     source: IndexedSource

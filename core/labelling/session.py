@@ -43,10 +43,10 @@ class LabelSession:
     Parameters
     ----------
     shots : (N,) int64, increasing
-        That are offered.
+        Shots that are offered.
     store : LabelStore
     classes : sequence of str
-        That hits are told apart into, at most 8.
+        Classes of hits, at most 8.
     draw : function
     learner : ActiveLearner, optional
         That suggests shots, by their position in `shots`; without one they come in

@@ -64,7 +64,7 @@ class Card(Settings):
     notes : str
         What a user should know: limits, geometry, time and hardware of training.
     sha256 : str
-        Of the weights file; filled in by `save`.
+        SHA-256 of the weights file; filled in by `save`.
     """
 
     name: str
@@ -101,13 +101,13 @@ class Checkpoint:
     Parameters
     ----------
     encoder : network
-        In evaluation mode.
+        Network in evaluation mode.
     preprocessing : Preprocessing
     card : Card
     rule : {"mean", "nearest", "soft", "prototype", "learned"}
         By which its training chose the best weights, and the one to classify by.
     temperature : float
-        Of the scores, calibrated so that they are probabilities.
+        Temperature of the scores, calibrated so that they are probabilities.
     """
 
     encoder: Network

@@ -27,7 +27,7 @@ def mean_weights(
     paths : sequence of path
         Names of packaged models do as well.
     network : Network
-        That the weights are for.
+        Network that the weights are for.
 
     Returns
     -------

@@ -21,11 +21,11 @@ class Beam(Settings):
     Parameters
     ----------
     photons_per_pulse : float
-        In the whole focus; 1e12 is the benchmark.
+        Photons in the whole focus; 1e12 is the benchmark.
     profile : {"disc", "gaussian"}
         How the photons are spread over the focus.
     focus_radius_m : float
-        Of the disc.
+        Radius of the disc.
     focus_fwhm_m : float or None
         Full width at half maximum of the Gaussian; needed for it.
     stream_radius_m : float or None

@@ -50,7 +50,7 @@ class Sheet:
     rows, columns : int
         Pictures down and across.
     height, width : int
-        Of a pattern, detector pixels.
+        Size of a pattern, detector pixels.
     """
 
     rows: int
@@ -127,7 +127,7 @@ def draw_contact_sheet(
     Parameters
     ----------
     path : path
-        Of the PNG.
+        PNG file to write.
     rows : mapping of class to (n, H, W) float32, photons per pixel
         In the order of the rows; n may differ from class to class.
     mask : (H, W) bool or None

@@ -81,9 +81,10 @@ def draw_debris(
         return kind, _to_total(random, settings, streak(random, geometry))
     if kind == "parasitic":
         return kind, _to_total(random, settings, halo(random, geometry))
-    radii = (
-        _grains(random, settings) if kind == "cluster" else _droplet(random, settings)
-    )
+    if kind == "cluster":
+        radii = _grains(random, settings)
+    else:
+        radii = np.array([_log_uniform(random, settings.droplet_radius_angstrom)])
     density = random.uniform(*settings.density) * WATER_ELECTRONS_PER_ANGSTROM3
     return kind, _spheres(random, radii, density, geometry, fluence)
 
@@ -127,10 +128,6 @@ def _width(geometry: Geometry) -> int:
     return round(max(np.ptp(geometry.x), np.ptp(geometry.y))) + 1
 
 
-def _droplet(random: np.random.Generator, settings: Debris) -> Vectors:
-    return np.array([_log_uniform(random, settings.droplet_radius_angstrom)])
-
-
 def _grains(random: np.random.Generator, settings: Debris) -> Vectors:
     number = int(random.integers(settings.grains[0], settings.grains[1] + 1))
     low, high = np.log(settings.grain_radius_angstrom)
@@ -146,17 +143,14 @@ def _spheres(
 ) -> Photons:
     # Spheres depend on the length of q alone: a fine table serves all pixels.
     steps = np.linspace(0.0, geometry.lengths.max(), TABLE_POINTS)
+    electrons = density * (4 / 3 * np.pi * radii**3)
     fields = [
-        np.interp(geometry.lengths, steps, sphere_amplitude(steps, radius, electrons))
-        for radius, electrons in zip(radii, density * _volumes(radii), strict=True)
+        np.interp(geometry.lengths, steps, sphere_amplitude(steps, radius, number))
+        for radius, number in zip(radii, electrons, strict=True)
     ]
     positions = touching(random, radii)
     field = displaced_sum(np.array(fields, np.complex64), positions, geometry.q)
     return expected_photons(field, geometry.cross_sections, fluence)
-
-
-def _volumes(radii: Vectors) -> Vectors:
-    return 4 / 3 * np.pi * radii**3
 
 
 def _to_total(random: np.random.Generator, settings: Debris, shape: Photons) -> Photons:

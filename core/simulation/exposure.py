@@ -31,7 +31,7 @@ class Exposure:
     expected : (P,) float32, photons per pixel
         Without background.
     name : str
-        Of the sample.
+        Name of the sample.
     particles : tuple of Particle
         Those of the sample.
     debris : str

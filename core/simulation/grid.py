@@ -94,7 +94,7 @@ def grid_points(radius: float, reach: float) -> int:
     Parameters
     ----------
     radius : float, angstrom
-        Of the particle, around the origin.
+        Radius of the particle, around the origin.
     reach : float, 1/angstrom
     """
     return max(FEWEST, 2 * (int(np.ceil(reach / _spacing(radius))) + MARGIN))
@@ -114,7 +114,7 @@ def grid_of_points(
     positions : (A, 3) array, angstrom
     weights : (C, A) array, electrons
     radius : float, angstrom
-        Of a sphere around the origin that holds all points, above 0.
+        Radius of a sphere around the origin that holds all points, above 0.
     reach : float, 1/angstrom
     falls : function of (n,) float64 lengths, 1/angstrom, to (C, n) float32
         Curves over the length of q, as smooth as those of atoms: wider features

@@ -99,7 +99,7 @@ class Readout:
         ----------
         random : Generator
         expected : (...) float32, photons per pixel at mean fluence
-            Of the mask's shape.
+            Pixels of the mask's shape.
         jitter : float
             Fluence of this shot in units of the mean.
 

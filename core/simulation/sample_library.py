@@ -42,7 +42,7 @@ class Entry:
     checked : bool
         Whether its size is checked before anything is simulated.
     debris : Debris or None
-        That comes with it; the experiment's by default.
+        Debris that comes with it; the experiment's by default.
     photons : float or None
         Mean photons from a particle of a body in the middle of the focus at
         ``fluence: 1``, whatever the photons of a pulse; as they are by default.

@@ -47,7 +47,7 @@ class ParticleShape:
     stretch : float
         Length along the particle's own z axis, in units of the others.
     shell_density, core_density : float, electrons per cubic angstrom
-        Of a body; not a number for a molecule.
+        Densities of a body; not a number for a molecule.
     """
 
     radius_angstrom: float

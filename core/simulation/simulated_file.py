@@ -63,7 +63,7 @@ class SimulatedFile:
         Begun anew unless it holds shots of the same job.
     job : SimulationJob
     simulator : ShotSimulator
-        Of the job.
+        Simulator of the job.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def draw_examples(path: Path, sheet: Path) -> None:
     Parameters
     ----------
     path : Path
-        Of a simulated run.
+        File of a simulated run.
     sheet : Path
         PNG file to write.
     """
