@@ -152,13 +152,7 @@ _REDUCE: dict[str, Reduce] = {
 def softmax_scores(
     distances: npt.NDArray[np.float32], temperature: float
 ) -> npt.NDArray[np.float32]:
-    """Turn distances into scores that sum to one.
-
-    Parameters
-    ----------
-    distances : (B, classes) float32
-    temperature : float
-    """
+    """Turn distances (B, classes) into scores that sum to one for each pattern."""
     exponents = -distances.astype(np.float64) / temperature
     powers = np.exp(exponents - exponents.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)

@@ -48,23 +48,13 @@ SKIP_BITS = np.uint16(sum(SKIPS))
 
 
 def is_skipped(flags: npt.NDArray[np.uint16]) -> npt.NDArray[np.bool_]:
-    """Return which shots cannot be classified.
-
-    Parameters
-    ----------
-    flags : (B,) uint16
-    """
+    """Return which shots (B,) cannot be classified, by their flags."""
     skipped: npt.NDArray[np.bool_] = (flags & SKIP_BITS) != 0
     return skipped
 
 
 def count_reasons(flags: npt.NDArray[np.uint16]) -> dict[str, int]:
-    """Count skipped shots by their first reason; reasons that never came are absent.
-
-    Parameters
-    ----------
-    flags : (B,) uint16
-    """
+    """Count skipped shots by their first reason; reasons that never came are absent."""
     bits = flags & SKIP_BITS
     lowest = bits & (~bits + np.uint16(1))
     values, counts = np.unique(lowest[lowest != 0], return_counts=True)

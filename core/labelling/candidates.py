@@ -66,18 +66,10 @@ class Viewer:
     def find_candidates(
         self, at_most: int, labelled: Iterable[int], watch: Watch = lambda r: r
     ) -> Candidates:
-        """Return the hits of the run, or so many of them, and all labelled shots.
+        """Return the hits of the run, at most so many, and all labelled shots.
 
         Where shots are to be suggested, blocks are read from all over the run (the
         same ones every time), otherwise from its beginning.
-
-        Parameters
-        ----------
-        at_most : int
-            Hits.
-        labelled : shots
-        watch : function
-            For a progress bar.
 
         Raises
         ------
@@ -127,17 +119,9 @@ class Viewer:
         return dict(zip(numbers, vectors, strict=True))
 
     def picture(self, shot: int, whole: bool) -> Picture:
-        """Return a shot for the eye.
+        """Return a shot as (h, w) float32, photons per pixel, NaN where bad.
 
-        Parameters
-        ----------
-        shot : int
-        whole : bool
-            The whole frame, or the part that the network sees.
-
-        Returns
-        -------
-        (h, w) float32, photons per pixel, NaN where bad
+        The whole frame, or the part that the network sees.
         """
         frames = self.source.read(shot, shot + 1).frames
         if not whole:

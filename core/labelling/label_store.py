@@ -122,11 +122,7 @@ class LabelStore:
 def merged(ours: Labels, theirs: Labels, theirs_newer: bool) -> Labels:
     """Join our labels by name with psocake's, which knows four classes only.
 
-    Parameters
-    ----------
-    ours, theirs : dict of event to class name
-    theirs_newer : bool
-        Whether psocake's win where the two disagree.
+    Where the two disagree, the newer ones are kept.
     """
     joined = dict(ours)
     for shot, label in theirs.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -150,7 +149,7 @@ def draw_contact_sheet(
         width=width,
     )
     figure = _draw(sheet, rows, mask, title)
-    _write(Path(path), _as_png(figure))
+    _write(Path(path), figure)
 
 
 def _shape(rows: Mapping[str, Photons], mask: Mask | None) -> tuple[int, int]:
@@ -250,19 +249,10 @@ def _add_colour_bar(
     bar.set_label("photons per pixel, grey: masked", fontsize=6.5)
 
 
-def _as_png(figure: Figure) -> bytes:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    FigureCanvasAgg(figure)
-    target = io.BytesIO()
-    figure.savefig(target, format="png", dpi=PIXELS_PER_INCH)
-    return target.getvalue()
-
-
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, figure: Figure) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_bytes(data)
+        figure.savefig(part, format="png", dpi=PIXELS_PER_INCH)
         part.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):

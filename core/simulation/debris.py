@@ -61,20 +61,9 @@ class Debris(Settings):
 def draw_debris(
     random: np.random.Generator, settings: Debris, geometry: Geometry, fluence: float
 ) -> tuple[Kind, Photons]:
-    """Draw one noise-free non-sample-hit.
+    """Draw the kind of a non-sample-hit, and (P,) expected photons per pixel.
 
-    Parameters
-    ----------
-    random : Generator
-    settings : Debris
-    geometry : Geometry
-    fluence : float
-        Photons per square angstrom, for droplets and clusters.
-
-    Returns
-    -------
-    kind : str
-    expected : (P,) float32, photons per pixel
+    The fluence is that of droplets and clusters, photons per square angstrom.
     """
     kind = settings.kinds[random.integers(len(settings.kinds))]
     if kind == "streak":

@@ -74,18 +74,8 @@ class RandomBodies(Settings):
 def draw_body(settings: RandomBodies, number: int) -> tuple[Body, Debris]:
     """Draw one body and its debris; the same arguments always give the same.
 
-    Parameters
-    ----------
-    settings : RandomBodies
-    number : int
-        From 0; a body does not depend on how many there are.
-
-    Returns
-    -------
-    body : Body
-        Its name has the seed and the number.
-    debris : Debris
-        Droplets and grains of sizes in proportion to the body's.
+    A body does not depend on how many there are; its name has the seed and the number.
+    The droplets and grains of its debris have sizes in proportion to the body's.
     """
     random = np.random.default_rng([settings.seed, BODY_STREAM, number])
     radius = float(np.exp(random.uniform(*np.log(settings.radius_angstrom))))

@@ -184,7 +184,7 @@ class SolidBody:
 
     def __init__(self, settings: Body, geometry: Geometry) -> None:
         self.name = settings.name
-        self._settings = settings
+        self.settings = settings
         self._q = np.ascontiguousarray(geometry.q.T)
         self._solid: Solid = Sphere()
         self.nbytes = 0
@@ -195,7 +195,7 @@ class SolidBody:
 
     def draw_shape(self, random: np.random.Generator) -> ParticleShape:
         """Draw the size, the stretch and the densities of one particle."""
-        settings = self._settings
+        settings = self.settings
         shell, core = 1 + settings.density_spread * random.standard_normal(2)
         return ParticleShape(
             radius_angstrom=random.uniform(*settings.radius_angstrom),
@@ -208,7 +208,7 @@ class SolidBody:
         """Return the amplitude at every pixel, see `Sample.field`."""
         axes = shape.radius_angstrom * np.array([1.0, 1.0, shape.stretch])
         q = axes[:, None] * (rotation.T @ self._q)
-        thickness = self._settings.shell_thickness_angstrom / shape.radius_angstrom
+        thickness = self.settings.shell_thickness_angstrom / shape.radius_angstrom
         inner = 1 - thickness / self._solid.inradius
         core = inner**3 * self._solid.at(inner * q)
         field = shape.core_density * core
