@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.errors import DataError
-from specklenn.core.optional_packages import import_optional
+from specklenn.core.errors import DataError, import_optional
 
 if TYPE_CHECKING:
     from matplotlib.cm import ScalarMappable

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.optional_packages import import_optional
+from specklenn.core.errors import import_optional
 
 Amplitudes = npt.NDArray[np.complex64]
 Vectors = npt.NDArray[np.float64]

@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.errors import DataError
-from specklenn.core.optional_packages import import_optional
+from specklenn.core.errors import DataError, import_optional
 
 HEAVIEST = 98
 """Californium, the last element with tabulated form factors."""
