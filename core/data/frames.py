@@ -21,7 +21,7 @@ UNITS, PHOTONS = "units", "photons"
 """Attribute of the frames that specklenn saved calibrated, and what it says."""
 
 Frames = npt.NDArray[Any]
-Rows = slice | Sequence[int] | npt.NDArray[np.integer[Any]]
+Indices = slice | Sequence[int] | npt.NDArray[np.integer[Any]]
 Modules = Sequence[tuple[int, int]]
 
 
@@ -53,7 +53,7 @@ def _read(dataset: h5py.Dataset, chosen: tuple[slice, ...]) -> Frames:
             raise
 
 
-def numbered(rows: Rows, shots: int, where: object) -> npt.NDArray[np.int64]:
+def numbered(rows: Indices, shots: int, where: object) -> npt.NDArray[np.int64]:
     """Return the numbers of some shots, (B,) int64.
 
     Parameters

@@ -32,8 +32,8 @@ from specklenn.core.data.frames import (
     PHOTONS,
     UNITS,
     Frames,
+    Indices,
     Modules,
-    Rows,
     module_count,
     numbered,
     picture_shape,
@@ -250,7 +250,7 @@ class LabelledDataset:
         return read_values(found)
 
     def frames(
-        self, rows: Rows = slice(None), modules: Modules | None = None
+        self, rows: Indices = slice(None), modules: Modules | None = None
     ) -> Frames:
         """Read some frames.
 

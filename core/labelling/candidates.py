@@ -25,7 +25,7 @@ BLOCK = 64
 Picture = npt.NDArray[np.float32]
 
 Ranges = Sequence[tuple[int, int]]
-Watch = Callable[[Ranges], Iterable[tuple[int, int]]]
+ProgressFn = Callable[[Ranges], Iterable[tuple[int, int]]]
 """Goes through ranges of shots and may show how far it has come."""
 
 
@@ -64,7 +64,7 @@ class Viewer:
     model: Checkpoint | None
 
     def find_candidates(
-        self, at_most: int, labelled: Iterable[int], watch: Watch = lambda r: r
+        self, at_most: int, labelled: Iterable[int], watch: ProgressFn = lambda r: r
     ) -> Candidates:
         """Return the hits of the run, at most so many, and all labelled shots.
 

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.errors import SpecklennError
+from specklenn.core.errors import ConfigError, SpecklennError
 from specklenn.core.labelling.active_learning import ActiveLearner
-from specklenn.core.labelling.label_keys import label_keys
+from specklenn.core.labelling.label_file import is_class_name
 from specklenn.core.labelling.label_store import LabelStore
 from specklenn.core.labelling.navigation import (
     ALL,
@@ -27,6 +27,8 @@ from specklenn.core.labelling.pictures import Picture, coarser, fitting_width
 from specklenn.core.labelling.session_view import SessionView
 from specklenn.core.labels import NO_HIT, UNKNOWN
 
+MOST_CLASSES = 8
+
 GUESSES = 20
 """Last labels over which guesses are compared with what the person said."""
 
@@ -35,6 +37,33 @@ NONE_LEFT = "every shot offered has a label or was passed by"
 
 Draw = Callable[[int, bool], Picture]
 """Gives the picture of a shot, of the whole frame or of the crop."""
+
+
+def label_keys(classes: Sequence[str]) -> dict[str, str]:
+    """Return which digit gives which label: 0 no-hit, 1 to 8 the classes, 9 unknown.
+
+    Raises
+    ------
+    ConfigError
+        If there are too many classes, one stands twice, or one has no proper name.
+    """
+    problems = [
+        f"--classes: {name!r} found, a name of letters, digits and _ +.- expected, "
+        "not of digits alone"
+        for name in classes
+        if not is_class_name(name)
+    ]
+    if not 1 <= len(classes) <= MOST_CLASSES or len(set(classes)) < len(classes):
+        problems.append(
+            f"--classes: {', '.join(classes)} found, 1 to {MOST_CLASSES} different "
+            "classes expected"
+        )
+    if reserved := {NO_HIT, UNKNOWN}.intersection(classes):
+        problems.append(f"--classes: {' and '.join(sorted(reserved))} are always there")
+    if problems:
+        raise ConfigError(*problems)
+    numbered = {str(number): name for number, name in enumerate(classes, 1)}
+    return {**numbered, "0": NO_HIT, "9": UNKNOWN}
 
 
 class LabelSession:
