@@ -1,4 +1,4 @@
-"""Shots per class; counts of parts add up to those of the whole."""
+"""Mergeable counts of shots by class."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ class Classifier:
         Parameters
         ----------
         patterns : (B, H, W) array
-            Of the preprocessor's shape, if there is one.
+            Frames of the preprocessor's shape, if there is one.
 
         Returns
         -------
@@ -165,7 +165,7 @@ class Classifier:
         Parameters
         ----------
         patterns : (B, H, W) array
-            Of the preprocessor's shape.
+            Frames of the preprocessor's shape.
 
         Raises
         ------

@@ -68,12 +68,7 @@ class DecisionRule:
     reject_above_distance: float | None = None
 
     def decide(self, vectors: Embeddings) -> Decision:
-        """Decide about embedded patterns.
-
-        Parameters
-        ----------
-        vectors : (B, D) float32, unit length
-        """
+        """Decide about embedded patterns, (B, D) float32 of unit length."""
         distances = self.distance_fn(vectors)
         codes = distances.argmin(axis=1)
         if self.reject_above_distance is not None:

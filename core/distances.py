@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -25,14 +25,14 @@ Reduce = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
 PrototypeFn = Callable[
     [npt.NDArray[np.float64], npt.NDArray[np.int64]], npt.NDArray[np.float64]
 ]
-"""Makes prototypes (classes, D) of the means (classes, D) and numbers (classes,) of
+"""Makes prototypes (classes, D) of the means (classes, D) and counts (classes,) of
 supports, see `specklenn.core.network.prototype_adapter`."""
 
 Rule = Literal["mean", "nearest", "soft", "prototype", "learned"]
 """How the supports of a class give one distance, see `make_distance_fn`."""
 
 SOFT_WIDTH = 0.1
-"""Supports that are farther by this than the nearest count little in the soft rule."""
+"""Temperature of the soft minimum over the supports of a class."""
 
 
 class Classification(Settings):
@@ -42,13 +42,11 @@ class Classification(Settings):
     ----------
     rule : {"mean", "nearest", "soft", "prototype", "learned"} or None
         How the supports of a class give one distance: their mean distance as in
-        the paper, the nearest support, something in between, the distance to the
-        mean of the supports, or to where the model has learned that the class is
-        likely to be if its supports are like that, which helps where they are few
-        or weak. Mean
-        distances put classes of unlike supports ("anything else") at a
-        disadvantage; the others do not. None for the rule that the model was
-        chosen by.
+        the paper, the nearest support, a soft minimum, the distance to the mean of
+        the supports, or to the prototype that the model's PrototypeAdapter predicts,
+        which helps where supports are few or weak. Mean distances put classes of
+        unlike supports ("anything else") at a disadvantage; the others do not. None
+        for the rule that the model was chosen by.
     temperature : float or None
         Scores are the softmax of -distance / temperature. None for the model's own,
         calibrated on shots that it was not trained on: probabilities as long as the
@@ -71,17 +69,13 @@ def class_distances(
     rule: Rule = "mean",
     prototype_fn: PrototypeFn | None = None,
 ) -> Distances:
-    """Return one distance from every query to every class.
+    """Return the distances of queries to classes, (B, number_of_classes) float32.
 
     Parameters
     ----------
     queries : (B, D) float32, unit length
     supports, classes, number_of_classes, rule, prototype_fn
         See `make_distance_fn`.
-
-    Returns
-    -------
-    (B, number_of_classes) float32, 0 to 2
     """
     distance_fn = make_distance_fn(
         supports, classes, number_of_classes, rule, prototype_fn
@@ -116,42 +110,19 @@ def make_distance_fn(
     """
     vectors = supports.astype(np.float64)
     members = [classes == number for number in range(number_of_classes)]
-    if rule in ("prototype", "learned"):
-        adapt = prototype_fn if rule == "learned" else None
-        return _to_prototypes(_prototypes(vectors, members, adapt))
-    return _to_supports(vectors, members, _REDUCE[rule])
+    if rule in _REDUCE:
+        reduce = _REDUCE[rule]
 
+        def distance_fn(queries: Embeddings) -> Distances:
+            distances = _euclidean(queries, vectors)
+            columns = [reduce(distances[:, own]) for own in members]
+            return np.stack(columns, axis=1).astype(np.float32)
 
-def _prototypes(
-    vectors: npt.NDArray[np.float64],
-    members: Sequence[npt.NDArray[np.bool_]],
-    prototype_fn: PrototypeFn | None,
-) -> npt.NDArray[np.float64]:
-    """Return the prototype of each class (classes, D): the mean, or an adapted one."""
-    means = np.array([vectors[own].mean(axis=0) for own in members])
-    if prototype_fn is None:
-        return means
-    return prototype_fn(means, np.array([own.sum() for own in members]))
-
-
-def _to_prototypes(prototypes: npt.NDArray[np.float64]) -> DistanceFn:
-    def distance_fn(queries: Embeddings) -> Distances:
-        return _euclidean(queries, prototypes).astype(np.float32)
-
-    return distance_fn
-
-
-def _to_supports(
-    vectors: npt.NDArray[np.float64],
-    members: Sequence[npt.NDArray[np.bool_]],
-    reduce: Reduce,
-) -> DistanceFn:
-    def distance_fn(queries: Embeddings) -> Distances:
-        distances = _euclidean(queries, vectors)
-        columns = [reduce(distances[:, own]) for own in members]
-        return np.stack(columns, axis=1).astype(np.float32)
-
-    return distance_fn
+        return distance_fn
+    prototypes = np.array([vectors[own].mean(axis=0) for own in members])
+    if rule == "learned" and prototype_fn is not None:
+        prototypes = prototype_fn(prototypes, np.array([own.sum() for own in members]))
+    return lambda queries: _euclidean(queries, prototypes).astype(np.float32)
 
 
 def _euclidean(
@@ -181,13 +152,7 @@ _REDUCE: dict[str, Reduce] = {
 def softmax_scores(
     distances: npt.NDArray[np.float32], temperature: float
 ) -> npt.NDArray[np.float32]:
-    """Turn distances into scores that sum to one.
-
-    Parameters
-    ----------
-    distances : (B, classes) float32
-    temperature : float
-    """
+    """Turn distances (B, classes) into scores that sum to one for each pattern."""
     exponents = -distances.astype(np.float64) / temperature
     powers = np.exp(exponents - exponents.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)

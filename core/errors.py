@@ -5,6 +5,11 @@ was expected. The command line prints it and ends with `exit_code`; nothing
 else in the library prints or exits.
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
 
 class SpecklennError(Exception):
     """Anything that specklenn refuses, with a message for the user."""
@@ -46,3 +51,19 @@ class MissingPackageError(SpecklennError, ImportError):
 
 class EndOfRun(Exception):
     """A live source has no more shots."""
+
+
+def import_optional(name: str, purpose: str, extra: str) -> Any:
+    """Import a package that is installed with an extra of specklenn.
+
+    Raises
+    ------
+    MissingPackageError
+        If it is not installed; says how to install it.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise MissingPackageError(
+            f"{purpose} needs {name}; install it with: pip install 'specklenn[{extra}]'"
+        ) from None

@@ -31,16 +31,6 @@ class Flag(IntFlag):
         return np.uint16(self.value)
 
 
-SKIPS = (
-    Flag.UNREADABLE,
-    Flag.WRONG_SHAPE,
-    Flag.NOT_FINITE,
-    Flag.ALL_MASKED,
-    Flag.EMPTY,
-    Flag.FLAT,
-    Flag.FAILED,
-)
-
 REASONS = {
     Flag.UNREADABLE: "unreadable",
     Flag.WRONG_SHAPE: "wrong shape",
@@ -52,27 +42,19 @@ REASONS = {
 }
 """Words for people, one per reason to skip."""
 
+SKIPS = tuple(REASONS)
+
 SKIP_BITS = np.uint16(sum(SKIPS))
 
 
 def is_skipped(flags: npt.NDArray[np.uint16]) -> npt.NDArray[np.bool_]:
-    """Return which shots cannot be classified.
-
-    Parameters
-    ----------
-    flags : (B,) uint16
-    """
+    """Return which shots (B,) cannot be classified, by their flags."""
     skipped: npt.NDArray[np.bool_] = (flags & SKIP_BITS) != 0
     return skipped
 
 
 def count_reasons(flags: npt.NDArray[np.uint16]) -> dict[str, int]:
-    """Count skipped shots by their first reason; reasons that never came are absent.
-
-    Parameters
-    ----------
-    flags : (B,) uint16
-    """
+    """Count skipped shots by their first reason; reasons that never came are absent."""
     bits = flags & SKIP_BITS
     lowest = bits & (~bits + np.uint16(1))
     values, counts = np.unique(lowest[lowest != 0], return_counts=True)

@@ -35,17 +35,7 @@ class HitFinding(Settings):
 def count_lit(
     photons: npt.NDArray[np.float32], lit_above_photons: float
 ) -> npt.NDArray[np.int32]:
-    """Count the lit pixels of each pattern; NaN is never lit.
-
-    Parameters
-    ----------
-    photons : (B, h, w) float32, photons per pixel
-    lit_above_photons : float
-
-    Returns
-    -------
-    (B,) int32
-    """
+    """Count the lit pixels of crops (B, h, w), photons per pixel; NaN is never lit."""
     lit: npt.NDArray[np.int32] = (photons > lit_above_photons).sum(
         axis=(1, 2), dtype=np.int32
     )
@@ -53,14 +43,7 @@ def count_lit(
 
 
 def is_hit(lit: npt.NDArray[np.int32], settings: HitFinding) -> npt.NDArray[np.bool_]:
-    """Return which shots are hits.
-
-    Parameters
-    ----------
-    lit : (B,) int32
-        Lit pixels.
-    """
+    """Return which shots (B,) are hits, by their numbers of lit pixels."""
     if not settings.enabled:
         return np.ones(len(lit), bool)
-    hits: npt.NDArray[np.bool_] = lit >= settings.minimum_lit_pixels
-    return hits
+    return lit >= settings.minimum_lit_pixels

@@ -22,7 +22,7 @@ RealNumber = Annotated[str, msgspec.Meta(pattern=r"^[|<][uif][1248]$")]
 
 
 class PackedArray(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An array as it travels.
+    """An array as it is sent.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 A snapshot is state, not difference: its counters only grow, so a window that
 misses messages loses nothing, and one that starts late sees the whole run and
 its last ten minutes. The wire format is a single msgpack map of the fields below
-and of ``schema``; arrays travel as ``{"dtype", "shape", "data"}``. Decoding checks
+and of ``schema``; arrays are sent as ``{"dtype", "shape", "data"}``. Decoding checks
 everything that arrives.
 
 The windows import this module and `specklenn.core.intervals` and no other of

@@ -9,7 +9,7 @@ pixels (the paper's "intensity normalised", section 4.1.1).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -136,6 +136,13 @@ class Preprocessor:
     adu_per_photon, offset_adu : float
         Calibration, photons = (ADU - offset) / gain.
 
+    Attributes
+    ----------
+    window : (slice, slice)
+        Rows and columns of the frame that are kept.
+    calibrated : bool
+        Whether the frames are in photons already.
+
     Raises
     ------
     ConfigError
@@ -153,21 +160,16 @@ class Preprocessor:
     ) -> None:
         self.settings = settings
         self.shape = shape
-        self._window = _window(settings, shape)
+        self.window = _window(settings, shape)
         full = np.zeros(shape, bool) if mask is None else np.asarray(mask, bool)
         if full.shape != shape:
             raise ConfigError(f"mask of shape {full.shape} for frames of shape {shape}")
         self.mask = full
-        self._bad = full[self._window]
+        self._bad = full[self.window]
         self._good_pixels = int((~self._bad).sum())
         self._gain = np.float32(adu_per_photon)
         self._offset = np.float32(offset_adu)
         self.calibrated = adu_per_photon == 1.0 and offset_adu == 0.0
-
-    @property
-    def window(self) -> tuple[slice, slice]:
-        """Rows and columns of the frame that are kept."""
-        return self._window
 
     def with_settings(self, settings: Preprocessing) -> Preprocessor:
         """Return a preprocessor of the same frames, mask and calibration."""
@@ -195,7 +197,7 @@ class Preprocessor:
         ----------
         frames : (B, H, W) array, ADU or photons
         """
-        photons = self.calibrate(frames[(slice(None), *self._window)])
+        photons = self.calibrate(frames[(slice(None), *self.window)])
         absurd = ~(np.abs(photons) <= LARGEST_PHOTONS)  # NaN and infinity too
         absurd &= ~self._bad
         photons[:, self._bad] = np.nan
@@ -228,7 +230,7 @@ class Preprocessor:
             no good pixel.
         """
         if self.settings.fill_friedel_mates:
-            photons = _with_friedel_mates(photons)
+            photons = np.where(np.isnan(photons), photons[:, ::-1, ::-1], photons)
         good = ~np.isnan(photons)
         filled = np.where(good, photons, np.float32(0))
         if self.settings.round_photons:
@@ -299,7 +301,7 @@ def scale_up(
     Parameters
     ----------
     sums : (..., h, w) float32
-        Of the good pixels of every bin.
+        Sums over the good pixels of every bin.
     good_pixels : (..., h, w) array
         How many they are; the result has the precision of their type.
     width : int
@@ -332,17 +334,12 @@ def prepare(
     return PreparedPatterns(inputs=inputs, photons=cropped.photons, flags=cropped.flags)
 
 
-def _with_friedel_mates(photons: Pictures) -> Pictures:
-    """Fill NaN with the values opposite to them across the centre of each picture."""
-    return np.where(np.isnan(photons), photons[:, ::-1, ::-1], photons)
-
-
 def _round_photons(photons: Pictures) -> Pictures:
     """Round the photons of patterns (B, H, W) that are counts with read noise.
 
-    Values between whole photons are noise if they lie on both sides of zero. Where
-    most are above it (expected photons, other units, light on every pixel) they mean
-    something, and the pattern is left as it is.
+    Those whose values under half a photon have a sum of at most half the sum of their
+    absolute values: noise on both sides of zero. Otherwise (expected photons, other
+    units, light on every pixel) the pattern is left as it is.
     """
     small = np.where(np.abs(photons) < 0.5, photons, np.float32(0))
     net = small.sum(axis=(1, 2), dtype=np.float64)
@@ -366,15 +363,11 @@ def _standardised(values: Pictures) -> Pictures:
     return normal.astype(np.float32)
 
 
-def _square_root(values: Pictures) -> Pictures:
-    return np.sqrt(np.maximum(values, np.float32(0)))
-
-
-def _log1p(values: Pictures) -> Pictures:
-    return np.log1p(np.maximum(values, np.float32(0)))
-
-
-_SCALES = {"linear": lambda values: values, "sqrt": _square_root, "log1p": _log1p}
+_SCALES: dict[str, Callable[[Pictures], Pictures]] = {
+    "linear": lambda values: values,
+    "sqrt": lambda values: np.sqrt(np.maximum(values, np.float32(0))),
+    "log1p": lambda values: np.log1p(np.maximum(values, np.float32(0))),
+}
 
 
 def _window(settings: Preprocessing, shape: tuple[int, int]) -> tuple[slice, slice]:

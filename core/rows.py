@@ -1,7 +1,7 @@
 """The result row: one record per shot, from worker to file.
 
-Rows are NumPy structured arrays. They travel between processes as raw bytes
-and are what ``results.h5`` holds.
+Rows are NumPy structured arrays. `core.pipeline` fills them, the collector adds the
+latency. They are sent between processes as raw bytes and are what ``results.h5`` holds.
 """
 
 from __future__ import annotations
@@ -76,12 +76,7 @@ def empty_rows(number: int, support_classes: int) -> Rows:
 def class_codes(
     labels: npt.NDArray[np.str_], classes: Sequence[str]
 ) -> npt.NDArray[np.int8]:
-    """Turn labels into codes; labels that are no class become `NO_CLASS`.
-
-    Parameters
-    ----------
-    labels : (B,) str
-    """
+    """Turn labels (B,) into codes; labels that are no class become `NO_CLASS`."""
     codes = np.full(len(labels), NO_CLASS, np.int8)
     for code, name in enumerate(classes):
         codes[labels == name] = code

@@ -33,7 +33,7 @@ WEIGHTS_SUFFIX = ".safetensors"
 
 
 class Elsewhere(str):
-    """Text that does not stand in the document's own file.
+    """A name with the folders that it starts from, other than its document's.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ def located(name: str | Path, folders: Folders | None) -> Path:
     ----------
     name : str or Path
     folders : sequence of Path, or None
-        Of the document; None leaves a name as it is.
+        Folders of the document; None leaves a name as it is.
     """
     if isinstance(name, Elsewhere):
         folders = name.folders

@@ -1,6 +1,7 @@
-"""Keys of the version before in files that people write: read, and told.
+"""Deprecated keys in files that people write: accepted, with one warning.
 
-Before validation, so that a wrong value of such a key is told with its line.
+Renamed before validation, so that a wrong value of such a key is reported with its
+line.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ class Renaming:
     Parameters
     ----------
     places : dict of location to str
-        Where every value stands, to be told.
+        Where every value stands, for messages.
 
     Attributes
     ----------
     places : dict of location to str
-        The same, and by the keys of now.
+        Where every value stands, by its former and its present keys.
     problems : list of str
         Values that are there by both names.
     """

@@ -12,7 +12,7 @@ points into data files, or a saved support file, a labelled dataset::
         - {file: run0095.cxi, events: [3, 5]}
 
 Files are relative to the YAML file. Every problem is found and reported at
-once; the version and a hash of the content travel with every result.
+once; the version and a hash of the content are stored with every result.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class SupportSet:
     Parameters
     ----------
     frames : (S, H, W) array
-        As the detector gives them.
+        Frames as the detector gives them.
     labels : (S,) str
     classes : tuple of str
         Classes in the order of the file.
@@ -86,7 +86,7 @@ class SupportSet:
         Where each support is from, for messages.
     version : int
     mask : (H, W) bool or None
-        Of a saved support file.
+        Mask of a saved support file.
     in_photons : bool
         Whether a file says that its frames are calibrated.
     """

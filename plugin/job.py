@@ -12,7 +12,7 @@ from rich.console import Console
 
 from specklenn.core.config.loading import LoadedConfig, resolved_yaml
 from specklenn.core.config.run_config import Config
-from specklenn.core.data.emc_hits import hits_to_emc
+from specklenn.core.data.emc import hits_to_emc
 from specklenn.core.data.shots import ShotSource
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.plugin.console.run_progress import (

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -179,3 +180,32 @@ def command():
         return subprocess.run(words, capture_output=True, timeout=timeout, **options)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def read_emc():
+    """Read a file of sparse photons value by value, as Dragonfly's documents say.
+
+    Gives the frames (N, pixels), photons per pixel.
+    """
+
+    def read(path):
+        values = [number for (number,) in struct.iter_unpack("<i", path.read_bytes())]
+        frames, pixels, kind = values[:3]
+        assert kind == 0
+        assert not any(values[3:256])
+        rest = iter(values[256:])
+        ones = [next(rest) for _ in range(frames)]
+        multi = [next(rest) for _ in range(frames)]
+        found = np.zeros((frames, pixels), np.int64)
+        for frame, number in zip(found, ones, strict=True):
+            for _ in range(number):
+                frame[next(rest)] += 1
+        places = [[next(rest) for _ in range(number)] for number in multi]
+        for frame, where in zip(found, places, strict=True):
+            for place in where:
+                frame[place] += next(rest)
+        assert next(rest, None) is None
+        return found
+
+    return read

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from specklenn.core.config.loading import load_config
-from specklenn.core.data.emc import open_emc
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs/operating.md").read_text()
@@ -26,7 +25,9 @@ def lines(language):
 
 @pytest.mark.mpi
 @pytest.mark.slow
-def test_every_command_works_in_the_order_shown(run_folder, command, tmp_path):
+def test_every_command_works_in_the_order_shown(
+    run_folder, command, tmp_path, read_emc
+):
     folder = tmp_path / "run"
     shutil.copytree(run_folder.path, folder)
     shutil.copy(run_folder.config, folder / "experiment.yaml")
@@ -42,7 +43,7 @@ def test_every_command_works_in_the_order_shown(run_folder, command, tmp_path):
 
     assert done == ["config", "run", "run", "emc"]
     assert (folder / "rehearsal/results.h5").is_file()
-    assert len(open_emc(folder / "hits.emc")) > 0
+    assert len(read_emc(folder / "hits.emc")) > 0
     made = (folder / "with-emc/hits.emc").read_bytes()
     assert made == (folder / "hits.emc").read_bytes()
 

@@ -1,1 +1,1 @@
-"""What a run may be told, and how a configuration is read."""
+"""Run configuration: schema, loading, overrides (YAML: `core.settings_file`)."""

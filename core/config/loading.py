@@ -90,5 +90,4 @@ def _source(document: Document) -> dict[str, Any]:
 def resolved_yaml(config: Settings) -> str:
     """Return the whole configuration, defaults included, as YAML."""
     values: dict[str, Any] = config.model_dump(mode="json")
-    text: str = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
-    return text
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)

@@ -69,7 +69,7 @@ class Calibration(Settings):
 
 
 class PreprocessOverrides(Settings):
-    """Where the network looks; empty values come from the weights.
+    """Overrides of the model's crop, bin and centre; empty values are the model's.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class PreprocessOverrides(Settings):
     centre : (row, column) or None
         Beam position, pixels; the middle of the frame by default.
     fill_friedel_mates : bool or None
-        Whether bad pixels get what their mate across the centre saw.
+        Whether bad pixels get the photons of their Friedel mate.
     """
 
     crop: int | None = Field(default=None, ge=8, le=4096)
@@ -124,9 +124,9 @@ class Support(Settings):
     file : path or None
         Support set as YAML or a saved support file.
     shots : dict of class name to list, or None
-        The same, written here.
+        The support set, written here.
     version : int
-        Of shots written here.
+        Version of the shots written here.
     """
 
     file: FileName | None = None
@@ -153,11 +153,11 @@ class Loop(Settings):
     Parameters
     ----------
     batch_shots : int
-        Most shots judged at once.
+        Most shots classified at once.
     lease_shots : int
         Most shots of a file that a worker takes at once; fewer near the end.
     live_wait_ms : float
-        How long a worker waits for a live shot before it looks around.
+        Longest wait for a live shot before a worker handles messages.
     """
 
     batch_shots: int = Field(default=64, ge=1, le=65536)
@@ -234,17 +234,17 @@ class Publish(Settings):
 
 
 class Control(Settings):
-    """Whether a running job takes orders: another model, other supports.
+    """Whether a running job accepts requests for another model or supports.
 
     Parameters
     ----------
     enabled : bool
     endpoint : str
-        Where orders are taken; this machine only by default. A file (``ipc://``)
+        Where requests are accepted; this machine only by default. A file (``ipc://``)
         can be kept from the other users of a machine.
     allow_remote : bool
         Needed for anything but the loopback interface: whoever reaches the port can
-        change what judges the shots.
+        change the model.
     """
 
     enabled: bool = False
@@ -266,7 +266,7 @@ class Metrics(Settings):
     host : str
         Interface that answers; this machine only by default.
     port : int
-        Of that interface.
+        Port of that interface.
     allow_remote : bool
         Needed for anything but the loopback interface: whoever reaches the port can
         read the numbers.

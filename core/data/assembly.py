@@ -20,7 +20,7 @@ class Assembly:
     Attributes
     ----------
     shape : (h, w)
-        Of the picture.
+        Shape of the picture.
     empty : (h, w) bool
         Places without a pixel.
     """
@@ -42,7 +42,7 @@ class Assembly:
         Parameters
         ----------
         frames : (N, ...) array
-            Of the positions' shape.
+            Frames of the positions' shape.
 
         Returns
         -------

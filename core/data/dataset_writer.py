@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import h5py
@@ -14,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.data.frames import PHOTONS, UNITS
-from specklenn.core.data.hdf5_file import BEING_WRITTEN, reason
+from specklenn.core.data.hdf5_file import BEING_WRITTEN, find_datasets, reason
 from specklenn.core.data.labelled_dataset import (
     DATA,
     LABEL,
@@ -28,6 +27,8 @@ from specklenn.core.data.masks import Mask
 from specklenn.core.errors import DataError
 
 ROWS_PER_COPY = 64
+
+COMPRESSION = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 
 
 class DatasetWriter:
@@ -63,7 +64,8 @@ class DatasetWriter:
         in_photons: bool = False,
     ) -> None:
         with writing(path):
-            self._open(h5py.File(path, "w", libver="latest"))
+            self.file = h5py.File(path, "w", libver="latest")
+        self._columns: dict[str, h5py.Dataset] = {}
         self.file.attrs["creator"] = "specklenn"
         self._columns[DATA] = self.file.create_dataset(
             DATA,
@@ -71,7 +73,7 @@ class DatasetWriter:
             maxshape=(None, *shape),
             dtype=dtype,
             chunks=(1, *shape),
-            **_compression(np.dtype(dtype)),
+            **(COMPRESSION if np.dtype(dtype).kind in "ui" else {}),
         )
         if in_photons:
             self._columns[DATA].attrs[UNITS] = PHOTONS
@@ -103,8 +105,8 @@ class DatasetWriter:
         """
         writer = cls.__new__(cls)
         with writing(path):
-            writer._open(_opened_again(Path(path), shots))
-            writer._columns.update(_growing(writer.file))
+            writer.file = _opened_again(Path(path), shots)
+            writer._columns = _growing(writer.file)
             lengths = map(len, writer._columns.values())
             writer.truncate(min([*lengths, *([] if shots is None else [shots])]))
         return writer
@@ -113,10 +115,6 @@ class DatasetWriter:
         """Drop what lies behind the first so many shots."""
         for column in self._columns.values():
             column.resize(shots, axis=0)
-
-    def _open(self, file: h5py.File) -> None:
-        self.file = file
-        self._columns: dict[str, h5py.Dataset] = {}
 
     def __len__(self) -> int:
         return int(self._columns[DATA].shape[0])
@@ -186,12 +184,7 @@ class DatasetWriter:
     def __enter__(self) -> DatasetWriter:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
@@ -238,22 +231,10 @@ def writing(path: str | os.PathLike[str]) -> Iterator[None]:
         raise DataError(f"{path}: cannot be written: {reason(error)}") from error
 
 
-def _compression(dtype: np.dtype[Any]) -> dict[str, Any]:
-    if dtype.kind not in "ui":
-        return {}
-    return {"compression": "gzip", "compression_opts": 1, "shuffle": True}
-
-
 def _growing(file: h5py.File) -> dict[str, h5py.Dataset]:
     """Return the datasets of a file that have a value for every shot."""
-    found: dict[str, h5py.Dataset] = {}
-
-    def look(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and item.maxshape[:1] == (None,):
-            found[f"/{name}"] = item
-
-    file.visititems(look)
-    return found
+    found = find_datasets(file)
+    return {name: found[name] for name in found if found[name].maxshape[:1] == (None,)}
 
 
 def _opened_again(path: Path, shots: int | None) -> h5py.File:
@@ -282,12 +263,8 @@ def _copy(source: h5py.File, target: h5py.File, shots: int | None) -> None:
     Behind the whole shots there may be shots without content.
     """
     target.attrs.update(source.attrs)
-    growing = _growing(source)
-
-    def look(name: str, item: Any) -> None:
-        if not isinstance(item, h5py.Dataset):
-            return
-        grows = f"/{name}" in growing
+    for name, item in find_datasets(source).items():
+        grows = item.maxshape[:1] == (None,)
         rows = len(item) if item.ndim else 0
         if grows and shots is not None:
             rows = min(rows, shots)
@@ -306,5 +283,3 @@ def _copy(source: h5py.File, target: h5py.File, shots: int | None) -> None:
         for first in range(0, rows, ROWS_PER_COPY):
             part = slice(first, min(first + ROWS_PER_COPY, rows))
             made[part] = item[part]
-
-    source.visititems(look)

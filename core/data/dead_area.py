@@ -14,7 +14,7 @@ over some shots:
   a streak on a few pixels condemn the others.
 
 Modules are tested first, then tiles of an eighth of a module's sides in what is left.
-More than half of the detector must live for the rest to be found.
+Dead parts are found only if more than half of the detector works.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import numpy.typing as npt
 from specklenn.core.data.detector_area import Mask
 
 FEWEST_PIXELS = 50
-"""Fewer say nothing."""
+"""Fewest pixels in a region that is tested."""
 
 TILES = 8
 """Tiles along a side of a module."""
@@ -74,14 +74,12 @@ class Signals:
     @property
     def changed(self) -> Mask:
         """Which pixels have had two finite values, (H, W)."""
-        changed: Mask = self._highest > self._lowest
-        return changed
+        return self._highest > self._lowest
 
     @property
     def never_finite(self) -> Mask:
         """Which pixels have had no finite value, (H, W)."""
-        never: Mask = self._highest < self._lowest
-        return never
+        return self._highest < self._lowest
 
     def same(self, tested: Mask, regions: Numbers) -> Mask:
         """Return which pixels always read what one of their region does, (H, W).
@@ -128,7 +126,7 @@ def find_dead(
     modules : int
         How many of H / modules rows lie on top of each other in a frame.
     centre : (row, column) or None
-        Of the beam, pixels; the middle of the frame by default.
+        Beam position, pixels; the middle of the frame by default.
     """
     rings = _rings(bad.shape, centre)
     dead = np.zeros(bad.shape, bool)
@@ -178,8 +176,7 @@ def _dead_regions(
     broken = _broken(pixels, [count(tested & each) for each in stuck])
     pixels[broken] = 0
     changed = count(tested & signals.changed)
-    dead: Mask = (broken | _silent(pixels, changed))[regions] & tested
-    return dead
+    return (broken | _silent(pixels, changed))[regions] & tested
 
 
 def _broken(pixels: Numbers, stuck: Sequence[Numbers]) -> Mask:

@@ -64,7 +64,7 @@ def area_mask(
     ----------
     area : Area
     shape : (H, W)
-        Of the frames.
+        Shape of the frames.
     modules : int
         How many of H / modules rows lie on top of each other in a frame.
     centre : (row, column) or None
@@ -114,5 +114,4 @@ def _in_quadrant(
     left = np.arange(shape[1]) < round(column)
     rows = upper if quadrant < 2 else ~upper
     columns = left if quadrant % 2 == 0 else ~left
-    used: Mask = rows[:, None] & columns[None, :]
-    return used
+    return rows[:, None] & columns[None, :]

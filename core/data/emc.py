@@ -1,4 +1,4 @@
-"""Sparse photons as Dragonfly reads them: files that end in ``.emc``.
+"""Frames as sparse photons, as Dragonfly reads them: files that end in ``.emc``.
 
 Little-endian 32-bit integers throughout::
 
@@ -19,18 +19,20 @@ sources, which know the third value of the header.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from specklenn.core.data.atomic import replacing
+from specklenn.core.data.labelled_dataset import LabelledDataset
 from specklenn.core.errors import DataError
+from specklenn.core.labels import SINGLE_HIT
 
 HEADER_VALUES = 256
 SPARSE = 0
@@ -38,29 +40,30 @@ VALUE = np.dtype("<i4")
 LIMIT = 2**31
 """No value of a file reaches it."""
 
-Values = npt.NDArray[np.int32]
+VALUES_AT_ONCE = 2**20
+"""Pixels that are read at once, at least one frame."""
 
 
 class EmcWriter:
     """Writes frames into a new file, behind each other.
 
-    The places of all frames stand before the first count, so parts are kept in files
-    without a name, in the same folder, until `close` joins them. Memory holds two
-    numbers a frame.
+    A context manager: the places of all frames stand before the first count, so parts
+    are kept in files without a name, in the same folder, until they are joined at its
+    end. After an error no file is made. Memory holds two numbers a frame.
 
     Parameters
     ----------
     path : Path
         Replaced if it exists.
     pixels : int
-        Of a frame.
+        Pixels of a frame.
     """
 
     def __init__(self, path: Path, pixels: int) -> None:
         self._path = path
         self._pixels = pixels
-        self._ones: list[Values] = []
-        self._multi: list[Values] = []
+        self._ones: list[npt.NDArray[np.int32]] = []
+        self._multi: list[npt.NDArray[np.int32]] = []
         # Without a name: nothing is left where the process is killed.
         self._parts = [tempfile.TemporaryFile(dir=path.parent) for _ in range(3)]
 
@@ -87,158 +90,115 @@ class EmcWriter:
         for part, values in zip(self._parts, found, strict=True):
             part.write(values.astype(VALUE).tobytes())
 
-    def close(self) -> None:
-        """Write the file."""
-        header = np.zeros(HEADER_VALUES, VALUE)
-        header[:3] = sum(map(len, self._ones)), self._pixels, SPARSE
-        try:
-            with self._path.open("wb") as file:
-                for values in (header, *self._ones, *self._multi):
-                    file.write(values.tobytes())
-                for part in self._parts:
-                    part.seek(0)
-                    shutil.copyfileobj(part, file)
-        finally:
-            self.discard()
-
-    def discard(self) -> None:
-        """Let go of what was written."""
-        for part in self._parts:
-            part.close()
-
     def __enter__(self) -> EmcWriter:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None:
-            self.close()
-        else:
-            self.discard()
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        try:
+            if kind is None:
+                self._join()
+        finally:
+            for part in self._parts:
+                part.close()
+
+    def _join(self) -> None:
+        header = np.zeros(HEADER_VALUES, VALUE)
+        header[:3] = sum(map(len, self._ones)), self._pixels, SPARSE
+        with self._path.open("wb") as file:
+            for values in (header, *self._ones, *self._multi):
+                file.write(values.tobytes())
+            for part in self._parts:
+                part.seek(0)
+                shutil.copyfileobj(part, file)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class EmcFile:
-    """An open file whose lengths fit together; frames are read when asked for.
+@dataclass(frozen=True, kw_only=True)
+class EmcSummary:
+    """What was written.
 
     Parameters
     ----------
-    path : Path
+    frames : int
+        0 where none is of the wanted classes; then there is no file.
+    of : int
+        Frames in the dataset.
     pixels : int
-        Of a frame.
-    ones, multi : (N,) int32
-        How many pixels of each frame have one photon, and more.
+        Pixels of a frame.
+    labels : tuple of str
+        Those in the dataset; none where it has no labels and all frames were taken.
     """
 
-    path: Path
+    frames: int
+    of: int
     pixels: int
-    ones: Values
-    multi: Values
-
-    def __len__(self) -> int:
-        return len(self.ones)
-
-    def frame(self, number: int) -> Values:
-        """Return one frame.
-
-        Returns
-        -------
-        (pixels,) int32, photons per pixel
-
-        Raises
-        ------
-        IndexError
-            If there is no such frame.
-        DataError
-            If a place or a count cannot be.
-        """
-        if not 0 <= number < len(self):
-            raise IndexError(f"frame {number} of {len(self)}")
-        places, counts = self._of(number)
-        if len(places) and (places.min() < 0 or places.max() >= self.pixels):
-            raise DataError(
-                f"{self.path}: frame {number} has photons outside its "
-                f"{self.pixels} pixels"
-            )
-        if np.any(counts < 1) or len(np.unique(places)) < len(places):
-            raise DataError(
-                f"{self.path}: frame {number} has a pixel twice, or one without photons"
-            )
-        photons = np.zeros(self.pixels, VALUE)
-        photons[places] = counts
-        return photons
-
-    def _of(self, number: int) -> tuple[Values, Values]:
-        """Return the places of a frame's photons, and their counts."""
-        ones, multi = int(self.ones[number]), int(self.multi[number])
-        total_ones = int(self.ones.sum(dtype=np.int64))
-        total_multi = int(self.multi.sum(dtype=np.int64))
-        first_one = HEADER_VALUES + 2 * len(self)
-        first_multi = first_one + total_ones
-        before_multi = int(self.multi[:number].sum(dtype=np.int64))
-        with self.path.open("rb") as file:
-            before_ones = int(self.ones[:number].sum(dtype=np.int64))
-            single = _read(file, first_one + before_ones, ones)
-            several = _read(file, first_multi + before_multi, multi)
-            counts = _read(file, first_multi + total_multi + before_multi, multi)
-        places = np.concatenate([single, several])
-        return places, np.concatenate([np.ones(ones, VALUE), counts])
+    labels: tuple[str, ...]
 
 
-def open_emc(path: Path) -> EmcFile:
-    """Open a file of sparse photons and check that its lengths fit together.
+def hits_to_emc(
+    source: Path, target: Path, classes: Sequence[str] = (SINGLE_HIT,)
+) -> EmcSummary:
+    """Write the frames of some classes as sparse photons.
+
+    Frames are taken as photons per pixel, as ``hits.cxi`` holds them, and are not
+    calibrated. Photons are rounded and never negative; masked pixels have none.
+    Modules are stacked and pixels counted row by row, as everywhere in specklenn. A
+    file that is being written, or whose writer was killed, is taken as far as it goes.
+
+    Parameters
+    ----------
+    source : Path
+        Labelled dataset; one without labels gives all of its frames.
+    target : Path
+        Replaced as a whole, or not at all.
+    classes : sequence of str
 
     Raises
     ------
     DataError
-        If it is missing, no such file, of dense frames, truncated or too long.
+        If the dataset cannot be read, has a pixel that is no number or beyond what an
+        EMC file holds, or the file cannot be written.
     """
-    try:
-        size = os.stat(path).st_size
-        with path.open("rb") as file:
-            return _checked(path, file, size)
-    except OSError as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def _checked(path: Path, file: IO[bytes], size: int) -> EmcFile:
-    least = HEADER_VALUES * VALUE.itemsize
-    if size < least:
-        raise DataError(
-            f"{path}: {size} bytes, at least {least} expected of an EMC file"
+    with LabelledDataset(source) as hits:
+        pixels = hits.shape[0] * hits.shape[1]
+        labels, taken = hits.labels, np.ones(len(hits), bool)
+        if labels is not None:
+            taken = np.isin(labels, classes)
+        if taken.any():
+            with replacing(target) as [part], EmcWriter(part, pixels) as writer:
+                for events in _blocks(taken, pixels):
+                    writer.append(_photons(hits, events))
+        return EmcSummary(
+            frames=int(taken.sum()),
+            of=len(hits),
+            pixels=pixels,
+            labels=() if labels is None else tuple(np.unique(labels).tolist()),
         )
-    header = _read(file, 0, HEADER_VALUES)
-    frames, pixels, kind = (int(value) for value in header[:3])
-    if frames < 0 or pixels < 1:
-        raise DataError(f"{path}: {frames} frames of {pixels} pixels, no EMC file")
-    if kind != SPARSE:
-        raise DataError(f"{path}: frames of type {kind}, only 0 (sparse) is read")
-    shortest = (HEADER_VALUES + 2 * frames) * VALUE.itemsize
-    if size < shortest:
-        raise DataError(_wrong_size(path, size, f"at least {shortest}", frames))
-    ones = _read(file, HEADER_VALUES, frames)
-    multi = _read(file, HEADER_VALUES + frames, frames)
-    lit = ones.astype(np.int64) + multi
-    if frames and (min(ones.min(), multi.min()) < 0 or lit.max() > pixels):
+
+
+def _blocks(
+    taken: npt.NDArray[np.bool_], pixels: int
+) -> Iterator[npt.NDArray[np.intp]]:
+    """Return the numbers of the taken frames, so many that memory stays bounded."""
+    size = max(1, VALUES_AT_ONCE // pixels)
+    for first in range(0, len(taken), size):
+        found = first + np.flatnonzero(taken[first : first + size])
+        if len(found):
+            yield found
+
+
+def _photons(
+    hits: LabelledDataset, events: npt.NDArray[np.intp]
+) -> npt.NDArray[np.int32]:
+    """Return whole photons of some frames, (B, pixels)."""
+    frames = hits.frames(events)
+    if frames.dtype.kind == "f":
+        frames = np.rint(frames)
+    strange = ~hits.bad & ~((frames > -LIMIT) & (frames < LIMIT))
+    if strange.any():
+        event = events[np.flatnonzero(strange.any(axis=(1, 2)))[0]]
         raise DataError(
-            f"{path}: a frame lights less than none or more than all pixels"
+            f"{hits}: frame {event} has a pixel that is no number, or has more "
+            f"photons than an EMC file holds ({LIMIT - 1})"
         )
-    whole = shortest + VALUE.itemsize * int(lit.sum() + multi.sum(dtype=np.int64))
-    if size != whole:
-        raise DataError(_wrong_size(path, size, str(whole), frames))
-    return EmcFile(path=path, pixels=pixels, ones=ones, multi=multi)
-
-
-def _wrong_size(path: Path, size: int, expected: str, frames: int) -> str:
-    return f"{path}: {size} bytes, {expected} expected of {frames} frames"
-
-
-def _read(file: IO[bytes], first: int, number: int) -> Values:
-    file.seek(first * VALUE.itemsize)
-    return np.frombuffer(file.read(number * VALUE.itemsize), VALUE)
+    photons = np.where(hits.bad, 0, np.maximum(frames, 0)).astype(np.int32)
+    return photons.reshape(len(events), -1)

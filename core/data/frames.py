@@ -14,82 +14,46 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.data.hdf5_file import check_numbers, reading, title
+from specklenn.core.data.hdf5_file import reading
 from specklenn.core.errors import DataError
 
 UNITS, PHOTONS = "units", "photons"
 """Attribute of the frames that specklenn saved calibrated, and what it says."""
 
 Frames = npt.NDArray[Any]
-Rows = slice | Sequence[int] | npt.NDArray[np.integer[Any]]
+Indices = slice | Sequence[int] | npt.NDArray[np.integer[Any]]
 Modules = Sequence[tuple[int, int]]
 
 
-class FrameStack:
-    """The dataset of frames in an open file.
-
-    Parameters
-    ----------
-    dataset : h5py.Dataset
-        (N, H, W) or (N, modules, H, W) numbers.
-
-    Attributes
-    ----------
-    shape : (H, W)
-        Of a frame, its modules stacked.
-    modules : int
-        That lie on top of each other in a frame.
-    dtype : data type
-    in_photons : bool
-        Whether the file says that they are calibrated.
-
-    Raises
-    ------
-    DataError
-        If the dataset is no stack of pictures of numbers.
-    """
-
-    def __init__(self, dataset: h5py.Dataset) -> None:
-        check_numbers(dataset)
-        self._dataset = dataset
-        self.shape = picture_shape(dataset.shape, title(dataset))
-        self.modules = module_count(dataset.shape)
-        self.dtype: np.dtype[Any] = dataset.dtype
-        self.in_photons = dataset.attrs.get(UNITS) == PHOTONS
-
-    def __len__(self) -> int:
-        return len(self._dataset)
-
-    def __str__(self) -> str:
-        return title(self._dataset)
-
-    def read(self, shots: npt.NDArray[np.int64], modules: Modules | None) -> Frames:
-        """Read some frames, (B, H, W); see `LabelledDataset.frames`."""
-        ranges = None if self._dataset.ndim == 3 else modules
-        parts = [()] if ranges is None else [(slice(*each),) for each in ranges]
-        stretches = list(_stretches(shots))
-        if len(stretches) == 1 and ranges is None:  # needs no second copy in memory
-            frames = self._read((stretches[0][1],))
-        else:
-            frames = np.zeros((len(shots), *self._dataset.shape[1:]), self.dtype)
-            for target, source in stretches:
-                for part in parts:
-                    frames[(target, *part)] = self._read((source, *part))
-        return frames.reshape(len(frames), *self.shape)
-
-    def _read(self, chosen: tuple[slice, ...]) -> Frames:
-        """Read a part of the dataset; where that fails, say which shot it is."""
-        with reading(self._dataset):
-            try:
-                return np.asarray(self._dataset[chosen])
-            except (OSError, RuntimeError):
-                for shot in range(chosen[0].start, chosen[0].stop):
-                    with reading(self._dataset, f"shot {shot}"):
-                        self._dataset[(shot, *chosen[1:])]
-                raise
+def read_frames(
+    dataset: h5py.Dataset, shots: npt.NDArray[np.int64], modules: Modules | None
+) -> Frames:
+    """Read some frames, (B, H, W); see `LabelledDataset.frames`."""
+    ranges = None if dataset.ndim == 3 else modules
+    parts = [()] if ranges is None else [(slice(*each),) for each in ranges]
+    stretches = list(_stretches(shots))
+    if len(stretches) == 1 and ranges is None:  # needs no second copy in memory
+        return as_pictures(_read(dataset, (stretches[0][1],)))
+    frames = np.zeros((len(shots), *dataset.shape[1:]), dataset.dtype)
+    for target, source in stretches:
+        for part in parts:
+            frames[(target, *part)] = _read(dataset, (source, *part))
+    return as_pictures(frames)
 
 
-def numbered(rows: Rows, shots: int, where: object) -> npt.NDArray[np.int64]:
+def _read(dataset: h5py.Dataset, chosen: tuple[slice, ...]) -> Frames:
+    """Read a part of a dataset; where that fails, say which shot it is."""
+    with reading(dataset):
+        try:
+            return np.asarray(dataset[chosen])
+        except (OSError, RuntimeError):
+            for shot in range(chosen[0].start, chosen[0].stop):
+                with reading(dataset, f"shot {shot}"):
+                    dataset[(shot, *chosen[1:])]
+            raise
+
+
+def numbered(rows: Indices, shots: int, where: object) -> npt.NDArray[np.int64]:
     """Return the numbers of some shots, (B,) int64.
 
     Parameters
@@ -98,7 +62,7 @@ def numbered(rows: Rows, shots: int, where: object) -> npt.NDArray[np.int64]:
     shots : int
         How many there are.
     where : object
-        In messages: file and dataset.
+        File and dataset, for messages.
 
     Raises
     ------

@@ -57,14 +57,20 @@ def get_dataset(file: h5py.File, name: str) -> h5py.Dataset:
     found = file.get(name)
     if isinstance(found, h5py.Dataset):
         return found
-    names: list[str] = []
-    file.visititems(
-        lambda key, item: (
-            names.append(f"/{key}") if isinstance(item, h5py.Dataset) else None
-        )
-    )
-    known = ", ".join(sorted(names)[:NAMED]) or "none"
+    known = ", ".join(sorted(find_datasets(file))[:NAMED]) or "none"
     raise DataError(f"{file.filename}: no dataset {name}; datasets found: {known}")
+
+
+def find_datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
+    """Return all datasets of an open file by name."""
+    found: dict[str, h5py.Dataset] = {}
+
+    def add(name: str, item: h5py.Dataset | h5py.Group) -> None:
+        if isinstance(item, h5py.Dataset):
+            found[f"/{name}"] = item
+
+    file.visititems(add)
+    return found
 
 
 def title(dataset: h5py.Dataset) -> str:
@@ -111,7 +117,7 @@ def reading(dataset: h5py.Dataset, part: str = "") -> Iterator[None]:
     ----------
     dataset : h5py.Dataset
     part : str
-        Of it, as "shot 4"; the message names it.
+        Part of the dataset, as "shot 4"; the message names it.
     """
     try:
         yield

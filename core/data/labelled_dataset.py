@@ -21,7 +21,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import h5py
@@ -29,7 +28,17 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.data import masks
-from specklenn.core.data.frames import Frames, FrameStack, Modules, Rows, numbered
+from specklenn.core.data.frames import (
+    PHOTONS,
+    UNITS,
+    Frames,
+    Indices,
+    Modules,
+    module_count,
+    numbered,
+    picture_shape,
+    read_frames,
+)
 from specklenn.core.data.hdf5_file import (
     check_numbers,
     get_dataset,
@@ -96,15 +105,15 @@ class LabelledDataset:
     ----------
     path : Path
     shape : (H, W)
-        Of a frame, its modules stacked.
+        Shape of a frame, its modules stacked.
     modules : int
-        That lie on top of each other in a frame.
+        Modules that lie on top of each other in a frame.
     dtype : data type
-        Of the frames.
+        Data type of the frames.
     in_photons : bool
         Whether the file says that its frames are calibrated.
     labels, names : (N,) str or None
-        Of the shots and of their samples; None where there are none.
+        Labels and sample names of the shots; None where there are none.
     timestamps_ns : (N,) uint64 or None
         Unix epoch; None where there are none.
 
@@ -130,11 +139,12 @@ class LabelledDataset:
 
     def _open(self) -> None:
         where = self._where
-        self._stack = FrameStack(get_dataset(self._file, where.data))
-        self.shape = self._stack.shape
-        self.modules = self._stack.modules
-        self.dtype = self._stack.dtype
-        self.in_photons = self._stack.in_photons
+        data = self._data = get_dataset(self._file, where.data)
+        check_numbers(data)
+        self.shape = picture_shape(data.shape, title(data))
+        self.modules = module_count(data.shape)
+        self.dtype: np.dtype[Any] = data.dtype
+        self.in_photons = bool(data.attrs.get(UNITS) == PHOTONS)
         self._mask = self._find(where.mask)
         if self._mask is not None:
             check_mask(self._mask, self.shape)
@@ -159,17 +169,17 @@ class LabelledDataset:
             if column.ndim != 1:
                 raise DataError(
                     f"{title(column)}: shape {column.shape}, "
-                    f"({len(self._stack)},) expected"
+                    f"({len(self._data)},) expected"
                 )
             if not self.growing:
                 self._check_length(column)
-        return min(map(len, (self._stack, *columns)))
+        return min(map(len, (self._data, *columns)))
 
     def _check_length(self, column: h5py.Dataset) -> None:
         entries = len(column) if column.ndim else 1
-        if entries != len(self._stack):
+        if entries != len(self._data):
             raise DataError(
-                f"{title(column)}: {entries} entries found, {len(self._stack)} "
+                f"{title(column)}: {entries} entries found, {len(self._data)} "
                 "expected, one for each frame"
             )
 
@@ -193,7 +203,7 @@ class LabelledDataset:
         return self._length
 
     def __str__(self) -> str:
-        return str(self._stack)
+        return title(self._data)
 
     @property
     def growing(self) -> bool:
@@ -240,7 +250,7 @@ class LabelledDataset:
         return read_values(found)
 
     def frames(
-        self, rows: Rows = slice(None), modules: Modules | None = None
+        self, rows: Indices = slice(None), modules: Modules | None = None
     ) -> Frames:
         """Read some frames.
 
@@ -261,7 +271,7 @@ class LabelledDataset:
         DataError
             If a shot does not exist, is listed twice or cannot be read.
         """
-        return self._stack.read(numbered(rows, len(self), self), modules)
+        return read_frames(self._data, numbered(rows, len(self), self), modules)
 
     def close(self) -> None:
         """Close the file."""
@@ -270,12 +280,7 @@ class LabelledDataset:
     def __enter__(self) -> LabelledDataset:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 

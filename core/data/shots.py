@@ -1,6 +1,6 @@
 """Shots, and the two protocols by which every source hands them out.
 
-A source opens, hands out shots and closes. It does not batch by its own taste,
+A source opens, hands out shots and closes. It does not choose the batch size,
 classify, count or exit the process. Files are `IndexedSource`: any range can be
 read by anyone, so the collector can lease ranges to workers. Streams are
 `LiveSource`: what was received is gone, so the stream splits itself.
@@ -109,7 +109,7 @@ class IndexedSource(Protocol):
         """Read shots number start to stop - 1; bad ones are flagged, not left out."""
 
     def close(self) -> None:
-        """Let go of files."""
+        """Close the files."""
 
 
 @runtime_checkable
@@ -164,7 +164,7 @@ class LiveSource(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of sockets."""
+        """Close the sockets."""
 
 
 ShotSource = IndexedSource | LiveSource
@@ -179,9 +179,9 @@ def blank_shots(
     ----------
     start, stop : int
     shape : (H, W)
-        Of the frames.
+        Shape of the frames.
     dtype : data type
-        Of the frames.
+        Data type of the frames.
     """
     number = stop - start
     return Shots(

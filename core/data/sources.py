@@ -34,7 +34,7 @@ class ConfigFolder:
     Parameters
     ----------
     folder : Path
-        Of the configuration.
+        Folder of the configuration.
     typed : frozenset of str
         Keys that were given on the command line instead.
     """
@@ -58,7 +58,7 @@ class Share:
     Parameters
     ----------
     worker : int
-        Its number, from 0.
+        Number of the worker, from 0.
     workers : int
         How many there are.
     place : ConfigFolder
@@ -72,8 +72,8 @@ class Share:
 class SourceSettings(Settings):
     """What a configuration says of a source; the base of every kind.
 
-    A kind reads a run of which any shot can be had again (`open`), or a stream
-    (`join`). It says so by which of the two it has.
+    A kind implements one of two methods: `open` for a run of which any shot can be
+    read again, `join` for a stream.
 
     Parameters
     ----------
@@ -141,7 +141,9 @@ def kinds() -> list[str]:
 
 
 def find_kind(name: object) -> type[SourceSettings]:
-    """Return the settings of a kind; what refuses every value if there is none.
+    """Return the settings of a kind.
+
+    If it is unknown, a model whose validation lists the installed kinds.
 
     Raises
     ------

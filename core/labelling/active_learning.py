@@ -38,7 +38,7 @@ class Suggestion:
     Parameters
     ----------
     position : int
-        In the shots that were embedded.
+        Position among the shots that were embedded.
     reason : str
         For people.
     """
@@ -55,7 +55,7 @@ class ActiveLearner:
     vectors : (N, D) float32, unit length
         The embedded shots; N squared distances are kept, in float32.
     classes : sequence of str
-        That the shots belong to.
+        Classes that the shots belong to.
     rule : {"mean", "nearest", "soft", "prototype", "learned"}
         How labelled shots give the distance to their class. Labelled shots are no
         random sample, so their mean is off; the soft rule does not use it.
@@ -77,7 +77,7 @@ class ActiveLearner:
         Parameters
         ----------
         labels : (N,) str
-            Of the shots, empty where there is none.
+            Labels of the shots, empty where there is none.
         passed : (N,) bool
             Shots that were looked at and left without a label.
         """
@@ -164,7 +164,10 @@ class ActiveLearner:
     def _gains(
         self, candidates: Positions, seen: npt.NDArray[np.bool_]
     ) -> npt.NDArray[np.float32]:
-        """Return by how much each candidate would shorten the way to what was seen."""
+        """Return what each candidate gains as the next facility location.
+
+        That is the sum over all shots of the drop in distance to the nearest one seen.
+        """
         nearest = self._nearest_seen(seen)[:, None]
         shorter = np.maximum(nearest - self._distances[:, candidates], 0)
         gains: npt.NDArray[np.float32] = shorter.sum(axis=0)

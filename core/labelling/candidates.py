@@ -25,7 +25,7 @@ BLOCK = 64
 Picture = npt.NDArray[np.float32]
 
 Ranges = Sequence[tuple[int, int]]
-Watch = Callable[[Ranges], Iterable[tuple[int, int]]]
+ProgressFn = Callable[[Ranges], Iterable[tuple[int, int]]]
 """Goes through ranges of shots and may show how far it has come."""
 
 
@@ -36,7 +36,7 @@ class Candidates:
     Parameters
     ----------
     shots : (N,) int64
-        Their numbers in the run, increasing.
+        Numbers of the shots in the run, increasing.
     vectors : (N, D) float32 or None
         Embedded, of unit length; None where nobody asked for it.
     """
@@ -55,7 +55,7 @@ class Viewer:
     preprocessor : Preprocessor
     hit_finding : HitFinding
     model : Checkpoint or None
-        That embeds them; None where nothing is suggested.
+        Model that embeds shots; None where nothing is suggested.
     """
 
     source: IndexedSource
@@ -64,20 +64,12 @@ class Viewer:
     model: Checkpoint | None
 
     def find_candidates(
-        self, at_most: int, labelled: Iterable[int], watch: Watch = lambda r: r
+        self, at_most: int, labelled: Iterable[int], watch: ProgressFn = lambda r: r
     ) -> Candidates:
-        """Return the hits of the run, or so many of them, and all labelled shots.
+        """Return the hits of the run, at most so many, and all labelled shots.
 
         Where shots are to be suggested, blocks are read from all over the run (the
         same ones every time), otherwise from its beginning.
-
-        Parameters
-        ----------
-        at_most : int
-            Hits.
-        labelled : shots
-        watch : function
-            For a progress bar.
 
         Raises
         ------
@@ -127,17 +119,9 @@ class Viewer:
         return dict(zip(numbers, vectors, strict=True))
 
     def picture(self, shot: int, whole: bool) -> Picture:
-        """Return a shot for the eye.
+        """Return a shot as (h, w) float32, photons per pixel, NaN where bad.
 
-        Parameters
-        ----------
-        shot : int
-        whole : bool
-            The whole frame, or the part that the network sees.
-
-        Returns
-        -------
-        (h, w) float32, photons per pixel, NaN where bad
+        The whole frame, or the part that the network sees.
         """
         frames = self.source.read(shot, shot + 1).frames
         if not whole:

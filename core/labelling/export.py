@@ -28,13 +28,13 @@ def by_class(
 ) -> dict[str, list[int]]:
     """Return the shots of each class, or the first so many of them.
 
-    No-hits are the hit finder's, and shots that nobody could judge are of no class:
+    No-hits are the hit finder's, and shots of unknown class are no class:
     both are left out.
 
     Parameters
     ----------
     labels : dict of shot to class name
-        In the order of labelling.
+        Labels in the order of labelling.
     most : int, optional
         Shots per class.
     """
@@ -59,7 +59,7 @@ def write_supports(
     shots : dict of class name to shots
     locate : function
     dataset : str
-        Of the frames in the files.
+        Dataset of the frames in the files.
 
     Raises
     ------
@@ -78,15 +78,8 @@ def write_supports(
             for name, own in shots.items()
         },
     )
-    values = {
-        "version": settings.version,
-        "classes": {
-            name: [
-                group.model_dump(mode="json", exclude_defaults=True) for group in groups
-            ]
-            for name, groups in settings.classes.items()
-        },
-    }
+    written = settings.model_dump(mode="json", exclude_defaults=True)
+    values = {"version": settings.version, **written}
     text = yaml.safe_dump(values, sort_keys=False, default_flow_style=None)
     with replacing(path) as (part,):
         part.write_text(text, encoding="utf-8")

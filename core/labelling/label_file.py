@@ -51,10 +51,6 @@ def read_labels(path: Path, shots: int) -> Labels:
     shots : int
         Shots in the run.
 
-    Returns
-    -------
-    dict of event to class name
-
     Raises
     ------
     DataError

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from specklenn.core.labelling.label_file import (
@@ -12,22 +11,6 @@ from specklenn.core.labelling.label_file import (
     read_labels,
     write_labels,
 )
-
-
-@dataclass(frozen=True)
-class Change:
-    """One decision, as it can be taken back.
-
-    Parameters
-    ----------
-    shot : int
-    before, after : str
-        Labels; empty for none.
-    """
-
-    shot: int
-    before: str
-    after: str
 
 
 class LabelStore:
@@ -59,7 +42,7 @@ class LabelStore:
         self.path = path
         self.psocake_path = psocake_path
         self._shots = shots
-        self._history: list[Change] = []
+        self._history: list[tuple[int, str]] = []
         self._changed: Labels = {}
         self._labels: Labels = read_labels(path, shots) if path.exists() else {}
         self._seen = _stamp(path)
@@ -85,7 +68,7 @@ class LabelStore:
         DataError
             If it cannot be saved; it is remembered, and saved with the next one.
         """
-        self._history.append(Change(shot, self.label_of(shot), label))
+        self._history.append((shot, self.label_of(shot)))
         self._put(shot, label)
         self.save()
 
@@ -99,10 +82,10 @@ class LabelStore:
         """
         if not self._history:
             return None
-        change = self._history.pop()
-        self._put(change.shot, change.before)
+        shot, before = self._history.pop()
+        self._put(shot, before)
         self.save()
-        return change.shot
+        return shot
 
     def counts(self, names: tuple[str, ...]) -> dict[str, int]:
         """Return how many shots have each label: these names first, then others."""
@@ -139,15 +122,7 @@ class LabelStore:
 def merged(ours: Labels, theirs: Labels, theirs_newer: bool) -> Labels:
     """Join our labels by name with psocake's, which knows four classes only.
 
-    Parameters
-    ----------
-    ours, theirs : dict of event to class name
-    theirs_newer : bool
-        Whether psocake's win where the two disagree.
-
-    Returns
-    -------
-    dict of event to class name
+    Where the two disagree, the newer ones are kept.
     """
     joined = dict(ours)
     for shot, label in theirs.items():

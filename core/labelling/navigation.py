@@ -18,7 +18,7 @@ class Navigation:
     Parameters
     ----------
     shots : (N,) int64, increasing
-        That are offered.
+        Shots that are offered.
     store : LabelStore
     learner : ActiveLearner or None
         That suggests shots, by their position in `shots`; without one they come in

@@ -57,7 +57,7 @@ def brightness(picture: Picture, scale: str) -> Picture:
     ----------
     picture : (h, w) float32, photons per pixel, NaN where bad
     scale : {"log", "sqrt", "linear"}
-        Of log(1 + photons), of their root, or of themselves.
+        Brightness follows log(1 + photons), their root, or photons.
 
     Returns
     -------

@@ -7,14 +7,15 @@ that are pressed, and draw its `view` and its `picture`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.errors import SpecklennError
+from specklenn.core.errors import ConfigError, SpecklennError
 from specklenn.core.labelling.active_learning import ActiveLearner
-from specklenn.core.labelling.label_keys import label_keys
+from specklenn.core.labelling.label_file import is_class_name
 from specklenn.core.labelling.label_store import LabelStore
 from specklenn.core.labelling.navigation import (
     ALL,
@@ -26,6 +27,8 @@ from specklenn.core.labelling.pictures import Picture, coarser, fitting_width
 from specklenn.core.labelling.session_view import SessionView
 from specklenn.core.labels import NO_HIT, UNKNOWN
 
+MOST_CLASSES = 8
+
 GUESSES = 20
 """Last labels over which guesses are compared with what the person said."""
 
@@ -36,16 +39,43 @@ Draw = Callable[[int, bool], Picture]
 """Gives the picture of a shot, of the whole frame or of the crop."""
 
 
+def label_keys(classes: Sequence[str]) -> dict[str, str]:
+    """Return which digit gives which label: 0 no-hit, 1 to 8 the classes, 9 unknown.
+
+    Raises
+    ------
+    ConfigError
+        If there are too many classes, one stands twice, or one has no proper name.
+    """
+    problems = [
+        f"--classes: {name!r} found, a name of letters, digits and _ +.- expected, "
+        "not of digits alone"
+        for name in classes
+        if not is_class_name(name)
+    ]
+    if not 1 <= len(classes) <= MOST_CLASSES or len(set(classes)) < len(classes):
+        problems.append(
+            f"--classes: {', '.join(classes)} found, 1 to {MOST_CLASSES} different "
+            "classes expected"
+        )
+    if reserved := {NO_HIT, UNKNOWN}.intersection(classes):
+        problems.append(f"--classes: {' and '.join(sorted(reserved))} are always there")
+    if problems:
+        raise ConfigError(*problems)
+    numbered = {str(number): name for number, name in enumerate(classes, 1)}
+    return {**numbered, "0": NO_HIT, "9": UNKNOWN}
+
+
 class LabelSession:
     """One sitting of labelling.
 
     Parameters
     ----------
     shots : (N,) int64, increasing
-        That are offered.
+        Shots that are offered.
     store : LabelStore
     classes : sequence of str
-        That hits are told apart into, at most 8.
+        Classes of hits, at most 8.
     draw : function
     learner : ActiveLearner, optional
         That suggests shots, by their position in `shots`; without one they come in
@@ -127,9 +157,8 @@ class LabelSession:
         """Label the shot and go on."""
         shot, guess = self.shot, self._navigation.guess()
         again = self._store.label_of(shot) != ""
-        self._try(
-            lambda: self._store.set(shot, label), f"shot {shot}: {label or 'no label'}"
-        )
+        with self._reporting(f"shot {shot}: {label or 'no label'}"):
+            self._store.set(shot, label)
         if guess and not again and label in self.classes:
             self._guesses.append(guess == label)
         if label:
@@ -144,12 +173,10 @@ class LabelSession:
 
     def undo(self) -> None:
         """Take the last label back and show its shot."""
-        shots: list[int | None] = []
-        self._try(lambda: shots.append(self._store.undo()), "")
-        shot = shots[0] if shots else None
+        shot = None
+        with self._reporting("nothing to undo"):
+            shot = self._store.undo()
         if shot is None:
-            if not self._failed:
-                self._say("nothing to undo")
             return
         self._navigation.show(shot, SEEN_BEFORE)
         before = self._store.label_of(shot) or "no label"
@@ -197,10 +224,8 @@ class LabelSession:
 
     def export(self) -> None:
         """Write supports and training data now."""
-        words: list[str] = []
-        self._try(lambda: words.append(self._export()), "")
-        if words:
-            self._say(words[0])
+        with self._reporting():
+            self._say(self._export())
 
     def save(self) -> None:
         """Write the labels once more, in case the last time failed.
@@ -225,14 +250,15 @@ class LabelSession:
         part = "whole frame" if self._whole else "what the network sees"
         return part if self._width == 1 else f"{part}, {self._width} x {self._width}"
 
-    def _try(self, do: Callable[[], object], done: str) -> None:
-        """Do something that may fail; what was wrong becomes the message."""
+    @contextmanager
+    def _reporting(self, done: str = "") -> Iterator[None]:
+        """Show a message when something is done, or what was wrong."""
         try:
-            do()
+            yield
+            if done:
+                self._say(done)
         except SpecklennError as error:
             self._message, self._failed = str(error), True
-        else:
-            self._say(done)
 
     def _say(self, words: str) -> None:
         self._message, self._failed = words, False

@@ -17,7 +17,7 @@ class SessionView:
     shot : int
         Number in the run.
     label : str
-        Its label, empty for none.
+        Label of the shot, empty for none.
     reason : str
         Why it is shown.
     message : str
@@ -29,7 +29,7 @@ class SessionView:
     place, listed : int
         Which of how many of these the shot is, from 1; 0 if it is none of them.
     counts : dict of label to int
-        In the whole run.
+        Labels in the whole run.
     labelled, offered : int
         Shots with a label among those offered.
     guessed, guesses : int

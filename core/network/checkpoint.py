@@ -26,12 +26,6 @@ from safetensors.torch import save_file
 from specklenn.core.data.atomic import replacing
 from specklenn.core.distances import Rule
 from specklenn.core.errors import WeightsError
-from specklenn.core.network.former_names import (
-    ADAPTER,
-    current_keys,
-    current_tensors,
-    is_former,
-)
 from specklenn.core.network.registry import Network, make_network
 from specklenn.core.preprocess import Preprocessing
 from specklenn.core.settings import Settings
@@ -43,7 +37,13 @@ PACKAGED = Path(str(importlib.resources.files("specklenn.core.network") / "weigh
 RULES: tuple[Rule, ...] = get_args(Rule)
 
 TEMPERATURE = 0.1
-"""Of scores where nobody has calibrated them."""
+"""Default temperature of scores, for models that are not calibrated."""
+
+ADAPTER = "prototype_adapter."
+"""How the names of an adapter's tensors begin; a network may have none."""
+
+FORMER_TENSORS = {"placer.place.": f"{ADAPTER}offset.", "placer.": ADAPTER}
+"""How names of tensors began in the version before, and how they begin now."""
 
 
 class Card(Settings):
@@ -64,7 +64,7 @@ class Card(Settings):
     notes : str
         What a user should know: limits, geometry, time and hardware of training.
     sha256 : str
-        Of the weights file; filled in by `save`.
+        SHA-256 of the weights file; filled in by `save`.
     """
 
     name: str
@@ -101,13 +101,13 @@ class Checkpoint:
     Parameters
     ----------
     encoder : network
-        In evaluation mode.
+        Network in evaluation mode.
     preprocessing : Preprocessing
     card : Card
     rule : {"mean", "nearest", "soft", "prototype", "learned"}
         By which its training chose the best weights, and the one to classify by.
     temperature : float
-        That makes scores probabilities as well as it can.
+        Temperature of the scores, calibrated so that they are probabilities.
     """
 
     encoder: Network
@@ -131,11 +131,7 @@ def save(
     ----------
     path : path
         Ends in ``.safetensors``; the card goes beside it.
-    encoder : network
-    preprocessing : Preprocessing
-    card : Card
-    rule : {"mean", "nearest", "soft", "prototype", "learned"}
-    temperature : float
+    encoder, preprocessing, card, rule, temperature
         See `Checkpoint`.
 
     Raises
@@ -213,15 +209,17 @@ def decode(weights: Weights) -> Checkpoint:
         tensors = tensors_of.load(weights.content)
         header = _header(weights.content)
         keys = json.loads(header["preprocessing"])
-        encoder = _encoder(header, current_tensors(tensors))
-        preprocessing = Preprocessing.model_validate(current_keys(keys))
+        encoder = _encoder(header, _renamed(tensors))
+        preprocessing = Preprocessing.model_validate(keys)
         rule = _rule(header)
         temperature = float(header.get("temperature", TEMPERATURE))
     except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
         raise WeightsError(
             f"model.weights: {source} is no model of this version: {error}"
         ) from error
-    if is_former(tensors, keys):
+    if _renamed(tensors).keys() != tensors.keys() or (
+        Preprocessing.former_keys.keys() & keys
+    ):
         log.warning(
             "model.weights: %s has names of the version before, which are read for now",
             source,
@@ -264,6 +262,16 @@ def _header(content: bytes) -> dict[str, str]:
     return dict(header.get("__metadata__", {}))
 
 
+def _renamed(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return tensors by their names of this version."""
+    for former, now in FORMER_TENSORS.items():
+        tensors = {
+            now + name.removeprefix(former) if name.startswith(former) else name: tensor
+            for name, tensor in tensors.items()
+        }
+    return tensors
+
+
 def _encoder(header: dict[str, str], tensors: dict[str, torch.Tensor]) -> Network:
     encoder = make_network(
         header["architecture"],
@@ -272,8 +280,7 @@ def _encoder(header: dict[str, str], tensors: dict[str, torch.Tensor]) -> Networ
     )
     if not any(name.startswith(ADAPTER) for name in tensors):
         encoder.prototype_adapter = None
-    widened = {name: _widened(tensor) for name, tensor in tensors.items()}
-    encoder.load_state_dict(widened)
+    encoder.load_state_dict(tensors)  # float16 of the file to the network's float32
     return encoder
 
 
@@ -284,10 +291,6 @@ def _rule(header: dict[str, str]) -> Rule:
         if rule == found:
             return rule
     raise ValueError(f"rule {found!r}, one of {', '.join(RULES)} expected")
-
-
-def _widened(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def _read_card(path: Path) -> Card:

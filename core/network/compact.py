@@ -119,7 +119,7 @@ class ModulatedConvolution(nn.Module):
     ----------
     channels_in, channels_out : int
     size, stride : int
-        Of the convolution, which is padded.
+        Filter size and stride of the convolution, which is padded.
     pool : int
         Side of the maximum's window, 1 for none.
     """

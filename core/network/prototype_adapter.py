@@ -65,7 +65,9 @@ class PrototypeAdapter(nn.Module):
         self.share = nn.Linear(WIDTH, 1)
         self.offset = nn.Linear(WIDTH, embedding_size)
 
-    def forward(self, means: Tensor, class_encoding: Tensor, numbers: Tensor) -> Tensor:
+    def forward(
+        self, means: Tensor, class_encoding: Tensor, support_counts: Tensor
+    ) -> Tensor:
         """Return the prototypes of the classes of some tasks.
 
         Parameters
@@ -74,16 +76,16 @@ class PrototypeAdapter(nn.Module):
             Of the supports.
         class_encoding : (classes, 3) float32
             See `encode_classes`.
-        numbers : (B, classes) float32
+        support_counts : (B, classes) float32
             Of supports, 1 or more.
 
         Returns
         -------
         (B, classes, D) float32
         """
-        amounts = numbers.clamp(max=MOST_SUPPORTS).log()[:, :, None]
+        log_counts = support_counts.clamp(max=MOST_SUPPORTS).log()[:, :, None]
         encoding = class_encoding.expand(len(means), -1, -1)
-        own = self.each(torch.cat((means, encoding, amounts), dim=2)).relu()
+        own = self.each(torch.cat((means, encoding, log_counts), dim=2)).relu()
         others = own.sum(dim=1, keepdim=True) - own  # (B, classes, WIDTH)
         hidden = self.together(torch.cat((own, others), dim=2)).relu()
         prototypes: Tensor = self.share(hidden).sigmoid() * means + self.offset(hidden)
@@ -109,13 +111,13 @@ def make_prototype_fn(
     frozen = copy.deepcopy(adapter).cpu().eval()
 
     def prototype_fn(
-        means: npt.NDArray[np.float64], numbers: npt.NDArray[np.int64]
+        means: npt.NDArray[np.float64], support_counts: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.float64]:
-        vectors, amounts = (
-            torch.from_numpy(one).float()[None] for one in (means, numbers)
+        vectors, counts = (
+            torch.from_numpy(one).float()[None] for one in (means, support_counts)
         )
         with torch.inference_mode():
-            prototypes = frozen(vectors, class_encoding, amounts)[0]
+            prototypes = frozen(vectors, class_encoding, counts)[0]
         found: npt.NDArray[np.float64] = prototypes.double().numpy()
         return found
 

@@ -1,4 +1,4 @@
-"""Weights that a training goes on from."""
+"""Averages checkpoints to initialise training."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def mean_weights(
     paths : sequence of path
         Names of packaged models do as well.
     network : Network
-        That the weights are for.
+        Network that the weights are for.
 
     Returns
     -------

@@ -14,15 +14,8 @@ def touching(random: np.random.Generator, radii: npt.NDArray[np.float64]) -> Pos
     Ballistic particle-cluster aggregation: each sphere comes from a random
     direction with a random offset and stays where it first touches another.
 
-    Parameters
-    ----------
-    random : Generator
-    radii : (k,) float64, angstrom
-
-    Returns
-    -------
-    (k, 3) float64, angstrom
-        Centres; the first is at the origin.
+    Of the radii (k,) of the spheres it gives their centres (k, 3), angstrom; the first
+    is at the origin.
     """
     centres = np.zeros((len(radii), 3))
     for newcomer in range(1, len(radii)):
@@ -37,16 +30,8 @@ def dispersed(
 ) -> Positions:
     """Place particles independently in the focus.
 
-    Parameters
-    ----------
-    random : Generator
-    number : int
-    radius_angstrom : float
-        Of the focus, a disc across the beam; along it the depth is the same.
-
-    Returns
-    -------
-    (number, 3) float64, angstrom
+    The focus is a disc of this radius across the beam, and as deep on either side along
+    it. Gives positions (number, 3), angstrom.
     """
     radius = radius_angstrom * np.sqrt(random.random(number))
     angle = random.uniform(0.0, 2 * np.pi, number)

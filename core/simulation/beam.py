@@ -21,11 +21,11 @@ class Beam(Settings):
     Parameters
     ----------
     photons_per_pulse : float
-        In the whole focus; 1e12 is the benchmark.
+        Photons in the whole focus; 1e12 is the benchmark.
     profile : {"disc", "gaussian"}
         How the photons are spread over the focus.
     focus_radius_m : float
-        Of the disc.
+        Radius of the disc.
     focus_fwhm_m : float or None
         Full width at half maximum of the Gaussian; needed for it.
     stream_radius_m : float or None
@@ -67,16 +67,10 @@ class Beam(Settings):
         return (self.stream_radius_m or self.focus_fwhm_m) * ANGSTROM_PER_M
 
     def fluence_at(self, positions: Vectors) -> Vectors:
-        """Return the fluence at some places, photons per square angstrom.
+        """Return the fluence at some places, (k,) photons per square angstrom.
 
-        Parameters
-        ----------
-        positions : (k, 3) float64, angstrom
-            From the middle of the focus, z along the beam.
-
-        Returns
-        -------
-        (k,) float64
+        The positions (k, 3), angstrom, are from the middle of the focus, z along the
+        beam.
         """
         if self.focus_fwhm_m is None:
             return np.full(len(positions), self.fluence)

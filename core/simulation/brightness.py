@@ -19,7 +19,7 @@ from specklenn.core.simulation.scattering import expected_photons
 Vectors = npt.NDArray[np.float64]
 
 
-def mean_photons(body: Body, sample: SolidBody, geometry: Geometry) -> float:
+def mean_photons(sample: SolidBody, geometry: Geometry) -> float:
     """Return the mean photons on the detector at 1 photon per square angstrom.
 
     Of one particle, over sizes, stretches and orientations: Gauss's two points in
@@ -28,20 +28,15 @@ def mean_photons(body: Body, sample: SolidBody, geometry: Geometry) -> float:
 
     Parameters
     ----------
-    body : Body
     sample : SolidBody
-        The body made ready for the same geometry.
+        Body made ready for the same geometry.
     geometry : Geometry
         Photons on its bad pixels are not counted.
-
-    Returns
-    -------
-    float, photons
     """
     good = ~geometry.bad
     totals = [
         expected_photons(field[good], geometry.cross_sections[good], 1.0).sum()
-        for shape, turns in zip(_shapes(body), _orientations(), strict=True)
+        for shape, turns in zip(_shapes(sample.settings), _orientations(), strict=True)
         for field in (sample.field(turn, shape) for turn in turns)
     ]
     return float(np.mean(totals))
@@ -78,10 +73,7 @@ def _orientations() -> Vectors:
     halves = random.uniform(0.0, np.pi, 24)
     nothing = np.zeros(24)
     spins = np.stack((np.cos(halves), nothing, nothing, np.sin(halves)), axis=1)
-    turned: Vectors = (
-        frames[:, None] @ _to_axes() @ rotation_matrices(spins).reshape(4, 6, 3, 3)
-    )
-    return turned
+    return frames[:, None] @ _to_axes() @ rotation_matrices(spins).reshape(4, 6, 3, 3)
 
 
 def _to_axes() -> Vectors:

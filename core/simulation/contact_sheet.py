@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
-import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.errors import DataError, MissingPackageError
+from specklenn.core.errors import DataError, import_optional
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
@@ -51,16 +48,13 @@ class Sheet:
     rows, columns : int
         Pictures down and across.
     height, width : int
-        Of a pattern, detector pixels.
-    captions : bool
-        Leave a line for a caption below each picture.
+        Size of a pattern, detector pixels.
     """
 
     rows: int
     columns: int
     height: int
     width: int
-    captions: bool
 
     left, right, top, bottom, between = 30, 100, 40, 14, 6
 
@@ -80,8 +74,7 @@ class Sheet:
     def pitch(self) -> tuple[int, int]:
         """Distance from a picture to the next one across and down."""
         width, height = self.cell
-        caption = 14 if self.captions else 0
-        return width + self.between, height + self.between + caption
+        return width + self.between, height + self.between
 
     @property
     def size(self) -> tuple[int, int]:
@@ -122,7 +115,6 @@ def draw_contact_sheet(
     rows: Mapping[str, Photons],
     mask: Mask | None,
     title: str,
-    captions: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Write a PNG with a row of example patterns for each class.
 
@@ -133,14 +125,12 @@ def draw_contact_sheet(
     Parameters
     ----------
     path : path
-        Of the PNG.
+        PNG file to write.
     rows : mapping of class to (n, H, W) float32, photons per pixel
         In the order of the rows; n may differ from class to class.
     mask : (H, W) bool or None
         True for pixels that do not count.
     title : str
-    captions : mapping of class to n str, optional
-        What to write below each picture, for example the sample.
 
     Raises
     ------
@@ -156,10 +146,9 @@ def draw_contact_sheet(
         columns=max(len(patterns) for patterns in rows.values()),
         height=height,
         width=width,
-        captions=bool(captions),
     )
-    figure = _draw(sheet, rows, mask, title, captions or {})
-    _write(Path(path), _as_png(figure))
+    figure = _draw(sheet, rows, mask, title)
+    _write(Path(path), figure)
 
 
 def _shape(rows: Mapping[str, Photons], mask: Mask | None) -> tuple[int, int]:
@@ -181,20 +170,8 @@ def _shape(rows: Mapping[str, Photons], mask: Mask | None) -> tuple[int, int]:
 
 
 def require_matplotlib() -> None:
-    """Say now rather than later that contact sheets cannot be drawn.
-
-    Raises
-    ------
-    MissingPackageError
-        If matplotlib is not installed.
-    """
-    try:
-        importlib.import_module("matplotlib")
-    except ImportError:
-        raise MissingPackageError(
-            "a contact sheet needs matplotlib; install it with: "
-            "pip install 'specklenn[simulate]'"
-        ) from None
+    """Say now rather than later that contact sheets cannot be drawn."""
+    import_optional("matplotlib", "a contact sheet", "simulate")
 
 
 def _draw(
@@ -202,7 +179,6 @@ def _draw(
     rows: Mapping[str, Photons],
     mask: Mask | None,
     title: str,
-    captions: Mapping[str, Sequence[str]],
 ) -> Figure:
     # Without pyplot, so that no window system is ever looked for.
     from matplotlib.figure import Figure
@@ -212,14 +188,15 @@ def _draw(
     top = brightest(rows, mask)
     colours = _colours(top)
     for row, (name, patterns) in enumerate(rows.items()):
-        _write_label(figure, sheet, row, name)
+        label = figure.text(*sheet.row_label(row), name, fontsize=8, rotation=90)
+        label.set(ha="center", va="center", parse_math=False)
         for column, pattern in enumerate(patterns):
             axes = figure.add_axes(sheet.picture(row, column))
             axes.imshow(colours.to_rgba(_visible(pattern, mask)), aspect="auto")
             axes.set_axis_off()
-            _write_caption(axes, captions.get(name, ())[column : column + 1])
     _add_colour_bar(figure, sheet, colours, top)
-    _write_title(figure, sheet, title)
+    words = figure.text(*sheet.title(), title, fontsize=9.5, weight="bold")
+    words.set(ha="left", va="center", parse_math=False)
     return figure
 
 
@@ -258,23 +235,6 @@ def _visible(pattern: Photons, mask: Mask | None) -> Hidden:
     return np.ma.masked_array(np.maximum(pattern, FLOOR), grey)
 
 
-def _write_label(figure: Figure, sheet: Sheet, row: int, name: str) -> None:
-    words = figure.text(*sheet.row_label(row), name, fontsize=8, rotation=90)
-    words.set(ha="center", va="center", parse_math=False)
-
-
-def _write_title(figure: Figure, sheet: Sheet, title: str) -> None:
-    x, y = sheet.title()
-    words = figure.text(x, y, title, fontsize=9.5, weight="bold")
-    words.set(ha="left", va="center", parse_math=False)
-
-
-def _write_caption(axes: Axes, captions: Sequence[str]) -> None:
-    for caption in captions:
-        words = axes.text(0.5, -0.01, caption, fontsize=5.8, transform=axes.transAxes)
-        words.set(ha="center", va="top", parse_math=False)
-
-
 def _add_colour_bar(
     figure: Figure, sheet: Sheet, colours: ScalarMappable, top: float
 ) -> None:
@@ -288,19 +248,10 @@ def _add_colour_bar(
     bar.set_label("photons per pixel, grey: masked", fontsize=6.5)
 
 
-def _as_png(figure: Figure) -> bytes:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    FigureCanvasAgg(figure)
-    target = io.BytesIO()
-    figure.savefig(target, format="png", dpi=PIXELS_PER_INCH)
-    return target.getvalue()
-
-
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, figure: Figure) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_bytes(data)
+        figure.savefig(part, format="png", dpi=PIXELS_PER_INCH)
         part.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):

@@ -61,29 +61,19 @@ class Debris(Settings):
 def draw_debris(
     random: np.random.Generator, settings: Debris, geometry: Geometry, fluence: float
 ) -> tuple[Kind, Photons]:
-    """Draw one noise-free non-sample-hit.
+    """Draw the kind of a non-sample-hit, and (P,) expected photons per pixel.
 
-    Parameters
-    ----------
-    random : Generator
-    settings : Debris
-    geometry : Geometry
-    fluence : float
-        Photons per square angstrom, for droplets and clusters.
-
-    Returns
-    -------
-    kind : str
-    expected : (P,) float32, photons per pixel
+    The fluence is that of droplets and clusters, photons per square angstrom.
     """
     kind = settings.kinds[random.integers(len(settings.kinds))]
     if kind == "streak":
         return kind, _to_total(random, settings, streak(random, geometry))
     if kind == "parasitic":
         return kind, _to_total(random, settings, halo(random, geometry))
-    radii = (
-        _grains(random, settings) if kind == "cluster" else _droplet(random, settings)
-    )
+    if kind == "cluster":
+        radii = _grains(random, settings)
+    else:
+        radii = np.array([_log_uniform(random, settings.droplet_radius_angstrom)])
     density = random.uniform(*settings.density) * WATER_ELECTRONS_PER_ANGSTROM3
     return kind, _spheres(random, radii, density, geometry, fluence)
 
@@ -111,10 +101,7 @@ def halo(random: np.random.Generator, geometry: Geometry) -> Photons:
     core = random.uniform(3.0, 15.0)
     angle, lobes = random.uniform(0.0, 2 * np.pi), int(random.integers(1, 5))
     side = 1.0 + random.uniform(0.0, 0.9) * np.cos(lobes * (np.arctan2(y, x) - angle))
-    bright: Photons = (side * (1.0 + (distance / core) ** 2) ** -power).astype(
-        np.float32
-    )
-    return bright
+    return (side * (1.0 + (distance / core) ** 2) ** -power).astype(np.float32)
 
 
 def background(geometry: Geometry, photons: float) -> Photons:
@@ -130,15 +117,10 @@ def _width(geometry: Geometry) -> int:
     return round(max(np.ptp(geometry.x), np.ptp(geometry.y))) + 1
 
 
-def _droplet(random: np.random.Generator, settings: Debris) -> Vectors:
-    return np.array([_log_uniform(random, settings.droplet_radius_angstrom)])
-
-
 def _grains(random: np.random.Generator, settings: Debris) -> Vectors:
     number = int(random.integers(settings.grains[0], settings.grains[1] + 1))
     low, high = np.log(settings.grain_radius_angstrom)
-    radii: Vectors = np.exp(random.uniform(low, high, number))
-    return radii
+    return np.exp(random.uniform(low, high, number))
 
 
 def _spheres(
@@ -150,18 +132,14 @@ def _spheres(
 ) -> Photons:
     # Spheres depend on the length of q alone: a fine table serves all pixels.
     steps = np.linspace(0.0, geometry.lengths.max(), TABLE_POINTS)
+    electrons = density * (4 / 3 * np.pi * radii**3)
     fields = [
-        np.interp(geometry.lengths, steps, sphere_amplitude(steps, radius, electrons))
-        for radius, electrons in zip(radii, density * _volumes(radii), strict=True)
+        np.interp(geometry.lengths, steps, sphere_amplitude(steps, radius, number))
+        for radius, number in zip(radii, electrons, strict=True)
     ]
     positions = touching(random, radii)
     field = displaced_sum(np.array(fields, np.complex64), positions, geometry.q)
     return expected_photons(field, geometry.cross_sections, fluence)
-
-
-def _volumes(radii: Vectors) -> Vectors:
-    volumes: Vectors = 4 / 3 * np.pi * radii**3
-    return volumes
 
 
 def _to_total(random: np.random.Generator, settings: Debris, shape: Photons) -> Photons:

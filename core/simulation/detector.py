@@ -27,7 +27,7 @@ class Detector(Layout):
     Parameters
     ----------
     photon_energy_eV : float
-        Of the X-rays, electronvolts; it gives their wavelength.
+        Energy of the X-rays, electronvolts; it gives their wavelength.
     """
 
     photon_energy_eV: float = Field(default=1660.0, gt=0)
@@ -101,7 +101,7 @@ class Geometry:
     q : (P, 3) float64, 1/angstrom
         Scattering vectors, P = H W or modules H W.
     lengths : (P,) float64, 1/angstrom
-        Their lengths, 4 pi sin(theta) / wavelength.
+        Lengths of the scattering vectors, 4 pi sin(theta) / wavelength.
     steps : (2, P, 3) float64, 1/angstrom
         Change of q from one edge of a pixel to the other, towards the next column
         and towards the next row.

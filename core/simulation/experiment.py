@@ -76,7 +76,7 @@ class Experiment(Settings):
     random_bodies : RandomBodies or None
         Homogeneous solids made from a seed, with debris and a fluence of their own.
     fractions : dict of class to share
-        Of shots; the shares are normalised.
+        Shares of the shots; they are normalised.
     hits : tuple of int
         Numbers of particles in a multi-hit, drawn with equal chance.
     placement : {"touching", "dispersed"}

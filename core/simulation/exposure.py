@@ -31,7 +31,7 @@ class Exposure:
     expected : (P,) float32, photons per pixel
         Without background.
     name : str
-        Of the sample.
+        Name of the sample.
     particles : tuple of Particle
         Those of the sample.
     debris : str
@@ -51,18 +51,10 @@ def expose(
     label: str,
     sample: Sample,
 ) -> Exposure:
-    """Draw one noise-free shot.
+    """Draw one noise-free shot of a simulated class.
 
-    Parameters
-    ----------
-    random : Generator
-    experiment : Experiment
-    geometry : Geometry
-        Of the experiment's detector.
-    label : str
-        A class that the simulator makes.
-    sample : Sample
-        Made ready for the same geometry.
+    The geometry is that of the experiment's detector, and the sample is made ready
+    for it.
     """
     if label == labels.NO_HIT:
         nothing = np.zeros(len(geometry.q), np.float32)
@@ -102,19 +94,9 @@ def photons_of(
     geometry: Geometry,
     sample: Sample,
 ) -> Photons:
-    """Return the photons expected of some particles of one sample.
+    """Return the photons per pixel expected of particles of one sample, (P,) float32.
 
-    Parameters
-    ----------
-    particles : tuple of Particle
-    experiment : Experiment
-        Says whether fringes are averaged over the pixels.
-    geometry : Geometry
-    sample : Sample
-
-    Returns
-    -------
-    (P,) float32, photons per pixel
+    The experiment says whether fringes are averaged over the pixels.
     """
     rotations = rotation_matrices(np.array([p.orientation for p in particles]))
     fields = np.array(

@@ -11,7 +11,6 @@ so that nothing is left to correct afterwards.
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.errors import MissingPackageError
+from specklenn.core.errors import import_optional
 
 Amplitudes = npt.NDArray[np.complex64]
 Vectors = npt.NDArray[np.float64]
@@ -95,7 +94,7 @@ def grid_points(radius: float, reach: float) -> int:
     Parameters
     ----------
     radius : float, angstrom
-        Of the particle, around the origin.
+        Radius of the particle, around the origin.
     reach : float, 1/angstrom
     """
     return max(FEWEST, 2 * (int(np.ceil(reach / _spacing(radius))) + MARGIN))
@@ -115,15 +114,11 @@ def grid_of_points(
     positions : (A, 3) array, angstrom
     weights : (C, A) array, electrons
     radius : float, angstrom
-        Of a sphere around the origin that holds all points, above 0.
+        Radius of a sphere around the origin that holds all points, above 0.
     reach : float, 1/angstrom
     falls : function of (n,) float64 lengths, 1/angstrom, to (C, n) float32
         Curves over the length of q, as smooth as those of atoms: wider features
         in space than a few per cent of the radius cost accuracy. All 1 by default.
-
-    Returns
-    -------
-    ReciprocalGrid
     """
     places = np.asarray(positions, np.float64)
     spacing, number = _spacing(radius), grid_points(radius, reach)
@@ -171,25 +166,12 @@ def kernel_transform(angles: Vectors) -> Vectors:
     (...) float64
     """
     known, transform = _kernel_table()
-    weakened: Vectors = np.interp(np.abs(angles), known, transform)
-    return weakened
+    return np.interp(np.abs(angles), known, transform)
 
 
 def load_finufft() -> Any:
-    """Return the finufft module.
-
-    Raises
-    ------
-    MissingPackageError
-        If it is not installed.
-    """
-    try:
-        return importlib.import_module("finufft")
-    except ImportError:
-        raise MissingPackageError(
-            "simulation needs finufft; install it with: "
-            "pip install 'specklenn[simulate]'"
-        ) from None
+    """Return the finufft module, or refuse where it is not installed."""
+    return import_optional("finufft", "simulation", "simulate")
 
 
 def _spacing(radius: float) -> float:

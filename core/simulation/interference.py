@@ -68,5 +68,4 @@ def averaged_intensity(
 def _wave(q: Vectors, position: Vectors) -> Amplitudes:
     """Return exp(i q . x), (P,) complex64."""
     phase = (q @ position).astype(np.float32)
-    wave: Amplitudes = np.cos(phase) + np.complex64(1j) * np.sin(phase)
-    return wave
+    return np.cos(phase) + np.complex64(1j) * np.sin(phase)

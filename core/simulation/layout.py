@@ -30,7 +30,7 @@ class Module(Settings):
     Parameters
     ----------
     x_m, y_m : float
-        Its centre from the beam, x to the right and y up.
+        Centre of the module from the beam, x to the right and y up.
     turn_deg : float
         Anticlockwise in the picture; at 0 row 0 is the top and columns run along +x.
     """
@@ -55,7 +55,7 @@ class Layout(Settings):
     pixel_size_m : float
         Side of a square pixel before binning.
     rows, columns : int
-        Of one module, before binning.
+        Size of one module, before binning.
     binning : int
         Pixels summed per side. A binned pixel is at the mean of its pixels, has
         ``binning`` times their size, and is bad if any of them is.

@@ -35,7 +35,7 @@ class Noise(Settings):
         Standard deviation of the read noise per pixel.
     hot_pixels : float
         Share of pixels that are always bright; which ones depends on the seed of
-        the experiment alone. They are not in the mask: they are there to be found.
+        the experiment alone. They are deliberately not masked.
     hot_photons : float
         Mean photons of a hot pixel in every shot.
     adu_per_photon, offset_adu : float
@@ -99,7 +99,7 @@ class Readout:
         ----------
         random : Generator
         expected : (...) float32, photons per pixel at mean fluence
-            Of the mask's shape.
+            Pixels of the mask's shape.
         jitter : float
             Fluence of this shot in units of the mean.
 

@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from specklenn.core.simulation.structures import Structure, centred
 
+Vectors = npt.NDArray[np.float64]
+
 ANGSTROM3_PER_ATOM = 17.3
 """Volume per heavy atom: 14.1 Da with its hydrogens at 1.35 g per cm3."""
 
@@ -25,7 +27,6 @@ ELEMENT_SHARES = np.array([0.63, 0.17, 0.19, 0.01])
 """Heavy atoms of an average protein; mean atomic number 6.65."""
 
 JITTER_ANGSTROM = 0.5
-
 
 SLENDER_BALLS = (6, 24)
 """Fewest and most balls of a slender particle's chain."""
@@ -47,10 +48,6 @@ def make_particle(
         Range of the number of atoms, drawn evenly in its logarithm.
     slender : bool
         Whether it is one long bent chain.
-
-    Returns
-    -------
-    Structure
     """
     random = np.random.default_rng([seed, index])
     number = round(float(np.exp(random.uniform(*np.log(atoms)))))
@@ -64,21 +61,10 @@ def make_particle(
     return centred(positions, elements, f"procedural-{seed}-{index}")
 
 
-def make_body(
-    random: np.random.Generator, group: str
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Draw the balls of a symmetric body, in arbitrary units.
+def make_body(random: np.random.Generator, group: str) -> tuple[Vectors, Vectors]:
+    """Draw centres (K, 3) and radii (K,) of the balls of a body, in arbitrary units.
 
-    Parameters
-    ----------
-    random : Generator
-    group : str
-        Point group, for example ``"C1"``, ``"D7"`` or ``"I"``.
-
-    Returns
-    -------
-    centres : (K, 3) float64
-    radii : (K,) float64
+    The group is a point group, see `point_group`.
     """
     domains = int(random.integers(1, 5 if group != "C1" else 9))
     radii = random.uniform(0.5, 1.0, domains)
@@ -96,18 +82,10 @@ def make_body(
 
 def make_chain(
     random: np.random.Generator,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Draw the balls of one long bent chain, in arbitrary units.
+) -> tuple[Vectors, Vectors]:
+    """Draw centres (K, 3) and radii (K,) of a long bent chain, in arbitrary units.
 
-    Parameters
-    ----------
-    random : Generator
-
-    Returns
-    -------
-    centres : (K, 3) float64
-        Neighbours overlap.
-    radii : (K,) float64
+    Neighbouring balls overlap.
     """
     fewest, most = SLENDER_BALLS
     number = int(random.integers(fewest, most + 1))
@@ -122,7 +100,7 @@ def make_chain(
     return centres, radii
 
 
-def point_group(name: str) -> npt.NDArray[np.float64]:
+def point_group(name: str) -> Vectors:
     """Return the rotations of a point group, (order, 3, 3) float64.
 
     Parameters
@@ -150,10 +128,10 @@ def point_group(name: str) -> npt.NDArray[np.float64]:
 
 def fill(
     random: np.random.Generator,
-    centres: npt.NDArray[np.float64],
-    radii: npt.NDArray[np.float64],
+    centres: Vectors,
+    radii: Vectors,
     number: int,
-) -> npt.NDArray[np.float64]:
+) -> Vectors:
     """Fill a union of balls with atoms at the density of protein.
 
     The body is scaled until its volume is right. Atoms sit near the points of a
@@ -184,15 +162,15 @@ def fill(
         step *= 0.99
     kept = random.permutation(np.flatnonzero(inside))[:number]
     spacing = ANGSTROM3_PER_ATOM ** (1 / 3)
-    positions: npt.NDArray[np.float64] = lattice[kept] * (spacing / step)
+    positions: Vectors = lattice[kept] * (spacing / step)
     positions += random.normal(0.0, JITTER_ANGSTROM, positions.shape)
     return positions
 
 
 def _step_for(
     random: np.random.Generator,
-    centres: npt.NDArray[np.float64],
-    radii: npt.NDArray[np.float64],
+    centres: Vectors,
+    radii: Vectors,
     number: int,
 ) -> float:
     """Return the lattice step that puts a little over ``number`` points inside."""
@@ -205,9 +183,9 @@ def _step_for(
 
 
 def _inside(
-    points: npt.NDArray[np.float64],
-    centres: npt.NDArray[np.float64],
-    radii: npt.NDArray[np.float64],
+    points: Vectors,
+    centres: Vectors,
+    radii: Vectors,
 ) -> npt.NDArray[np.bool_]:
     """Return which of the points (N, 3), ordered by x, lie in any of the balls."""
     inside = np.zeros(len(points), bool)
@@ -220,18 +198,17 @@ def _inside(
     return inside
 
 
-def _turn(axis: npt.ArrayLike, folds: int) -> npt.NDArray[np.float64]:
+def _turn(axis: npt.ArrayLike, folds: int) -> Vectors:
     """Return the rotation by 1 / folds of a turn about an axis, (3, 3)."""
     x, y, z = np.asarray(axis, np.float64) / np.linalg.norm(axis)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     angle = 2 * np.pi / folds
-    turned: npt.NDArray[np.float64] = (
+    turned: Vectors = (
         np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
     )
     return turned
 
 
-def _direction(random: np.random.Generator) -> npt.NDArray[np.float64]:
+def _direction(random: np.random.Generator) -> Vectors:
     vector = random.normal(size=3)
-    unit: npt.NDArray[np.float64] = vector / np.linalg.norm(vector)
-    return unit
+    return vector / np.linalg.norm(vector)

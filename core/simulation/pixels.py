@@ -95,7 +95,7 @@ def read_positions(
         npy file with (modules, rows, columns, 3) or (rows, columns, 3) float, metres
         from the interaction point.
     rows, columns : int
-        Of a module.
+        Size of a module.
     pixel_size_m : float
         Pixels must lie about that far apart; a file in other units does not pass.
 

@@ -56,7 +56,7 @@ class RandomBodies(Settings):
         How many.
     seed : int
     radius_angstrom : (smallest, largest)
-        Of a body's smallest particle, drawn evenly in the logarithm.
+        Radius of a body's smallest particle, drawn evenly in the logarithm.
     photons : float
         Mean photons on the detector from one particle in the middle of the focus,
         at ``fluence: 1`` of the experiment: the fluence at each body is chosen so.
@@ -74,18 +74,8 @@ class RandomBodies(Settings):
 def draw_body(settings: RandomBodies, number: int) -> tuple[Body, Debris]:
     """Draw one body and its debris; the same arguments always give the same.
 
-    Parameters
-    ----------
-    settings : RandomBodies
-    number : int
-        From 0; a body does not depend on how many there are.
-
-    Returns
-    -------
-    body : Body
-        Its name has the seed and the number.
-    debris : Debris
-        Droplets and grains of sizes in proportion to the body's.
+    A body does not depend on how many there are; its name has the seed and the number.
+    The droplets and grains of its debris have sizes in proportion to the body's.
     """
     random = np.random.default_rng([settings.seed, BODY_STREAM, number])
     radius = float(np.exp(random.uniform(*np.log(settings.radius_angstrom))))
@@ -99,22 +89,19 @@ def draw_body(settings: RandomBodies, number: int) -> tuple[Body, Debris]:
         shell_density=PROTEIN,
         core_density=_core_density(random),
     )
-    return body, _debris_of(radius, settings.debris_photons)
+    debris = Debris(
+        droplet_radius_angstrom=_times(radius, DROPLET_SIZES),
+        grain_radius_angstrom=_times(radius, GRAIN_SIZES),
+        density=DEBRIS_DENSITY,
+        photons=settings.debris_photons,
+    )
+    return body, debris
 
 
 def _core_density(random: np.random.Generator) -> float:
     if random.random() < HOLLOW:
         return THIN
     return random.uniform(*CORE_DENSITY)
-
-
-def _debris_of(radius: float, photons: tuple[float, float]) -> Debris:
-    return Debris(
-        droplet_radius_angstrom=_times(radius, DROPLET_SIZES),
-        grain_radius_angstrom=_times(radius, GRAIN_SIZES),
-        density=DEBRIS_DENSITY,
-        photons=photons,
-    )
 
 
 def _times(radius: float, sizes: tuple[float, float]) -> tuple[float, float]:

@@ -42,7 +42,7 @@ class Entry:
     checked : bool
         Whether its size is checked before anything is simulated.
     debris : Debris or None
-        That comes with it; the experiment's by default.
+        Debris that comes with it; the experiment's by default.
     photons : float or None
         Mean photons from a particle of a body in the middle of the focus at
         ``fluence: 1``, whatever the photons of a pulse; as they are by default.
@@ -62,18 +62,11 @@ class Entry:
     def conditions(
         self, experiment: Experiment, sample: Sample, geometry: Geometry
     ) -> Experiment:
-        """Return the experiment as this sample has it, made ready.
-
-        Raises
-        ------
-        DataError
-            If none of the sample's photons can be seen.
-        """
+        """Return the experiment as this sample has it, made ready."""
         update: dict[str, object] = {"debris": self.debris or experiment.debris}
         if self.photons is not None:
-            assert isinstance(self.source, Body)
             assert isinstance(sample, SolidBody)
-            mean = mean_photons(self.source, sample, geometry) * experiment.beam.fluence
+            mean = mean_photons(sample, geometry) * experiment.beam.fluence
             if mean == 0:
                 raise DataError(f"{sample.name}: no photons on the good pixels")
             update["fluence"] = experiment.fluence * self.photons / mean

@@ -47,7 +47,7 @@ class ParticleShape:
     stretch : float
         Length along the particle's own z axis, in units of the others.
     shell_density, core_density : float, electrons per cubic angstrom
-        Of a body; not a number for a molecule.
+        Densities of a body; not a number for a molecule.
     """
 
     radius_angstrom: float
@@ -129,13 +129,7 @@ class Body(Settings):
 
 
 class Molecule:
-    """A structure of atoms.
-
-    Parameters
-    ----------
-    structure : Structure
-    geometry : Geometry
-    """
+    """A structure of atoms, made ready for a detector."""
 
     def __init__(self, structure: Structure, geometry: Geometry) -> None:
         self.name = structure.name
@@ -170,7 +164,7 @@ class Molecule:
         return self._shape
 
     def field(self, rotation: Vectors, shape: ParticleShape) -> Amplitudes:
-        """Return the amplitude at every pixel, (P,) complex64, electrons."""
+        """Return the amplitude at every pixel, see `Sample.field`."""
         if self._structure is not None:
             (field,) = amplitudes(self._structure, self._q.T, rotation[None])
         else:
@@ -180,12 +174,7 @@ class Molecule:
 
 
 class SolidBody:
-    """Homogeneous solids with a shell.
-
-    Parameters
-    ----------
-    settings : Body
-    geometry : Geometry
+    """Homogeneous solids with a shell, made ready for a detector.
 
     Raises
     ------
@@ -195,7 +184,7 @@ class SolidBody:
 
     def __init__(self, settings: Body, geometry: Geometry) -> None:
         self.name = settings.name
-        self._settings = settings
+        self.settings = settings
         self._q = np.ascontiguousarray(geometry.q.T)
         self._solid: Solid = Sphere()
         self.nbytes = 0
@@ -206,7 +195,7 @@ class SolidBody:
 
     def draw_shape(self, random: np.random.Generator) -> ParticleShape:
         """Draw the size, the stretch and the densities of one particle."""
-        settings = self._settings
+        settings = self.settings
         shell, core = 1 + settings.density_spread * random.standard_normal(2)
         return ParticleShape(
             radius_angstrom=random.uniform(*settings.radius_angstrom),
@@ -216,10 +205,10 @@ class SolidBody:
         )
 
     def field(self, rotation: Vectors, shape: ParticleShape) -> Amplitudes:
-        """Return the amplitude at every pixel, (P,) complex64, electrons."""
+        """Return the amplitude at every pixel, see `Sample.field`."""
         axes = shape.radius_angstrom * np.array([1.0, 1.0, shape.stretch])
         q = axes[:, None] * (rotation.T @ self._q)
-        thickness = self._settings.shell_thickness_angstrom / shape.radius_angstrom
+        thickness = self.settings.shell_thickness_angstrom / shape.radius_angstrom
         inner = 1 - thickness / self._solid.inradius
         core = inner**3 * self._solid.at(inner * q)
         field = shape.core_density * core

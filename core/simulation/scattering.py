@@ -1,7 +1,7 @@
 """Amplitudes and expected photons of particles (docs/physics.md, "One pattern").
 
 `amplitudes_direct` is the sum over atoms as it stands in the equations, slow
-and exact, the judge of `amplitudes`, which makes one non-uniform Fourier
+and exact, to test `amplitudes`, which makes one non-uniform Fourier
 transform of type 3 for a whole batch of orientations: the atoms are spread
 once and only the interpolation is paid per pixel.
 """
@@ -74,9 +74,7 @@ def amplitudes_direct(
     return result
 
 
-def amplitudes(
-    structure: Structure, q: Vectors, rotations: Vectors, threads: int = 1
-) -> Amplitudes:
+def amplitudes(structure: Structure, q: Vectors, rotations: Vectors) -> Amplitudes:
     """Return F(R^T q) by non-uniform fast Fourier transform.
 
     The form factors of all elements are a combination of one or two common
@@ -87,8 +85,6 @@ def amplitudes(
     structure : Structure
     q : (P, 3) float64, 1/angstrom
     rotations : (n, 3, 3) float64
-    threads : int
-        Threads of the transform.
 
     Returns
     -------
@@ -100,7 +96,7 @@ def amplitudes(
     for first in range(0, len(rotations), batch):
         chosen = rotations[first : first + batch]
         targets = np.moveaxis(q @ chosen, 2, 0).astype(np.float32, order="C")
-        values = _transform(structure.positions, weights, targets, threads)
+        values = _transform(structure.positions, weights, targets)
         result[first : first + batch] = (curves[:, None] * values).sum(axis=0)
     return result
 
@@ -123,8 +119,7 @@ def expected_photons(
     (..., P) float32, photons per pixel
     """
     scale = (fluence * cross_sections).astype(np.float32)
-    photons: npt.NDArray[np.float32] = scale * (field.real**2 + field.imag**2)
-    return photons
+    return scale * (field.real**2 + field.imag**2)
 
 
 def common_curves(
@@ -143,22 +138,13 @@ def _transform(
     positions: npt.NDArray[np.float32],
     weights: Amplitudes,
     targets: npt.NDArray[np.float32],
-    threads: int,
 ) -> Amplitudes:
     """Return sums of weights exp(i q . r): (c, N), (3, n, P) to (c, n, P)."""
     x, y, z = np.ascontiguousarray(positions.T)
     s, t, u = targets.reshape(3, -1)
+    strengths = np.ascontiguousarray(weights)
     values = load_finufft().nufft3d3(
-        x,
-        y,
-        z,
-        np.ascontiguousarray(weights),
-        s,
-        t,
-        u,
-        isign=1,
-        eps=TRANSFORM_TOLERANCE,
-        nthreads=threads,
+        *(x, y, z, strengths, s, t, u), isign=1, eps=TRANSFORM_TOLERANCE, nthreads=1
     )
     shaped: Amplitudes = values.reshape(len(weights), *targets.shape[1:])
     return shaped

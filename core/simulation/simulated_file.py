@@ -63,7 +63,7 @@ class SimulatedFile:
         Begun anew unless it holds shots of the same job.
     job : SimulationJob
     simulator : ShotSimulator
-        Of the job.
+        Simulator of the job.
 
     Raises
     ------
@@ -140,15 +140,7 @@ class SimulatedFile:
 
 
 def draw_examples(path: Path, sheet: Path) -> None:
-    """Draw examples of every class of a run, modules put where they are.
-
-    Parameters
-    ----------
-    path : Path
-        Of a simulated run.
-    sheet : Path
-        PNG file to write.
-    """
+    """Draw examples of every class of a simulated run as PNG, each module in place."""
     from specklenn.core.simulation.contact_sheet import draw_contact_sheet
 
     with open_file(path) as file:

@@ -12,7 +12,7 @@ from pydantic import Field
 from specklenn.core.settings import Settings
 from specklenn.core.settings_paths import RELATIVE_TO
 from specklenn.core.simulation.experiment import Experiment
-from specklenn.core.simulation.simulator import PerClass, ShotSimulator, SimulatedShots
+from specklenn.core.simulation.simulator import ShotSimulator, SimulatedShots, per_class
 
 BLOCK_BYTES = 8_000_000
 MOST_SHOTS = 64
@@ -25,9 +25,9 @@ class SimulationJob(Settings):
     ----------
     experiment : Experiment
     folder : path
-        Of its configuration.
+        Folder of the job's configuration.
     shots : int
-        In the whole dataset.
+        Shots in the whole dataset.
     per_class : int or None
         Shots of every class of every sample, sample after sample; by default
         every shot draws its class and its sample.
@@ -63,18 +63,13 @@ class SimulationJob(Settings):
         """Return the simulator that makes the shots."""
         if self.per_class is None:
             return ShotSimulator(self.experiment)
-        plan = PerClass(self.experiment.classes, self.per_class)
+        plan = per_class(self.experiment.classes, self.per_class)
         # One sample after the other: none is needed again.
         return ShotSimulator(self.experiment, plan, most_bytes=0)
 
 
 class BlockMaker:
-    """Makes the blocks of a job, as shots or as bytes.
-
-    Parameters
-    ----------
-    job : SimulationJob
-    """
+    """Makes the blocks of a job, as shots or as bytes."""
 
     def __init__(self, job: SimulationJob) -> None:
         self.simulator = job.simulator()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,9 @@ POOL_STREAM, SHOT_STREAM = 1, 2
 """Keep the random numbers of pools and of shots apart."""
 
 MOST_PHOTONS = np.iinfo(np.uint16).max
+
+SamplingPlan = Callable[[int, np.random.Generator], tuple[str, int]]
+"""Gives the class of the shot of a number, and the number of its sample."""
 
 Choose = Callable[[np.random.Generator, str, int], Exposure]
 
@@ -48,67 +51,40 @@ class SimulatedShots:
     @property
     def labels(self) -> npt.NDArray[np.str_]:
         """Class of each shot, (B,)."""
-        labels: npt.NDArray[np.str_] = self.truth["label"]
-        return labels
+        return self.truth["label"]
 
     @property
     def names(self) -> npt.NDArray[np.str_]:
         """Sample of each shot, (B,)."""
-        names: npt.NDArray[np.str_] = self.truth["name"]
-        return names
+        return self.truth["name"]
 
     def behind(self, first: int) -> SimulatedShots:
         """Return the shots without the first ones."""
         return SimulatedShots(patterns=self.patterns[first:], truth=self.truth[first:])
 
 
-class SamplingPlan(Protocol):
-    """Says what each shot shows."""
+def mixture(experiment: Experiment, samples: int) -> SamplingPlan:
+    """Draw every shot's class by the experiment's fractions, and any of the samples."""
+    classes = experiment.classes
+    shares = np.array([experiment.fractions[name] for name in classes])
+    limits = np.cumsum(shares / shares.sum())
 
-    def of(self, index: int, random: np.random.Generator) -> tuple[str, int]:
-        """Return the class of a shot and the number of its sample."""
+    def plan(index: int, random: np.random.Generator) -> tuple[str, int]:
+        drawn = int(np.searchsorted(limits, random.random(), side="right"))
+        label = classes[min(drawn, len(classes) - 1)]
+        return label, int(random.integers(samples))
 
-
-class Mixture:
-    """Every shot draws its class by the experiment's fractions, and any sample.
-
-    Parameters
-    ----------
-    experiment : Experiment
-    samples : int
-    """
-
-    def __init__(self, experiment: Experiment, samples: int) -> None:
-        shares = np.array([experiment.fractions[name] for name in experiment.classes])
-        self._classes = experiment.classes
-        self._shares = np.cumsum(shares / shares.sum())
-        self._samples = samples
-
-    def of(self, index: int, random: np.random.Generator) -> tuple[str, int]:
-        """Return the class of a shot and the number of its sample."""
-        drawn = int(np.searchsorted(self._shares, random.random(), side="right"))
-        label = self._classes[min(drawn, len(self._classes) - 1)]
-        return label, int(random.integers(self._samples))
+    return plan
 
 
-class PerClass:
-    """As many shots of every class of every sample, sample after sample.
+def per_class(classes: tuple[str, ...], each: int) -> SamplingPlan:
+    """Plan `each` shots of every class of every sample, sample after sample."""
 
-    Parameters
-    ----------
-    classes : tuple of str
-    each : int
-        Shots of one class of one sample.
-    """
+    def plan(index: int, random: np.random.Generator) -> tuple[str, int]:
+        group = index // each
+        return classes[group % len(classes)], group // len(classes)
 
-    def __init__(self, classes: tuple[str, ...], each: int) -> None:
-        self._classes = classes
-        self._each = each
-
-    def of(self, index: int, random: np.random.Generator) -> tuple[str, int]:
-        """Return the class of a shot and the number of its sample."""
-        group = index // self._each
-        return self._classes[group % len(self._classes)], group // len(self._classes)
+    return plan
 
 
 class ShotSimulator:
@@ -134,7 +110,7 @@ class ShotSimulator:
         self.mask = detector.mask()
         self.geometry = Geometry.of(detector)
         self.library = SampleLibrary(experiment, self.geometry, most_bytes)
-        self.plan = plan or Mixture(experiment, len(self.library))
+        self._plan = plan or mixture(experiment, len(self.library))
         self.dtype = truth_dtype(max(experiment.hits))
         counts = experiment.noise.counts_photons
         self.pattern_dtype = np.dtype(np.uint16 if counts else np.float32)
@@ -164,7 +140,7 @@ class ShotSimulator:
         truth = np.empty(len(indices), self.dtype)
         streams = [self._random(int(index)) for index in indices]
         planned = [
-            self.plan.of(int(index), random)
+            self._plan(int(index), random)
             for index, random in zip(indices, streams, strict=True)
         ]
         # Shots of one sample after each other: it is made ready only once.
@@ -220,13 +196,7 @@ class PooledSimulator:
         }
 
     def shots(self, indices: npt.NDArray[np.int64]) -> SimulatedShots:
-        """Draw the shots of these numbers.
-
-        Parameters
-        ----------
-        indices : (B,) int64
-            0 or more; the same number always gives the same shot.
-        """
+        """Draw the shots of these numbers, see `ShotSimulator.shots`."""
         return self.simulator.shots(indices, self._choose)
 
     def _choose(self, random: np.random.Generator, label: str, sample: int) -> Exposure:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import importlib
 import io
 import math
 import os
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.errors import DataError, MissingPackageError
+from specklenn.core.errors import DataError, import_optional
 
 HEAVIEST = 98
 """Californium, the last element with tabulated form factors."""
@@ -311,16 +310,5 @@ def _assemble(path: Path, structure: Any, assembly: str) -> None:
 
 
 def load_gemmi() -> Any:
-    """Return the gemmi module.
-
-    Raises
-    ------
-    MissingPackageError
-        If it is not installed.
-    """
-    try:
-        return importlib.import_module("gemmi")
-    except ImportError:
-        raise MissingPackageError(
-            "simulation needs gemmi; install it with: pip install 'specklenn[simulate]'"
-        ) from None
+    """Return the gemmi module, or refuse where it is not installed."""
+    return import_optional("gemmi", "simulation", "simulate")

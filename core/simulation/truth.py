@@ -15,7 +15,8 @@ LONGEST_TEXT = 64
 """As in the files."""
 
 SHAPE_FIELDS = ("radius_angstrom", "stretch", "shell_density", "core_density")
-PARTICLE_FIELDS = ("orientation", "position_angstrom", "fluence", *SHAPE_FIELDS)
+SCALAR_FIELDS = ("fluence", *SHAPE_FIELDS)
+PARTICLE_FIELDS = ("orientation", "position_angstrom", *SCALAR_FIELDS)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,7 +62,7 @@ def truth_dtype(most_particles: int) -> np.dtype[np.void]:
         not there, and densities of molecules, are not numbers.
     """
     text = f"U{LONGEST_TEXT}"
-    one = (most_particles,)
+    scalars = [(name, np.float32, (most_particles,)) for name in SCALAR_FIELDS]
     return np.dtype(
         [
             ("label", text),
@@ -71,11 +72,7 @@ def truth_dtype(most_particles: int) -> np.dtype[np.void]:
             ("particles", np.uint8),
             ("orientation", np.float32, (most_particles, 4)),
             ("position_angstrom", np.float32, (most_particles, 3)),
-            ("fluence", np.float32, one),
-            ("radius_angstrom", np.float32, one),
-            ("stretch", np.float32, one),
-            ("shell_density", np.float32, one),
-            ("core_density", np.float32, one),
+            *scalars,
         ]
     )
 

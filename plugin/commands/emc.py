@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from specklenn.core.data.emc_hits import EmcSummary, hits_to_emc
+from specklenn.core.data.emc import EmcSummary, hits_to_emc
 from specklenn.core.errors import DataError
 from specklenn.core.labels import SINGLE_HIT
 

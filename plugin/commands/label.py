@@ -50,7 +50,7 @@ A configuration brings calibration, mask and crop of raw data. docs/labelling.md
 def main(arguments: list[str]) -> int:
     """Run the command; returns its exit code."""
     options = parser().parse_args(arguments)
-    from specklenn.core.labelling.label_keys import label_keys
+    from specklenn.core.labelling.session import label_keys
     from specklenn.plugin.labelling.labelling_run import LabellingRun
 
     label_keys(options.classes)  # refuses bad names before any work

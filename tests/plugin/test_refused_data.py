@@ -13,7 +13,7 @@ import pytest
 from specklenn.core.config.loading import check_config
 from specklenn.core.config.run_config import Calibration
 from specklenn.core.data.dataset_writer import DatasetWriter, write_dataset
-from specklenn.core.data.emc_hits import hits_to_emc
+from specklenn.core.data.emc import hits_to_emc
 from specklenn.core.data.labelled_dataset import DATA, LABEL, MASK
 from specklenn.core.errors import DataError, SpecklennError
 from specklenn.core.evaluation.labelled_file import LabelledFile

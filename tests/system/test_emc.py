@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from specklenn.core.data import labelled_dataset
-from specklenn.core.data.emc import open_emc
 from specklenn.plugin import packaged_configs
 
 LIVE = """\
@@ -42,12 +41,7 @@ def finished(run_folder, command, tmp_path_factory):
     return folder, done
 
 
-def photons_of(path):
-    read = open_emc(path)
-    return np.array([read.frame(number) for number in range(len(read))])
-
-
-def test_a_run_makes_hits_emc_of_its_single_hits(finished, run_folder):
+def test_a_run_makes_hits_emc_of_its_single_hits(finished, run_folder, read_emc):
     folder, done = finished
 
     assert done.returncode == 0, done.stderr
@@ -59,7 +53,7 @@ def test_a_run_makes_hits_emc_of_its_single_hits(finished, run_folder):
     assert 0 < single.sum() < len(single)
     expected = np.where(run.mask, 0, run.patterns[index[single]])
     np.testing.assert_array_equal(
-        photons_of(folder / "hits.emc"), expected.reshape(len(expected), -1)
+        read_emc(folder / "hits.emc"), expected.reshape(len(expected), -1)
     )
 
 
@@ -75,12 +69,14 @@ def test_the_command_makes_the_same_file(finished, command, tmp_path):
     assert content == (folder / "hits.emc").read_bytes()
 
 
-def test_without_a_name_the_file_lies_beside_the_hits(finished, command, tmp_path):
+def test_without_a_name_the_file_lies_beside_the_hits(
+    finished, command, tmp_path, read_emc
+):
     shutil.copy(finished[0] / "hits.cxi", tmp_path)
 
     command("emc", "hits.cxi", "--classes", "multi-hit", cwd=tmp_path)
 
-    assert len(open_emc(tmp_path / "hits.emc")) > 0
+    assert len(read_emc(tmp_path / "hits.emc")) > 0
 
 
 @pytest.mark.parametrize(
@@ -126,7 +122,9 @@ def hits_in(path):
         return 0
 
 
-def test_the_hits_of_a_killed_run_can_still_be_had(run_folder, command, tmp_path):
+def test_the_hits_of_a_killed_run_can_still_be_had(
+    run_folder, command, tmp_path, read_emc
+):
     weights, support = (
         run_folder.path / "w.safetensors",
         packaged_configs.folder() / "support",
@@ -153,4 +151,4 @@ def test_the_hits_of_a_killed_run_can_still_be_had(run_folder, command, tmp_path
         frames = file[labelled_dataset.DATA][:30]
         bad = file[labelled_dataset.MASK][()].astype(bool)
     expected = np.where(bad, 0, np.maximum(np.rint(frames), 0)).reshape(30, -1)
-    np.testing.assert_array_equal(photons_of(tmp_path / "o/hits.emc")[:30], expected)
+    np.testing.assert_array_equal(read_emc(tmp_path / "o/hits.emc")[:30], expected)

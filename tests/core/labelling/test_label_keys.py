@@ -1,7 +1,7 @@
 import pytest
 
 from specklenn.core.errors import ConfigError
-from specklenn.core.labelling.label_keys import label_keys
+from specklenn.core.labelling.session import label_keys
 
 
 def test_digits_are_no_hit_the_classes_and_unknown():

@@ -11,7 +11,7 @@ from specklenn.core.network import checkpoint
 from specklenn.core.network.embed import embed
 from specklenn.core.preprocess import prepare
 from specklenn.core.simulation.experiment import Experiment, Procedural
-from specklenn.core.simulation.simulator import PerClass, ShotSimulator
+from specklenn.core.simulation.simulator import ShotSimulator, per_class
 
 THREE = (SINGLE_HIT, MULTI_HIT, NON_SAMPLE_HIT)
 
@@ -24,7 +24,7 @@ def embedded():
         procedural=Procedural(count=1, seed=5, atoms=(30_000, 30_000)),
         fractions={name: 1.0 for name in THREE},
     )
-    simulator = ShotSimulator(experiment, PerClass(experiment.classes, 30))
+    simulator = ShotSimulator(experiment, per_class(experiment.classes, 30))
     shots = simulator.shots(np.arange(90))
     inputs = prepare(shots.patterns, simulator.mask, model.preprocessing).inputs
     return embed(model.encoder, inputs), shots.labels, shots.names

@@ -15,7 +15,7 @@ def body(shape, radii, **settings):
 
 
 def brightness(settings, geometry):
-    return mean_photons(settings, SolidBody(settings, geometry), geometry)
+    return mean_photons(SolidBody(settings, geometry), geometry)
 
 
 def photons_of_ball(geometry, amplitude, radius):

@@ -80,19 +80,10 @@ def test_every_class_adds_a_row_and_every_example_a_column(tmp_path):
     assert (two[1], wider[1]) == (30 + 3 * pitch + 100, 30 + 6 * (200 + 6) + 100)
 
 
-def test_captions_are_drawn_below_their_pictures(tmp_path):
-    plain = drawn(tmp_path, {"a": one(1.0)})
-    captioned = drawn(tmp_path, {"a": one(1.0)}, captions={"a": ["4ake"]})
-
-    below = 40 + 8 * SCALE
-    assert (plain[below : below + 14, 30:300] == 255).all()
-    assert (captioned[below : below + 14, 30:300] < 100).any()
-
-
 def test_words_are_written_as_they_are(tmp_path):
     rows = {"$x^": one(1.0), "empty": np.empty((0, 8, 8), np.float32)}
 
-    assert drawn(tmp_path, rows, captions={"$x^": ["a_$b$_{"]}).size
+    assert drawn(tmp_path, rows).size
 
 
 def test_large_patterns_fit_a_sheet(tmp_path):

@@ -9,7 +9,7 @@ pytest.importorskip("gemmi")
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
 from specklenn.core.simulation.experiment import Experiment
 from specklenn.core.simulation.random_bodies import RandomBodies, draw_body
-from specklenn.core.simulation.simulator import PerClass, ShotSimulator
+from specklenn.core.simulation.simulator import ShotSimulator, per_class
 
 EXACT = {"jitter_shape": 0.0, "shot_noise": False, "read_noise_photons": 0.0}
 SMALL = {"radius_angstrom": (28.0, 60.0)}
@@ -34,7 +34,7 @@ def make(small):
             **changes,
         }
         return ShotSimulator(
-            Experiment.model_validate(settings), PerClass((label,), each)
+            Experiment.model_validate(settings), per_class((label,), each)
         )
 
     return simulator
@@ -173,7 +173,7 @@ def test_streaks_and_parasitic_scattering_keep_their_photons_droplets_follow(mak
 
 def test_random_bodies_leave_other_samples_as_they_are(small):
     """The other samples come first; theirs are the experiment's fluence and debris."""
-    plan = PerClass((SINGLE_HIT, NON_SAMPLE_HIT), 4)
+    plan = per_class((SINGLE_HIT, NON_SAMPLE_HIT), 4)
     asked = {"random_bodies": {**SMALL, "count": 2, "seed": 9}}
 
     alone = ShotSimulator(Experiment.model_validate(small), plan)

@@ -17,7 +17,7 @@ from specklenn.core.simulation.experiment import Experiment
 from specklenn.core.simulation.particles import make_particle
 from specklenn.core.simulation.sample_library import SampleLibrary
 from specklenn.core.simulation.scattering import amplitudes_direct
-from specklenn.core.simulation.simulator import Mixture, PerClass, ShotSimulator
+from specklenn.core.simulation.simulator import ShotSimulator, mixture, per_class
 from specklenn.core.simulation.structures import Structure
 
 EXACT = {"jitter_shape": 0.0, "shot_noise": False, "read_noise_photons": 0.0}
@@ -187,7 +187,7 @@ def test_the_jitter_of_the_truth_scales_the_pattern(small):
 
 
 def test_the_truth_of_every_class_has_its_particles(small):
-    plan = PerClass(SIMULATED, 5)
+    plan = per_class(SIMULATED, 5)
 
     truth = make(small, plan).shots(np.arange(20)).truth
 
@@ -288,7 +288,7 @@ def test_the_expected_photons_are_the_mean_of_many_shots(small):
 
 
 def test_per_class_shots_come_sample_after_sample_and_class_after_class(small):
-    plan = PerClass((SINGLE_HIT, NO_HIT), 2)
+    plan = per_class((SINGLE_HIT, NO_HIT), 2)
 
     shots = make(small, plan).shots(np.arange(12))
 
@@ -299,9 +299,9 @@ def test_per_class_shots_come_sample_after_sample_and_class_after_class(small):
 
 def test_the_plan_does_not_change_what_noise_or_form_a_shot_has(small):
     """A plan that draws nothing leaves all random numbers to the shot."""
-    plan = PerClass((SINGLE_HIT,), 4)
+    plan = per_class((SINGLE_HIT,), 4)
 
-    long, short = make(small, plan), make(small, PerClass((SINGLE_HIT, NO_HIT), 4))
+    long, short = make(small, plan), make(small, per_class((SINGLE_HIT, NO_HIT), 4))
 
     assert_same(long.shots(np.arange(4)), short.shots(np.arange(4)))
 
@@ -309,9 +309,9 @@ def test_the_plan_does_not_change_what_noise_or_form_a_shot_has(small):
 def test_a_mixture_has_the_shares_of_the_experiment(small):
     shares = {SINGLE_HIT: 2.0, MULTI_HIT: 0.0, NO_HIT: 5.0, NON_SAMPLE_HIT: 1.0}
     experiment = Experiment.model_validate({**small, "fractions": shares})
-    mixture, random = Mixture(experiment, 3), np.random.default_rng(0)
+    plan, random = mixture(experiment, 3), np.random.default_rng(0)
 
-    drawn = [mixture.of(index, random) for index in range(8000)]
+    drawn = [plan(index, random) for index in range(8000)]
 
     labels = [label for label, _ in drawn]
     samples = np.array([sample for _, sample in drawn])

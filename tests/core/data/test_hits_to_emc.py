@@ -4,18 +4,12 @@ import h5py
 import numpy as np
 import pytest
 
-from specklenn.core.data import emc_hits, labelled_dataset
+from specklenn.core.data import emc, labelled_dataset
 from specklenn.core.data.dataset_writer import DatasetWriter, write_dataset
-from specklenn.core.data.emc import open_emc
-from specklenn.core.data.emc_hits import hits_to_emc
+from specklenn.core.data.emc import hits_to_emc
 from specklenn.core.errors import DataError
 
 LABELS = ["single-hit", "multi-hit", "single-hit", "single-hit", "no-hit"]
-
-
-def frames_of(path):
-    read = open_emc(path)
-    return np.array([read.frame(number) for number in range(len(read))])
 
 
 @pytest.fixture
@@ -32,34 +26,36 @@ def run(tmp_path, frames):
     return tmp_path / "hits.cxi"
 
 
-def test_single_hits_become_whole_photons_row_by_row(run, tmp_path, frames):
+def test_single_hits_become_whole_photons_row_by_row(run, tmp_path, frames, read_emc):
     made = hits_to_emc(run, tmp_path / "hits.emc")
 
     expected = [
         [max(round(float(value)), 0) for row in frame for value in row]
         for frame in frames[[0, 2, 3]]
     ]
-    assert frames_of(tmp_path / "hits.emc").tolist() == expected
+    assert read_emc(tmp_path / "hits.emc").tolist() == expected
     assert (made.frames, made.of, made.pixels) == (3, 5, 24)
     assert made.labels == ("multi-hit", "no-hit", "single-hit")
 
 
-def test_other_classes_can_be_chosen(run, tmp_path):
+def test_other_classes_can_be_chosen(run, tmp_path, read_emc):
     made = hits_to_emc(run, tmp_path / "hits.emc", ["multi-hit", "no-hit"])
 
-    assert made.frames == len(open_emc(tmp_path / "hits.emc")) == 2
+    assert made.frames == len(read_emc(tmp_path / "hits.emc")) == 2
 
 
 def test_what_is_read_at_once_does_not_matter(run, tmp_path, monkeypatch):
     hits_to_emc(run, tmp_path / "hits.emc")
-    monkeypatch.setattr(emc_hits, "VALUES_AT_ONCE", 1)
+    monkeypatch.setattr(emc, "VALUES_AT_ONCE", 1)
     hits_to_emc(run, tmp_path / "one-by-one.emc")
 
     whole = (tmp_path / "hits.emc").read_bytes()
     assert (tmp_path / "one-by-one.emc").read_bytes() == whole
 
 
-def test_masked_pixels_have_no_photons_even_where_they_are_no_numbers(tmp_path, frames):
+def test_masked_pixels_have_no_photons_even_where_they_are_no_numbers(
+    tmp_path, frames, read_emc
+):
     mask = np.zeros((6, 4), bool)
     mask[2] = True
     frames[:, 2, 1] = np.nan
@@ -67,7 +63,7 @@ def test_masked_pixels_have_no_photons_even_where_they_are_no_numbers(tmp_path, 
 
     hits_to_emc(tmp_path / "a.cxi", tmp_path / "a.emc")
 
-    found = frames_of(tmp_path / "a.emc").reshape(3, 6, 4)
+    found = read_emc(tmp_path / "a.emc").reshape(3, 6, 4)
     assert not found[:, 2].any()
     np.testing.assert_array_equal(
         found[:, 3:], np.maximum(np.rint(frames[[0, 2, 3], 3:]), 0)
@@ -85,13 +81,13 @@ def test_modules_are_stacked(tmp_path, frames):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.int64, np.float64])
-def test_photons_of_any_type_are_kept(tmp_path, dtype):
+def test_photons_of_any_type_are_kept(tmp_path, dtype, read_emc):
     frames = np.arange(48).reshape(2, 6, 4).astype(dtype)
     write_dataset(tmp_path / "a.cxi", frames)
 
     hits_to_emc(tmp_path / "a.cxi", tmp_path / "a.emc")
 
-    assert frames_of(tmp_path / "a.emc").tolist() == frames.reshape(2, 24).tolist()
+    assert read_emc(tmp_path / "a.emc").tolist() == frames.reshape(2, 24).tolist()
 
 
 def test_without_labels_all_frames_are_taken(tmp_path, frames):
