@@ -401,7 +401,7 @@ def test_who_is_busy_with_a_long_train_does_not_take_it_for_silence(
     monkeypatch, join, clock
 ):
     train = message(*next(trains([1], pulses=48)))
-    monkeypatch.setattr(source, "Line", lambda *_: Played([train]))
+    monkeypatch.setattr(source, "BridgeConnection", lambda *_: Played([train]))
     monkeypatch.setattr(source, "wait", lambda *_: clock.sleep(0.01))
     monkeypatch.setattr(source, "SystemClock", lambda: clock)
     (stream,) = join(1)
@@ -429,7 +429,7 @@ def test_trains_of_another_shape_or_type_come_in_a_batch_of_their_own(
 ):
     arrays = [np.zeros((2, 4, 5)), np.zeros((3, 4, 6)), np.zeros((3, 4, 6), np.uint8)]
     data = [{SOURCE: {"image": array}} for array in [*arrays, arrays[2]]]
-    monkeypatch.setattr(source, "Line", lambda *_: Played(map(message, data)))
+    monkeypatch.setattr(source, "BridgeConnection", lambda *_: Played(map(message, data)))
     monkeypatch.setattr(source, "wait", lambda *_: None)
     (stream,) = join(1)
 
@@ -497,7 +497,7 @@ def test_trains_that_a_broadcast_lost_are_counted(
 ):
     """Of 3 to 9: worker 0 should have 4, 6, 8 and worker 1 has 3, 5, 7, 9."""
     sent = [message(data, meta) for data, meta in trains([3, 4, 8, 9], pulses=2)]
-    monkeypatch.setattr(source, "Line", lambda *_: Played(sent))
+    monkeypatch.setattr(source, "BridgeConnection", lambda *_: Played(sent))
     monkeypatch.setattr(source, "wait", lambda *_: None)
     stream = join(2, endpoints="tcp://127.0.0.1:1", pattern="SUB")[worker]
 
