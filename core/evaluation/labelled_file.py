@@ -199,17 +199,11 @@ def _embed(
     judged = prepared.flags == 0
     kept = rows[judged]
     return Embedded(
-        embeddings=_embed_some(model, prepared.inputs[judged]),
+        embeddings=embed(model.encoder, prepared.inputs[judged]),
         labels=file.labels[kept],
         names=file.names[kept],
         rows=kept,
     )
-
-
-def _embed_some(model: Checkpoint, inputs: npt.NDArray[np.float32]) -> Embeddings:
-    if len(inputs) == 0:
-        return np.zeros((0, model.encoder.embedding_size), np.float32)
-    return embed(model.encoder, inputs)
 
 
 def _join(parts: Sequence[Embedded]) -> Embedded:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -150,8 +150,7 @@ class _Run:
     source: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Shot:
+class _Shot(NamedTuple):
     """A shot of a run."""
 
     run: _Run

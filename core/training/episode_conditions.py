@@ -22,7 +22,7 @@ from specklenn.core.settings import Settings
 from specklenn.core.simulation.ranges import Range
 from specklenn.core.training.augment import (
     Augmentation,
-    expose,
+    add_noise,
     normalise,
     random_patches,
     warp,
@@ -137,7 +137,7 @@ def _measured(
 
 def _exposed(expected: Tensor, read_noise: float, generator: torch.Generator) -> Tensor:
     """Draw the photons of patterns that have their fluence already, (B, side, side)."""
-    return expose(expected, torch.ones(len(expected)), read_noise, generator)
+    return add_noise(expected, torch.ones(len(expected)), read_noise, generator)
 
 
 def random_mask(side: int, generator: torch.Generator) -> Tensor:

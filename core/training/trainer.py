@@ -288,7 +288,7 @@ class Trainer:
         found = "a gradient is not finite" if loss == loss else "the loss is NaN"
         return (
             f"step {self._steps_done + 1}: {found} (loss {loss:g}); "
-            f"{self._objective.advice(batch)}"
+            f"{self._objective.failure_hint(batch)}"
         )
 
 

@@ -53,8 +53,8 @@ def test_accuracies_are_those_of_evaluation(
 ):
     path = write(tmp_path / "v.h5", each=22)
 
-    one, adapter = load(ValidationFile(file=path), rule=rule), PrototypeAdapter(128)
-    found = one.accuracies(one.embed(encoder), adapter)
+    encoder.prototype_adapter = adapter = PrototypeAdapter(128)
+    found, _ = load(ValidationFile(file=path), rule=rule).validate(encoder)
 
     from specklenn.core.data.labelled_dataset import read_dataset
 
@@ -74,7 +74,7 @@ def test_numbers_of_supports_that_the_patterns_do_not_allow_are_left_out(
     file = ValidationFile(file=write(tmp_path / "v.h5", each=22))
 
     few = load(file, patterns=8)
-    assert set(few.accuracies(few.embed(encoder))) == {1, 5}
+    assert set(few.validate(encoder)[0]) == {1, 5}
 
 
 def test_the_temperature_is_the_weighted_geometric_mean_of_the_files(tmp_path, encoder):
@@ -84,7 +84,7 @@ def test_the_temperature_is_the_weighted_geometric_mean_of_the_files(tmp_path, e
     ]
     sets = load_validation(files, 40, PREPROCESS, "mean")
 
-    first, second = (one.temperature(one.embed(encoder)) for one in sets)
+    first, second = (one.validate(encoder)[1] for one in sets)
 
     assert validate(encoder, sets).temperature == pytest.approx(
         (first**3 * second) ** 0.25
@@ -113,14 +113,8 @@ def test_other_classes_of_a_file_stand_in_for_single_and_multi(tmp_path):
 class Fixed(ValidationSet):
     """A set whose accuracies are known."""
 
-    def embed(self, encoder):
-        return np.zeros((0, 4), np.float32)
-
-    def temperature(self, vectors, adapter):
-        return 0.1
-
-    def accuracies(self, vectors, adapter):
-        return self.inputs
+    def validate(self, encoder):
+        return self.inputs, 0.1
 
 
 def test_the_score_is_the_weighted_mean_of_the_five_shot_accuracies(encoder):
