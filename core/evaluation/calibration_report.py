@@ -1,4 +1,4 @@
-"""What scores and distances are worth: as probabilities, and for unknown classes.
+"""Calibration error of the scores, and detection of out-of-distribution patterns.
 
 On the same draws as accuracy. Patterns of the file whose label is none of the classes
 are out of distribution: contaminants that nobody gave supports for. Their distance to

@@ -72,7 +72,7 @@ class FewShotClassifier(Protocol):
 
 
 class FitFeatures(Protocol):
-    """Makes of the features of supports what measures the features of queries."""
+    """Fits on features of supports; returns a function from features to distances."""
 
     def __call__(
         self, supports: Features, classes: Indices, seed: int

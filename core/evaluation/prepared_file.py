@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,9 +19,9 @@ from specklenn.core.evaluation.few_shot import Indices, group_rows
 from specklenn.core.evaluation.labelled_file import (
     Expose,
     LabelledFile,
-    Watch,
     as_read,
 )
+from specklenn.core.evaluation.progress import ProgressFn, silent
 from specklenn.core.network.checkpoint import Checkpoint
 from specklenn.core.network.embed import embed
 from specklenn.core.network.prototype_adapter import make_prototype_fn
@@ -69,7 +69,7 @@ def prepare_file(
     file: LabelledFile,
     models: Models,
     expose: Expose = as_read,
-    watch: Watch = lambda batches: batches,
+    watch: ProgressFn[Indices] = silent,
 ) -> PreparedFile:
     """Read a file and prepare it for every model and for the baselines.
 
@@ -112,7 +112,7 @@ def model_classifiers(
     prepared: PreparedFile,
     models: Models,
     classes: Sequence[str],
-    watch: Callable[[Sequence[str]], Iterable[str]] = lambda names: names,
+    watch: ProgressFn[str] = silent,
 ) -> list[FeatureClassifier]:
     """Return every model by its own rule, by the paper's and by prototypes.
 

@@ -19,6 +19,7 @@ from specklenn.core.data.detector_area import Area
 from specklenn.core.errors import DataError
 from specklenn.core.evaluation.classifiers import Distances
 from specklenn.core.evaluation.few_shot import Draw, Indices
+from specklenn.core.evaluation.progress import ProgressFn, silent
 from specklenn.core.evaluation.scores import score_confusion, score_labels
 from specklenn.core.finetuning.labelled_shots import LabelledShots
 
@@ -104,7 +105,7 @@ def measure_table1(
     draws: int,
     pool: int,
     seed: int,
-    watch: Callable[[Sequence[Task]], Iterable[Task]] = lambda tasks: tasks,
+    watch: ProgressFn[Task] = silent,
 ) -> list[Cell]:
     """Train every method on every draw of every area and score its queries.
 

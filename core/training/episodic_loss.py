@@ -177,15 +177,8 @@ def adapted_task_loss(
 ) -> Tensor:
     """Return the loss of one task by prototypes; its classes weigh the same.
 
-    Parameters
-    ----------
-    vectors : (B, D) float32
-    members : sequence of (n,) int64
-        Rows of each class.
-    class_encoding : (classes, 3) float32
-    sharpness : float
-    adapt : function
-    generator : torch.Generator
+    The parameters are those of `adapted_loss`, for the classes of the task, and its
+    members: rows (n,) int64 of each class.
     """
     queries = torch.cat(tuple(members))
     numbers = draw_numbers(len(queries), [len(own) for own in members], generator)

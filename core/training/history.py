@@ -98,11 +98,6 @@ def accuracy(name: str, shots: int) -> str:
 class Log:
     """A CSV file that grows by a line at a time.
 
-    Parameters
-    ----------
-    path : Path
-    columns : tuple of str
-
     Raises
     ------
     DataError

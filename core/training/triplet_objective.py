@@ -24,11 +24,6 @@ from specklenn.core.training.triplet_loss import mine, squared_distances, triple
 class TripletObjective:
     """The paper's objective: augmented patterns, semi-hard triplets.
 
-    Parameters
-    ----------
-    settings : Training
-    data : TrainingData
-
     Raises
     ------
     DataError
