@@ -8,7 +8,6 @@ Offline: once, on labelled shots of other samples, and used without supports.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -17,16 +16,15 @@ from specklenn.core.baselines.bobkov2015 import angular_features, fit_machine
 from specklenn.core.baselines.shi2019 import THRESHOLD, probabilities, train_shi
 from specklenn.core.evaluation.classifiers import (
     Distances,
-    FeatureClassifier,
     FeatureDistanceFn,
     Features,
+    FewShotClassifier,
     FitFeatures,
     MethodVariant,
     TrainedOn,
 )
 from specklenn.core.evaluation.few_shot import EvaluationSettings, Indices
 from specklenn.core.evaluation.prepared_file import (
-    LabelledFeatures,
     PreparedFile,
     join,
     labelled_features,
@@ -45,7 +43,7 @@ def make_baselines(
     training: Sequence[PreparedFile],
     preprocessing: Preprocessing,
     settings: EvaluationSettings,
-) -> list[FeatureClassifier]:
+) -> list[FewShotClassifier]:
     """Return all baselines for two classes.
 
     Parameters
@@ -75,11 +73,13 @@ def make_baselines(
         _method(svm, ["pixels"], inputs, fit_pca_svm, "supports"),
     ]
     if training:
-        other = labelled_features(join(training), preprocessing, settings.classes)
-        in_rings = replace(other, features=angular_features(other.features))
-        offline = train_offline(fit_shi(OFFLINE_STEPS), other, settings.seed)
-        on_rings = train_offline(fit_pca_svm, in_rings, settings.seed)
-        on_pixels = train_offline(fit_pca_svm, other, settings.seed)
+        other, classes = labelled_features(
+            join(training), preprocessing, settings.classes
+        )
+        rings, seed = angular_features(other), settings.seed
+        offline = train_offline(fit_shi(OFFLINE_STEPS), other, classes, seed)
+        on_rings = train_offline(fit_pca_svm, rings, classes, seed)
+        on_pixels = train_offline(fit_pca_svm, other, classes, seed)
         methods += [
             _method(shi, above, inputs, offline, "--train"),
             _method(svm, ["angular"], angular, on_rings, "--train"),
@@ -89,11 +89,11 @@ def make_baselines(
 
 
 def train_offline(
-    fit: FitFeatures, labelled: LabelledFeatures, seed: int
+    fit: FitFeatures, features: Features, classes: Indices, seed: int
 ) -> FitFeatures:
     """Return a fit that trains once, when first asked, and ignores supports."""
-    trained = cache(lambda: fit(labelled.features, labelled.classes, seed))
-    return lambda supports, classes, seed: trained()
+    trained = cache(lambda: fit(features, classes, seed))
+    return lambda *supports: trained()
 
 
 def fit_shi(steps: int) -> FitFeatures:
@@ -149,7 +149,7 @@ def _method(
     features: Features,
     fit: FitFeatures,
     trained_on: TrainedOn,
-) -> FeatureClassifier:
+) -> FewShotClassifier:
     of_table = tuple(
         MethodVariant(
             method=name,
@@ -159,4 +159,4 @@ def _method(
         )
         for variant in variants
     )
-    return FeatureClassifier(variants=of_table, features=features, fit_features=fit)
+    return FewShotClassifier(variants=of_table, features=features, fit_features=fit)

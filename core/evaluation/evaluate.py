@@ -103,7 +103,7 @@ def evaluate(
 
 def score_draw(classifier: FewShotClassifier, draw: Draw) -> list[Score]:
     """Return the score of the queries of a draw for every variant of a classifier."""
-    measure = classifier.fit(draw.supports, draw.support_classes, draw.seed)
+    measure = classifier.fit(draw)
     return [
         score_labels(draw.query_classes, distances.argmin(axis=1), draw.n_classes)
         for distances in measure(draw.queries)

@@ -11,8 +11,8 @@ from specklenn.core.data.labelled_dataset import Texts
 from specklenn.core.distances import Rule
 from specklenn.core.errors import DataError
 from specklenn.core.evaluation.classifiers import (
-    FeatureClassifier,
     Features,
+    FewShotClassifier,
     embedding_classifier,
 )
 from specklenn.core.evaluation.few_shot import Indices, group_rows
@@ -48,21 +48,6 @@ class PreparedFile:
     names: Texts
     inputs: dict[Preprocessing, Features]
     photons: Features
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class LabelledFeatures:
-    """What baselines are trained on.
-
-    Parameters
-    ----------
-    features : (N, …) float32
-    classes : (N,) int64
-        Number of the class of each.
-    """
-
-    features: Features
-    classes: Indices
 
 
 def prepare_file(
@@ -113,7 +98,7 @@ def model_classifiers(
     models: Models,
     classes: Sequence[str],
     watch: ProgressFn[str] = silent,
-) -> list[FeatureClassifier]:
+) -> list[FewShotClassifier]:
     """Return every model by its own rule, by the paper's and by prototypes.
 
     Parameters
@@ -136,8 +121,14 @@ def model_classifiers(
 
 def labelled_features(
     prepared: PreparedFile, preprocessing: Preprocessing, classes: Sequence[str]
-) -> LabelledFeatures:
+) -> tuple[Features, Indices]:
     """Return the patterns of some classes for training.
+
+    Returns
+    -------
+    features : (N, side, side) float32
+    classes : (N,) int64
+        Number of the class of each.
 
     Raises
     ------
@@ -149,10 +140,8 @@ def labelled_features(
     for name, found in zip(classes, rows, strict=True):
         if len(found) == 0:
             raise DataError(f"--train: no pattern of {name} that can be judged")
-    return LabelledFeatures(
-        features=prepared.inputs[preprocessing][np.concatenate(rows)],
-        classes=np.repeat(np.arange(len(rows)), [len(found) for found in rows]),
-    )
+    features = prepared.inputs[preprocessing][np.concatenate(rows)]
+    return features, np.repeat(np.arange(len(rows)), [len(found) for found in rows])
 
 
 def _prepare(

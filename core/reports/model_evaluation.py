@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from specklenn.core.distances import Rule
 from specklenn.core.evaluation.calibration_report import measure_confidence
 from specklenn.core.evaluation.classifiers import (
-    FeatureClassifier,
+    FewShotClassifier,
     embedding_classifier,
 )
 from specklenn.core.evaluation.evaluate import FewShotScores, evaluate
@@ -116,7 +116,7 @@ class ModelEvaluation:
             for each in maps
         ]
 
-    def _classifier(self, embedded: Embedded) -> FeatureClassifier:
+    def _classifier(self, embedded: Embedded) -> FewShotClassifier:
         adapter = self.model.encoder.prototype_adapter
         prototype_fn = make_prototype_fn(adapter, self.settings.classes)
         return embedding_classifier(

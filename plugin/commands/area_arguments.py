@@ -20,7 +20,7 @@ def add_area_arguments(parser: argparse.ArgumentParser) -> None:
         "--area",
         type=area,
         metavar="KEY=VALUE",
-        help="judge with a part of the detector: quadrant=0 (upper left; 1 upper "
+        help="classify with a part of the detector: quadrant=0 (upper left; 1 upper "
         "right, 2 lower left, 3 lower right), or modules=0,3",
     )
     group.add_argument(
@@ -101,9 +101,5 @@ def in_words(options: argparse.Namespace) -> str:
     """Say what of the detector is used."""
     words = [] if options.area is None else [options.area.words]
     words += [] if options.mask is None else [f"mask {options.mask}"]
-    return ", ".join(
-        (
-            *(words or ["whole"]),
-            *(["mates filled"] if options.fill_friedel_mates else []),
-        )
-    )
+    filled = ["mates filled"] if options.fill_friedel_mates else []
+    return ", ".join([*(words or ["whole"]), *filled])

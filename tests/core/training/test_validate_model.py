@@ -5,7 +5,7 @@ import torch
 from specklenn.core.data.dataset_writer import write_dataset
 from specklenn.core.errors import DataError
 from specklenn.core.network.embed import embed
-from specklenn.core.network.prototype_adapter import PrototypeAdapter
+from specklenn.core.network.registry import make_network
 from specklenn.core.network.specklenn2023 import Encoder
 from specklenn.core.preprocess import Preprocessing, prepare
 from specklenn.core.training.train_config import TrainingRun
@@ -48,12 +48,10 @@ def load(file, patterns=40, rule="mean"):
 
 
 @pytest.mark.parametrize("rule", ["mean", "prototype", "learned"])
-def test_accuracies_are_those_of_evaluation(
-    tmp_path, encoder, evaluate_embeddings, rule
-):
+def test_accuracies_are_those_of_evaluation(tmp_path, evaluate_embeddings, rule):
     path = write(tmp_path / "v.h5", each=22)
 
-    encoder.prototype_adapter = adapter = PrototypeAdapter(128)
+    encoder = make_network("compact-3", 16, 128).eval()
     found, _ = load(ValidationFile(file=path), rule=rule).validate(encoder)
 
     from specklenn.core.data.labelled_dataset import read_dataset
@@ -62,7 +60,12 @@ def test_accuracies_are_those_of_evaluation(
     inputs = prepare(data.patterns, None, PREPROCESS).inputs
     vectors = embed(encoder, inputs)
     expected = evaluate_embeddings(
-        vectors, data.labels, data.names, draws=2, rule=rule, adapter=adapter
+        vectors,
+        data.labels,
+        data.names,
+        draws=2,
+        rule=rule,
+        adapter=encoder.prototype_adapter,
     )
     assert found == {n: score.accuracy.mean for n, score in expected.items()}
     assert set(found) == {1, 5, 20}
