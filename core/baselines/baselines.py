@@ -8,7 +8,6 @@ Offline: once, on labelled shots of other samples, and used without supports.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -17,15 +16,15 @@ from specklenn.core.baselines.bobkov2015 import angular_features, fit_machine
 from specklenn.core.baselines.shi2019 import THRESHOLD, probabilities, train_shi
 from specklenn.core.evaluation.classifiers import (
     Distances,
-    FeatureClassifier,
     FeatureDistanceFn,
     Features,
+    FewShotClassifier,
     FitFeatures,
     MethodVariant,
+    TrainedOn,
 )
 from specklenn.core.evaluation.few_shot import EvaluationSettings, Indices
 from specklenn.core.evaluation.prepared_file import (
-    LabelledFeatures,
     PreparedFile,
     join,
     labelled_features,
@@ -44,7 +43,7 @@ def make_baselines(
     training: Sequence[PreparedFile],
     preprocessing: Preprocessing,
     settings: EvaluationSettings,
-) -> list[FeatureClassifier]:
+) -> list[FewShotClassifier]:
     """Return all baselines for two classes.
 
     Parameters
@@ -64,78 +63,37 @@ def make_baselines(
     """
     inputs = prepared.inputs[preprocessing]
     angular = angular_features(inputs)
-    methods = [photon_count_method(prepared.photons), shi_method(inputs)]
-    methods.append(machine_method("angular", angular))
-    methods.append(machine_method("pixels", inputs))
+    above = [f"above {threshold:g}" for threshold in THRESHOLDS]
+    photons, shi, svm = "photon count", "Shi 2019", "PCA + SVM"
+    middle, on_supports = ["nearest mean"], fit_shi(SUPPORT_STEPS)
+    methods = [
+        _method(photons, middle, prepared.photons, fit_photon_count, "nothing"),
+        _method(shi, above, inputs, on_supports, "supports"),
+        _method(svm, ["angular"], angular, fit_pca_svm, "supports"),
+        _method(svm, ["pixels"], inputs, fit_pca_svm, "supports"),
+    ]
     if training:
-        other = labelled_features(join(training), preprocessing, settings.classes)
-        in_rings = replace(other, features=angular_features(other.features))
-        shi = train_offline(fit_shi(OFFLINE_STEPS), other, settings.seed)
-        on_rings = train_offline(fit_pca_svm, in_rings, settings.seed)
-        on_pixels = train_offline(fit_pca_svm, other, settings.seed)
-        methods.append(shi_method(inputs, shi))
-        methods.append(machine_method("angular", angular, on_rings))
-        methods.append(machine_method("pixels", inputs, on_pixels))
+        other, classes = labelled_features(
+            join(training), preprocessing, settings.classes
+        )
+        rings, seed = angular_features(other), settings.seed
+        offline = train_offline(fit_shi(OFFLINE_STEPS), other, classes, seed)
+        on_rings = train_offline(fit_pca_svm, rings, classes, seed)
+        on_pixels = train_offline(fit_pca_svm, other, classes, seed)
+        methods += [
+            _method(shi, above, inputs, offline, "--train"),
+            _method(svm, ["angular"], angular, on_rings, "--train"),
+            _method(svm, ["pixels"], inputs, on_pixels, "--train"),
+        ]
     return methods
 
 
-def shi_method(
-    inputs: Features, offline: FitFeatures | None = None
-) -> FeatureClassifier:
-    """Return the network of Shi et al., at the paper's threshold and at one half.
-
-    Parameters
-    ----------
-    inputs : (N, side, side) float32
-        Prepared patterns that are classified.
-    offline : FitFeatures or None
-        Trained on other samples; on the supports if None.
-    """
-    variants = [f"above {threshold:g}" for threshold in THRESHOLDS]
-    return _method("Shi 2019", variants, inputs, fit_shi(SUPPORT_STEPS), offline)
-
-
-def machine_method(
-    kind: str, features: Features, offline: FitFeatures | None = None
-) -> FeatureClassifier:
-    """Return principal components and support vector machine.
-
-    Parameters
-    ----------
-    kind : str
-        What the features are.
-    features : (N, …) float32
-        Of the patterns that are classified.
-    offline : FitFeatures or None
-        Trained on other samples; on the supports if None.
-    """
-    return _method("PCA + SVM", [kind], features, fit_pca_svm, offline)
-
-
-def photon_count_method(photons: Features) -> FeatureClassifier:
-    """Return the simplest method: the class whose mean log of photons is nearest.
-
-    Parameters
-    ----------
-    photons : (N,) float32
-    """
-    variant = MethodVariant(
-        method="photon count",
-        variant="nearest mean",
-        trained_on="nothing",
-        sees_supports=True,
-    )
-    return FeatureClassifier(
-        variants=(variant,), features=photons, fit_features=fit_photon_count
-    )
-
-
 def train_offline(
-    fit: FitFeatures, labelled: LabelledFeatures, seed: int
+    fit: FitFeatures, features: Features, classes: Indices, seed: int
 ) -> FitFeatures:
     """Return a fit that trains once, when first asked, and ignores supports."""
-    trained = cache(lambda: fit(labelled.features, labelled.classes, seed))
-    return lambda supports, classes, seed: trained()
+    trained = cache(lambda: fit(features, classes, seed))
+    return lambda *supports: trained()
 
 
 def fit_shi(steps: int) -> FitFeatures:
@@ -189,18 +147,16 @@ def _method(
     name: str,
     variants: Sequence[str],
     features: Features,
-    on_supports: FitFeatures,
-    offline: FitFeatures | None,
-) -> FeatureClassifier:
+    fit: FitFeatures,
+    trained_on: TrainedOn,
+) -> FewShotClassifier:
     of_table = tuple(
         MethodVariant(
             method=name,
             variant=variant,
-            trained_on="supports" if offline is None else "--train",
-            sees_supports=offline is None,
+            trained_on=trained_on,
+            sees_supports=trained_on != "--train",
         )
         for variant in variants
     )
-    return FeatureClassifier(
-        variants=of_table, features=features, fit_features=offline or on_supports
-    )
+    return FewShotClassifier(variants=of_table, features=features, fit_features=fit)

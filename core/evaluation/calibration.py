@@ -99,11 +99,10 @@ def nll(distances: Floats, codes: npt.NDArray[np.int64], temperature: float) -> 
 
 
 def fit_temperature(distances: Floats, codes: npt.NDArray[np.int64]) -> float:
-    """Return the temperature with the lowest `nll` of the right classes.
+    """Return the temperature of the lowest mean negative log-likelihood.
 
-    As if half a shot in one more had been of another class (the prior of Jeffreys):
-    from a few dozen shots without an error nobody may conclude that there will never
-    be one.
+    Labels are smoothed by 0.5 / (N + 1) (the prior of Jeffreys), since a few dozen
+    shots without an error do not show that there will never be one.
 
     Parameters
     ----------
@@ -111,7 +110,7 @@ def fit_temperature(distances: Floats, codes: npt.NDArray[np.int64]) -> float:
     codes : (N,) int64
     """
     number, classes = distances.shape
-    doubt = 0.5 / (number + 1)
+    label_smoothing = 0.5 / (number + 1)
     found = []
     for temperature in map(float, TEMPERATURES):
         right = nll(distances, codes, temperature)
@@ -120,5 +119,5 @@ def fit_temperature(distances: Floats, codes: npt.NDArray[np.int64]) -> float:
             for code in range(classes)
         ]
         wrong = (sum(everywhere) - right) / (classes - 1)
-        found.append((1.0 - doubt) * right + doubt * wrong)
+        found.append((1.0 - label_smoothing) * right + label_smoothing * wrong)
     return float(TEMPERATURES[int(np.argmin(found))])

@@ -1,4 +1,4 @@
-"""What scores and distances are worth: as probabilities, and for unknown classes.
+"""Calibration error of the scores, and detection of out-of-distribution patterns.
 
 On the same draws as accuracy. Patterns of the file whose label is none of the classes
 are out of distribution: contaminants that nobody gave supports for. Their distance to
@@ -101,7 +101,7 @@ def _classify(
     classifier: FewShotClassifier, draw: Draw, ood_rows: Mapping[str, Indices]
 ) -> tuple[Distances, dict[str, float]]:
     """Return the distances of the queries and the AUROC of other labels."""
-    measure = classifier.fit(draw.supports, draw.support_classes, draw.seed)
+    measure = classifier.fit(draw)
     distances = measure(draw.queries)[0]
     nearest = distances.min(axis=1)
     return distances, {

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.distances import PrototypeFn, Rule, class_distances
-from specklenn.core.evaluation.few_shot import Indices
+from specklenn.core.evaluation.few_shot import Draw, Indices
 
 Features = npt.NDArray[np.float32]
 Distances = npt.NDArray[np.floating]
@@ -24,6 +24,9 @@ DistanceFn = Callable[[Indices], Sequence[Distances]]
 
 FeatureDistanceFn = Callable[[Features], Sequence[Distances]]
 """Features of queries (Q, …) to their distances (Q, classes), for every variant."""
+
+FitFeatures = Callable[[Features, Indices, int], FeatureDistanceFn]
+"""Features of supports (S, …), the number of the class of each (S,) and a seed."""
 
 TrainedOn = Literal["own data", "--train", "supports", "nothing"]
 
@@ -50,62 +53,28 @@ class MethodVariant:
     sees_supports: bool
 
 
-class FewShotClassifier(Protocol):
-    """Classifies patterns of one set, which are given by their rows."""
-
-    @property
-    def variants(self) -> tuple[MethodVariant, ...]:
-        """What the tables call its answers, in the order of the distances."""
-
-    def fit(self, supports: Indices, classes: Indices, seed: int) -> DistanceFn:
-        """Return what measures queries.
-
-        Parameters
-        ----------
-        supports : (S,) int64
-            Rows of the supports.
-        classes : (S,) int64
-            Number of the class of each, from 0 without gaps.
-        seed : int
-            For random numbers.
-        """
-
-
-class FitFeatures(Protocol):
-    """Makes of the features of supports what measures the features of queries."""
-
-    def __call__(
-        self, supports: Features, classes: Indices, seed: int
-    ) -> FeatureDistanceFn:
-        """Return what measures queries.
-
-        Parameters
-        ----------
-        supports : (S, …) float32
-        classes : (S,) int64
-        seed : int
-        """
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
-class FeatureClassifier:
-    """A classifier that looks at features of the patterns.
+class FewShotClassifier:
+    """Classifies patterns of one set, which are given by their rows.
 
     Parameters
     ----------
     variants : tuple of MethodVariant
+        What the tables call its answers, in the order of the distances.
     features : (N, …) float32
         Of all patterns.
-    fit_features : FitFeatures
+    fit_features : function
+        Fits on features of supports; returns a function from features to distances.
     """
 
     variants: tuple[MethodVariant, ...]
     features: Features
     fit_features: FitFeatures
 
-    def fit(self, supports: Indices, classes: Indices, seed: int) -> DistanceFn:
-        """Return what measures queries, see `FewShotClassifier`."""
-        measure = self.fit_features(self.features[supports], classes, seed)
+    def fit(self, draw: Draw) -> DistanceFn:
+        """Fit on the supports of a draw; returns a function from rows to distances."""
+        supports = self.features[draw.supports]
+        measure = self.fit_features(supports, draw.support_classes, draw.seed)
         return lambda queries: measure(self.features[queries])
 
 
@@ -114,7 +83,7 @@ def embedding_classifier(
     embeddings: Features,
     rules: Sequence[Rule],
     prototype_fn: PrototypeFn | None = None,
-) -> FeatureClassifier:
+) -> FewShotClassifier:
     """Return a model, a variant for each rule.
 
     Parameters
@@ -144,6 +113,6 @@ def embedding_classifier(
         )
         for place, rule in enumerate(unlike)
     ]
-    return FeatureClassifier(
+    return FewShotClassifier(
         variants=tuple(variants), features=embeddings, fit_features=fit
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from specklenn.core.evaluation.classifiers import FewShotClassifier, MethodVariant
 from specklenn.core.evaluation.few_shot import Draw, FewShotDraws
+from specklenn.core.evaluation.progress import ProgressFn, silent
 from specklenn.core.evaluation.scores import (
     Score,
     ScoreSummary,
@@ -24,10 +25,6 @@ class Task(NamedTuple):
     n_shot: int
     sample: str
     draws: Sequence[Draw]
-
-
-Watch = Callable[[Sequence[Task]], Iterable[Task]]
-"""Goes through the tasks and may show how far it has come."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,7 +60,7 @@ class FewShotScores:
 def evaluate(
     classifiers: Sequence[FewShotClassifier],
     draws: FewShotDraws,
-    watch: Watch = lambda tasks: tasks,
+    watch: ProgressFn[Task] = silent,
 ) -> FewShotScores:
     """Score every classifier with the same supports and queries.
 
@@ -106,7 +103,7 @@ def evaluate(
 
 def score_draw(classifier: FewShotClassifier, draw: Draw) -> list[Score]:
     """Return the score of the queries of a draw for every variant of a classifier."""
-    measure = classifier.fit(draw.supports, draw.support_classes, draw.seed)
+    measure = classifier.fit(draw)
     return [
         score_labels(draw.query_classes, distances.argmin(axis=1), draw.n_classes)
         for distances in measure(draw.queries)

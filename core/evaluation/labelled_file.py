@@ -1,9 +1,9 @@
-"""A labelled dataset that is judged: read in batches, embedded, and read again."""
+"""A labelled dataset that is classified: read in batches and embedded."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from specklenn.core.data.masks import Mask
 from specklenn.core.distances import Embeddings
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.evaluation.few_shot import Indices
+from specklenn.core.evaluation.progress import ProgressFn, silent
 from specklenn.core.network.checkpoint import Checkpoint
 from specklenn.core.network.embed import embed
 from specklenn.core.preprocess import PreparedPatterns, Preprocessing, prepare
@@ -30,15 +31,12 @@ MOST_IN_BATCH = 500
 Patterns = npt.NDArray[Any]
 
 Expose = Callable[[Patterns, Indices], Patterns]
-"""Makes the shots that are judged of patterns (B, H, W) and their rows (B,)."""
-
-Watch = Callable[[Sequence[Indices]], Iterable[Indices]]
-"""Goes through batches and may show how far it has come."""
+"""Makes the shots that are classified of patterns (B, H, W) and their rows (B,)."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Embedded:
-    """The patterns of a file that can be judged.
+    """The patterns of a file that can be classified.
 
     Parameters
     ----------
@@ -55,7 +53,7 @@ class Embedded:
 
 
 def as_read(patterns: Patterns, rows: Indices) -> Patterns:
-    """Judge patterns as they are in the file."""
+    """Return patterns as they are in the file."""
     return patterns
 
 
@@ -63,10 +61,6 @@ class LabelledFile:
     """A labelled dataset whose patterns are read when they are needed.
 
     Without sample names the whole file is one sample, called as the file is.
-
-    Parameters
-    ----------
-    path : path
 
     Attributes
     ----------
@@ -141,7 +135,7 @@ def embed_file(
     file: LabelledFile,
     model: Checkpoint,
     exposures: Sequence[Expose] = (as_read,),
-    watch: Watch = lambda batches: batches,
+    watch: ProgressFn[Indices] = silent,
 ) -> list[Embedded]:
     """Embed the patterns of a file in one or several exposures; read only once.
 
@@ -161,7 +155,7 @@ def embed_file(
     Raises
     ------
     DataError
-        If no pattern can be judged.
+        If no pattern can be classified.
     """
     parts: list[list[Embedded]] = [[] for _ in exposures]
     for rows in watch(file.batches()):
@@ -177,7 +171,7 @@ def embed_file(
 def read_pictures(
     file: LabelledFile, model: Checkpoint, rows: Indices, expose: Expose = as_read
 ) -> npt.NDArray[np.float32]:
-    """Return some patterns as they were judged, (k, crop, crop) float32, photons.
+    """Return some patterns as they were classified, (k, crop, crop) float32, photons.
 
     Parameters
     ----------
@@ -196,20 +190,14 @@ def _embed(
     file: LabelledFile, model: Checkpoint, patterns: Patterns, rows: Indices
 ) -> Embedded:
     prepared = file.prepare(model.preprocessing, patterns)
-    judged = prepared.flags == 0
-    kept = rows[judged]
+    usable = prepared.flags == 0
+    kept = rows[usable]
     return Embedded(
-        embeddings=_embed_some(model, prepared.inputs[judged]),
+        embeddings=embed(model.encoder, prepared.inputs[usable]),
         labels=file.labels[kept],
         names=file.names[kept],
         rows=kept,
     )
-
-
-def _embed_some(model: Checkpoint, inputs: npt.NDArray[np.float32]) -> Embeddings:
-    if len(inputs) == 0:
-        return np.zeros((0, model.encoder.embedding_size), np.float32)
-    return embed(model.encoder, inputs)
 
 
 def _join(parts: Sequence[Embedded]) -> Embedded:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,17 +11,17 @@ from specklenn.core.data.labelled_dataset import Texts
 from specklenn.core.distances import Rule
 from specklenn.core.errors import DataError
 from specklenn.core.evaluation.classifiers import (
-    FeatureClassifier,
     Features,
+    FewShotClassifier,
     embedding_classifier,
 )
 from specklenn.core.evaluation.few_shot import Indices, group_rows
 from specklenn.core.evaluation.labelled_file import (
     Expose,
     LabelledFile,
-    Watch,
     as_read,
 )
+from specklenn.core.evaluation.progress import ProgressFn, silent
 from specklenn.core.network.checkpoint import Checkpoint
 from specklenn.core.network.embed import embed
 from specklenn.core.network.prototype_adapter import make_prototype_fn
@@ -50,26 +50,11 @@ class PreparedFile:
     photons: Features
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class LabelledFeatures:
-    """What baselines are trained on.
-
-    Parameters
-    ----------
-    features : (N, …) float32
-    classes : (N,) int64
-        Number of the class of each.
-    """
-
-    features: Features
-    classes: Indices
-
-
 def prepare_file(
     file: LabelledFile,
     models: Models,
     expose: Expose = as_read,
-    watch: Watch = lambda batches: batches,
+    watch: ProgressFn[Indices] = silent,
 ) -> PreparedFile:
     """Read a file and prepare it for every model and for the baselines.
 
@@ -112,8 +97,8 @@ def model_classifiers(
     prepared: PreparedFile,
     models: Models,
     classes: Sequence[str],
-    watch: Callable[[Sequence[str]], Iterable[str]] = lambda names: names,
-) -> list[FeatureClassifier]:
+    watch: ProgressFn[str] = silent,
+) -> list[FewShotClassifier]:
     """Return every model by its own rule, by the paper's and by prototypes.
 
     Parameters
@@ -136,8 +121,14 @@ def model_classifiers(
 
 def labelled_features(
     prepared: PreparedFile, preprocessing: Preprocessing, classes: Sequence[str]
-) -> LabelledFeatures:
+) -> tuple[Features, Indices]:
     """Return the patterns of some classes for training.
+
+    Returns
+    -------
+    features : (N, side, side) float32
+    classes : (N,) int64
+        Number of the class of each.
 
     Raises
     ------
@@ -149,10 +140,8 @@ def labelled_features(
     for name, found in zip(classes, rows, strict=True):
         if len(found) == 0:
             raise DataError(f"--train: no pattern of {name} that can be judged")
-    return LabelledFeatures(
-        features=prepared.inputs[preprocessing][np.concatenate(rows)],
-        classes=np.repeat(np.arange(len(rows)), [len(found) for found in rows]),
-    )
+    features = prepared.inputs[preprocessing][np.concatenate(rows)]
+    return features, np.repeat(np.arange(len(rows)), [len(found) for found in rows])
 
 
 def _prepare(

@@ -1,4 +1,4 @@
-"""From labelled shots to a model of their experiment, and what it is worth.
+"""Fine-tunes a model to labelled shots and validates it on held-out ones.
 
 The network that was started from stays if it makes no error on the held-out shots:
 nothing shows then that tuning is needed, and a few labels can spoil a good network
@@ -38,7 +38,8 @@ from specklenn.core.training.augment import normalise
 from specklenn.core.training.trainer import Step
 
 PRIOR_SHOTS = 30
-"""Held-out shots that the model's own temperature weighs as much as."""
+"""The temperature is fitted in its logarithm with weight n / (n + this) for n held-out
+shots; the model's own temperature has the rest."""
 
 ACCEPTED = 0.95
 """Share of held-out shots that the suggested limit of distance lets pass."""
@@ -79,8 +80,8 @@ class HeldOutResult:
         return reliability(self.distances, self.codes, self.temperature)
 
     @property
-    def accepting_distance(self) -> float:
-        """Distance to the nearest class below which most held-out shots lie."""
+    def suggested_reject_above_distance(self) -> float:
+        """Quantile `ACCEPTED` of held-out shots' distances to their nearest class."""
         return float(np.quantile(self.distances.min(axis=1), ACCEPTED))
 
 
@@ -206,7 +207,7 @@ class Finetuning:
         )
 
     def _temperature(self, distances: npt.NDArray[np.float32], codes: Codes) -> float:
-        """Return what fits, drawn to the model's own by as much as it is uncertain."""
+        """Return the fitted temperature, shrunk to the model's, see `PRIOR_SHOTS`."""
         fitted, own = fit_temperature(distances, codes), self.model.temperature
         share = len(codes) / (len(codes) + PRIOR_SHOTS)
         return float(fitted**share * own ** (1 - share))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,9 +27,9 @@ from specklenn.core.labelling.label_file import read_labels
 from specklenn.core.labels import NO_HIT, SINGLE_HIT, UNKNOWN
 
 FEWEST = 2
-"""Labels of a class: one to judge the other by."""
+"""Fewest labels of a class: one support, one query."""
 
-Rows = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,7 +51,7 @@ class LabelledShots:
     """
 
     frames: Frames
-    codes: Rows
+    codes: Indices
     classes: tuple[str, ...]
     origins: tuple[str, ...]
     mask: Mask
@@ -61,7 +61,7 @@ class LabelledShots:
         number = np.bincount(self.codes, minlength=len(self.classes))
         return dict(zip(self.classes, number.tolist(), strict=True))
 
-    def only(self, rows: Rows) -> LabelledShots:
+    def only(self, rows: Indices) -> LabelledShots:
         """Return some of the shots, by (n,) int64 rows."""
         return replace(
             self,
@@ -111,8 +111,8 @@ def load_labelled_shots(adaptation: Adaptation) -> LabelledShots:
 
 
 def split(
-    codes: Rows, held_out: float, random: np.random.Generator
-) -> tuple[Rows, Rows]:
+    codes: Indices, held_out: float, random: np.random.Generator
+) -> tuple[Indices, Indices]:
     """Split shots into those to train on and those held out, class by class.
 
     Parameters
@@ -150,8 +150,7 @@ class _Run:
     source: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Shot:
+class _Shot(NamedTuple):
     """A shot of a run."""
 
     run: _Run

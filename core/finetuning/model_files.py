@@ -17,13 +17,7 @@ from specklenn.core.network.checkpoint import TEMPERATURE, Card
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFiles:
-    """The files of one version.
-
-    Parameters
-    ----------
-    weights : Path
-    version : int
-    """
+    """The files of one version of a model."""
 
     weights: Path
     version: int
@@ -113,5 +107,5 @@ def _figures(result: HeldOutResult) -> dict[str, float]:
         "surprise_nats": round(result.nll, 4),
         "temperature": round(result.temperature, 4),
         "calibration_error": round(result.reliability.error, 4),
-        "accepting_distance": round(result.accepting_distance, 3),
+        "accepting_distance": round(result.suggested_reject_above_distance, 3),
     }

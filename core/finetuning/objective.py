@@ -118,7 +118,7 @@ class FinetuningObjective:
         sharpness = self._settings.sharpness
         return LossOutput(loss=task_loss(distances, tuple(members), sharpness))
 
-    def advice(self, batch: Batch) -> str:
+    def failure_hint(self, batch: Batch) -> str:
         """Say what may help where the loss is not finite."""
         return "a lower tuning.learning_rate may help; nothing was written"
 

@@ -17,10 +17,10 @@ import numpy as np
 
 from specklenn.core.data.detector_area import Area
 from specklenn.core.errors import DataError
-from specklenn.core.evaluation.classifiers import DistanceFn, Distances, MethodVariant
-from specklenn.core.evaluation.evaluate import score_draw
+from specklenn.core.evaluation.classifiers import Distances
 from specklenn.core.evaluation.few_shot import Draw, Indices
-from specklenn.core.evaluation.scores import score_confusion
+from specklenn.core.evaluation.progress import ProgressFn, silent
+from specklenn.core.evaluation.scores import score_confusion, score_labels
 from specklenn.core.finetuning.labelled_shots import LabelledShots
 
 QUERIES = (345, 324, 331)
@@ -49,8 +49,8 @@ class Table1Method(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Table1Classifier:
-    """A method on a part of the detector, as a few-shot classifier.
+class Task:
+    """One training: a method on an area, with one draw of labels.
 
     Parameters
     ----------
@@ -58,32 +58,21 @@ class Table1Classifier:
     area : Area
     shots : LabelledShots
         With the mask of the area.
+    draw : Draw
+        Rows of the labels and of the queries.
     """
 
     method: Table1Method
     area: Area
     shots: LabelledShots
+    draw: Draw
 
-    @property
-    def variants(self) -> tuple[MethodVariant, ...]:
-        """The method with the area as its variant."""
-        return (
-            MethodVariant(
-                method=self.method.name,
-                variant=self.area.words,
-                trained_on="supports",
-                sees_supports=True,
-            ),
-        )
-
-    def fit(self, supports: Indices, classes: Indices, seed: int) -> DistanceFn:
-        """Return what measures queries, given by their rows."""
-        measure = self.method.fit(self.shots.only(supports), seed)
-        return lambda queries: [measure(self.shots.only(queries))]
-
-
-Task = tuple[Table1Classifier, Draw]
-"""One classifier on one draw of labels."""
+    def confusion(self) -> Indices:
+        """Train on the labels; returns the confusion matrix of the queries."""
+        draw = self.draw
+        measure = self.method.fit(self.shots.only(draw.supports), draw.seed)
+        found = measure(self.shots.only(draw.queries)).argmin(axis=1)
+        return score_labels(draw.query_classes, found, draw.n_classes).confusion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +105,7 @@ def measure_table1(
     draws: int,
     pool: int,
     seed: int,
-    watch: Callable[[Sequence[Task]], Iterable[Task]] = lambda tasks: tasks,
+    watch: ProgressFn[Task] = silent,
 ) -> list[Cell]:
     """Train every method on every draw of every area and score its queries.
 
@@ -146,28 +135,27 @@ def measure_table1(
                 f"{fewest} shots of one class, more than {pool} expected: {pool} "
                 "labels, and queries"
             )
-    classifiers = [
-        Table1Classifier(method=method, area=area, shots=of_area)
+    tasks = [
+        Task(
+            method=method,
+            area=area,
+            shots=of_area,
+            draw=_draw(of_area, method.labels, pool, seed, number),
+        )
         for method in methods
         for area, of_area in shots.items()
-    ]
-    confusions: dict[MethodVariant, list[Indices]] = {}
-    tasks = [
-        (classifier, _draw(classifier, pool, seed, number))
-        for classifier in classifiers
         for number in range(draws)
     ]
-    for classifier, draw in watch(tasks):
-        (score,) = score_draw(classifier, draw)
-        (variant,) = classifier.variants
-        confusions.setdefault(variant, []).append(score.confusion)
-    return [_cell(variant, of_draws) for variant, of_draws in confusions.items()]
+    confusions: dict[tuple[str, str], list[Indices]] = {}
+    for task in watch(tasks):
+        row = (task.method.name, task.area.words)
+        confusions.setdefault(row, []).append(task.confusion())
+    return [_cell(*row, of_draws) for row, of_draws in confusions.items()]
 
 
-def _draw(classifier: Table1Classifier, pool: int, seed: int, number: int) -> Draw:
+def _draw(shots: LabelledShots, labels: int, pool: int, seed: int, number: int) -> Draw:
     """Return labels and queries; the number of a draw is the seed of its trainings."""
     random = np.random.default_rng([seed, number])
-    shots, labels = classifier.shots, classifier.method.labels
     rows = [
         random.permutation(np.flatnonzero(shots.codes == code))
         for code, _ in zip(range(len(shots.classes)), QUERIES, strict=False)
@@ -182,12 +170,12 @@ def _draw(classifier: Table1Classifier, pool: int, seed: int, number: int) -> Dr
     )
 
 
-def _cell(variant: MethodVariant, confusions: Sequence[Indices]) -> Cell:
+def _cell(method: str, area: str, confusions: Sequence[Indices]) -> Cell:
     figures = np.array([_figures(confusion) for confusion in confusions])
     accuracy, f1, all_classes = figures.mean(axis=0)
     return Cell(
-        method=variant.method,
-        area=variant.variant,
+        method=method,
+        area=area,
         accuracy=float(accuracy),
         f1=float(f1),
         all_classes=None if np.isnan(all_classes) else float(all_classes),

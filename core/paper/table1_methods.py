@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -86,12 +86,7 @@ class AdaptedModel:
         finetuning = Finetuning(adaptation, labelled, self.model)
         for _ in finetuning.steps():
             pass
-        model = Checkpoint(
-            encoder=finetuning.result().encoder,
-            preprocessing=self.model.preprocessing,
-            card=self.model.card,
-            rule=self.model.rule,
-        )
+        model = replace(self.model, encoder=finetuning.result().encoder)
         return distances_to_supports(model, labelled)
 
 

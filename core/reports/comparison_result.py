@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from specklenn.core.evaluation.classifiers import MethodVariant
 from specklenn.core.evaluation.scores import ScoreSummary
+from specklenn.core.reports.evaluation_result import ScoresByFluence
 from specklenn.core.reports.plotting import look, mark_chance, new_figure
-from specklenn.core.reports.scores_by_fluence import ScoresByFluence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

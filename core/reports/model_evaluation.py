@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from specklenn.core.distances import Rule
 from specklenn.core.evaluation.calibration_report import measure_confidence
 from specklenn.core.evaluation.classifiers import (
-    FeatureClassifier,
+    FewShotClassifier,
     embedding_classifier,
 )
 from specklenn.core.evaluation.evaluate import FewShotScores, evaluate
-from specklenn.core.evaluation.few_shot import EvaluationSettings, draw_few_shot
+from specklenn.core.evaluation.few_shot import (
+    EvaluationSettings,
+    Indices,
+    draw_few_shot,
+)
 from specklenn.core.evaluation.labelled_file import (
     Embedded,
     Expose,
     LabelledFile,
-    Watch,
     embed_file,
     read_pictures,
 )
+from specklenn.core.evaluation.progress import ProgressFn, silent
 from specklenn.core.network.checkpoint import Checkpoint
 from specklenn.core.network.prototype_adapter import make_prototype_fn
-from specklenn.core.reports.evaluation_result import EvaluationResult
+from specklenn.core.reports.evaluation_result import EvaluationResult, main_fluence
 from specklenn.core.reports.sample_sizes import Sizes
-from specklenn.core.reports.scores_by_fluence import main_fluence
 from specklenn.core.reports.tsne import SampleMap, choose_samples, map_sample
 from specklenn.core.reports.tsne_figure import Pictures
 
@@ -59,14 +62,8 @@ class ModelEvaluation:
     exposures: Mapping[float | None, Expose]
     sizes: Sizes | None = None
 
-    def embed(self, watch: Watch = lambda batches: batches) -> EmbeddedFile:
-        """Embed the patterns in every exposure.
-
-        Raises
-        ------
-        DataError
-            If no pattern can be classified.
-        """
+    def embed(self, watch: ProgressFn[Indices] = silent) -> EmbeddedFile:
+        """Embed the patterns in every exposure, see `embed_file`."""
         ways = list(self.exposures.values())
         found = embed_file(self.file, self.model, ways, watch)
         return dict(zip(self.exposures, found, strict=True))
@@ -74,17 +71,9 @@ class ModelEvaluation:
     def evaluate(
         self,
         embedded: EmbeddedFile,
-        watch: Callable[
-            [Sequence[float | None]], Iterable[float | None]
-        ] = lambda fluences: fluences,
+        watch: ProgressFn[float | None] = silent,
     ) -> EvaluationResult:
-        """Score the embedded patterns.
-
-        Raises
-        ------
-        DataError
-            If the data allow none of the numbers of supports.
-        """
+        """Score the embedded patterns, see `draw_few_shot` for what may fail."""
         scores = {at: self._scores(embedded[at]) for at in watch(list(embedded))}
         main = main_fluence(scores)
         return EvaluationResult(
@@ -107,7 +96,7 @@ class ModelEvaluation:
         embedded: EmbeddedFile,
         result: EvaluationResult,
         wanted: Sequence[str] = (),
-        watch: Callable[[Sequence[str]], Iterable[str]] = lambda names: names,
+        watch: ProgressFn[str] = silent,
     ) -> list[SampleMap]:
         """Lay out samples, see `specklenn.core.reports.tsne.choose_samples`."""
         shown = embedded[result.fluence]
@@ -127,7 +116,7 @@ class ModelEvaluation:
             for each in maps
         ]
 
-    def _classifier(self, embedded: Embedded) -> FeatureClassifier:
+    def _classifier(self, embedded: Embedded) -> FewShotClassifier:
         adapter = self.model.encoder.prototype_adapter
         prototype_fn = make_prototype_fn(adapter, self.settings.classes)
         return embedding_classifier(

@@ -136,7 +136,7 @@ def map_sample(
     members = _members(draw)
     chosen = np.concatenate(members)
     true = np.repeat(np.arange(len(members)), [len(rows) for rows in members])
-    measure = classifier.fit(draw.supports, draw.support_classes, draw.seed)
+    measure = classifier.fit(draw)
     distances = measure(chosen)[0]
     return SampleMap(
         name=name,

@@ -142,7 +142,7 @@ def turn_and_mirror(patterns: Tensor, generator: torch.Generator) -> Tensor:
     return varied
 
 
-def expose(
+def add_noise(
     expected: Tensor,
     fluence: Tensor,
     read_noise: float,

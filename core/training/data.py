@@ -48,7 +48,13 @@ class TrainingData:
     file_names: tuple[str, ...]
 
     def groups(self) -> list[list[Tensor]]:
-        """Return the rows of every sample, by class; samples lacking one are left."""
+        """Return the rows of every class (inner) of every sample (outer) that has all.
+
+        Raises
+        ------
+        DataError
+            If no sample has two patterns of every class.
+        """
         found = []
         for sample in range(int(self.samples.max()) + 1):
             ours = self.samples == sample
@@ -58,13 +64,22 @@ class TrainingData:
             ]
             if min(map(len, rows)) > 1:
                 found.append(rows)
+        if not found:
+            raise DataError(
+                f"{', '.join(self.file_names)}: no sample has two patterns of every "
+                f"class ({', '.join(self.classes)})"
+            )
         return found
 
-    def describe(self, rows: Tensor) -> str:
-        """Say which samples of which datasets some patterns are of."""
+    def failure_hint(self, rows: Tensor) -> str:
+        """Say what a batch of some rows held and what may help if its loss is NaN."""
         samples = sorted({self.sample_names[n] for n in self.samples[rows].tolist()})
         files = sorted({self.file_names[n] for n in self.files[rows].tolist()})
-        return f"{', '.join(samples)} of {', '.join(files)}"
+        return (
+            f"the batch held {', '.join(samples)} of {', '.join(files)}; nothing was "
+            "saved after the last validation; a lower learning_rate or a warm_up may "
+            "help"
+        )
 
 
 def load_training_data(

@@ -1,11 +1,11 @@
-"""What one experiment would see of a few samples, for few-shot training.
+"""Domain randomisation: the conditions of one experiment, for few-shot training.
 
 All patterns of an episode share a mask, a zoom, a background and a read noise, drawn
 anew for every episode, as they would in one beamtime. The patterns come noise-free.
 
 Some episodes also have artefacts, which real detectors and beamlines add. None of them
-is in the simulated shots that measure a model; they are there so that a model made of
-simulations alone still finds its way in measured ones.
+is in the simulated shots that measure a model; they are there so that a model
+trained on simulations alone works on measured data.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from specklenn.core.settings import Settings
 from specklenn.core.simulation.ranges import Range
 from specklenn.core.training.augment import (
     Augmentation,
-    expose,
+    add_noise,
     normalise,
     random_patches,
     warp,
@@ -137,7 +137,7 @@ def _measured(
 
 def _exposed(expected: Tensor, read_noise: float, generator: torch.Generator) -> Tensor:
     """Draw the photons of patterns that have their fluence already, (B, side, side)."""
-    return expose(expected, torch.ones(len(expected)), read_noise, generator)
+    return add_noise(expected, torch.ones(len(expected)), read_noise, generator)
 
 
 def random_mask(side: int, generator: torch.Generator) -> Tensor:

@@ -14,7 +14,7 @@ prototypes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -58,17 +58,41 @@ def episode_loss(
             f"{patterns} patterns expected, 2 or more of each"
         )
     distances = distances_between(vectors)
-    rows = torch.arange(len(vectors)).reshape(SAMPLES, classes, patterns)
-    losses = []
+    losses = [
+        task_loss(distances, [rows for rows, _ in task], sharpness)
+        for task in episode_tasks(classes, patterns, all_classes=False)
+    ]
+    return torch.stack(losses).mean()
+
+
+def episode_tasks(
+    classes: int, patterns: int, *, all_classes: bool
+) -> Iterator[Sequence[tuple[Tensor, slice]]]:
+    """Give the tasks of one episode, those of the first sample first.
+
+    Parameters
+    ----------
+    classes, patterns : int
+        See `episode_loss`.
+    all_classes : bool
+        Whether telling all of three or more classes apart is a task, too.
+
+    Yields
+    ------
+    sequence of ((n,) int64, slice)
+        Rows of each class of the task, and which classes of the episode it joins.
+    """
+    every = torch.arange(SAMPLES * classes * patterns)
+    rows = every.reshape(SAMPLES, classes, patterns)
     for sample in range(SAMPLES):
         ours, foreign = rows[sample], rows[1 - sample, 0, : max(patterns // 2, 1)]
-        rest = torch.cat((ours[1:].flatten(), foreign))
-        losses.append(task_loss(distances, (ours[0], ours[1]), sharpness))
-        losses.append(task_loss(distances, (ours[0], rest), sharpness))
+        first, second = (ours[0], slice(0, 1)), (ours[1], slice(1, 2))
+        yield first, second
+        yield first, (torch.cat((ours[1:].flatten(), foreign)), slice(1, None))
         if classes > 2:
-            others = ours[2:].flatten()
-            losses.append(task_loss(distances, (ours[1], others), sharpness))
-    return torch.stack(losses).mean()
+            yield second, (ours[2:].flatten(), slice(2, None))
+        if classes > 2 and all_classes:
+            yield [(own, slice(n, n + 1)) for n, own in enumerate(ours)]
 
 
 def task_loss(distances: Tensor, members: Sequence[Tensor], sharpness: float) -> Tensor:
@@ -129,27 +153,17 @@ def adapted_loss(
     -------
     () float32
     """
-    classes = len(class_encoding)
-    rows = torch.arange(len(vectors)).reshape(SAMPLES, classes, patterns)
-    others = class_encoding[1:].sum(dim=0)
-    losses = []
-    for sample in range(SAMPLES):
-        ours, foreign = rows[sample], rows[1 - sample, 0, : max(patterns // 2, 1)]
-        rest = torch.cat((ours[1:].flatten(), foreign))
-        tasks: list[tuple[Sequence[Tensor], Tensor]] = [
-            ((ours[0], ours[1]), class_encoding[:2]),
-            ((ours[0], rest), torch.stack((class_encoding[0], others))),
-        ]
-        if classes > 2:
-            known = torch.stack((class_encoding[1], class_encoding[2:].sum(dim=0)))
-            tasks += [
-                ((ours[1], ours[2:].flatten()), known),
-                (tuple(ours), class_encoding),
-            ]
-        losses += [
-            adapted_task_loss(vectors, members, of_task, sharpness, adapt, generator)
-            for members, of_task in tasks
-        ]
+    losses = [
+        adapted_task_loss(
+            vectors,
+            [rows for rows, _ in task],
+            torch.stack([class_encoding[joined].sum(dim=0) for _, joined in task]),
+            sharpness,
+            adapt,
+            generator,
+        )
+        for task in episode_tasks(len(class_encoding), patterns, all_classes=True)
+    ]
     return torch.stack(losses).mean()
 
 
@@ -163,15 +177,8 @@ def adapted_task_loss(
 ) -> Tensor:
     """Return the loss of one task by prototypes; its classes weigh the same.
 
-    Parameters
-    ----------
-    vectors : (B, D) float32
-    members : sequence of (n,) int64
-        Rows of each class.
-    class_encoding : (classes, 3) float32
-    sharpness : float
-    adapt : function
-    generator : torch.Generator
+    The parameters are those of `adapted_loss`, for the classes of the task, and its
+    members: rows (n,) int64 of each class.
     """
     queries = torch.cat(tuple(members))
     numbers = draw_numbers(len(queries), [len(own) for own in members], generator)

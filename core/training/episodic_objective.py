@@ -19,8 +19,6 @@ from specklenn.core.training.objective import (
     Batch,
     ForwardFns,
     LossOutput,
-    advice,
-    groups_of,
     joined,
     part_stream,
 )
@@ -60,7 +58,7 @@ class EpisodicObjective:
             )
         self._conditions = conditions
         self._groups: list[list[list[Tensor]]] = [[] for _ in conditions]
-        for group in groups_of(data):
+        for group in data.groups():
             if min(map(len, group)) >= episodes.patterns_per_class:
                 self._groups[int(data.files[group[0][0]])].append(group)
         for file, found in enumerate(self._groups):
@@ -113,9 +111,9 @@ class EpisodicObjective:
             ]
         return LossOutput(loss=torch.stack(losses).mean())
 
-    def advice(self, batch: Batch) -> str:
+    def failure_hint(self, batch: Batch) -> str:
         """Say what a batch held and what may help, where its loss is not finite."""
-        return advice(self._data, batch)
+        return self._data.failure_hint(batch.rows)
 
     def episode(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Make one episode.

@@ -1,4 +1,4 @@
-"""What a training tells of itself: figures in memory, as a table, as a picture."""
+"""Training metrics: in memory, as a CSV file, as a PNG file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import importlib
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -19,83 +20,74 @@ from specklenn.core.training.validate_model import SHOTS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Line = dict[str, float]
-"""Figures by column; a column that is missing stays empty."""
+LogRow = dict[str, float]
+"""Metrics by column; a column that is missing stays empty."""
 
-FIGURES = ("step", "loss", "semi_hard_share", "learning_rate", "patterns_per_second")
+METRICS = ("step", "loss", "semi_hard_share", "learning_rate", "patterns_per_second")
 ALONE = ("network_patterns_per_second", "drawing_patterns_per_second")
 
 
+@dataclass
 class History:
-    """The figures of every validation, and those of the steps since the last one.
+    """The metrics of every validation, and those of the steps since the last one.
 
     Parameters
     ----------
-    state : str, optional
-        To go on from, see `state`.
+    lines : list of LogRow
+        The metrics of every validation.
+    recent : list of (loss, semi-hard share)
+        Of the steps since then.
+    best : float
+        The highest score.
+    seconds : float
+        How long the training has taken, interruptions left out.
     """
 
-    def __init__(self, state: str | None = None) -> None:
-        given = {} if state is None else json.loads(state)
-        self._lines: list[Line] = given.get("lines", [])
-        self._recent: list[tuple[float, float]] = [
-            (loss, share) for loss, share in given.get("recent", [])
-        ]
-        self._best: float = given.get("best", -1.0)
-        self._seconds: float = given.get("seconds", 0.0)
-
-    @property
-    def lines(self) -> Sequence[Line]:
-        """The figures of every validation."""
-        return tuple(self._lines)
-
-    @property
-    def seconds(self) -> float:
-        """How long the training has taken, interruptions left out."""
-        return self._seconds
+    lines: list[LogRow] = field(default_factory=list)
+    recent: list[tuple[float, float]] = field(default_factory=list)
+    best: float = -1.0
+    seconds: float = 0.0
 
     def add(self, step: Step, seconds: float) -> None:
         """Add a step, and how long the training has taken with it."""
-        self._recent.append((step.loss, step.semi_hard_share))
-        self._seconds = seconds
+        self.recent.append((step.loss, step.semi_hard_share))
+        self.seconds = seconds
 
-    def means(self) -> Line:
+    def means(self) -> LogRow:
         """Return means over the steps since the last validation."""
-        losses, shares = zip(*self._recent, strict=True)
+        losses, shares = zip(*self.recent, strict=True)
         return {
             "loss": sum(losses) / len(losses),
             "semi_hard_share": sum(shares) / len(shares),
         }
 
-    def record(self, line: Line) -> bool:
-        """Add the figures of a validation; returns whether these weights are the best.
+    def record(self, line: LogRow) -> bool:
+        """Add the metrics of a validation; returns whether these weights are the best.
 
         The last ones are where there is no ``score``.
         """
-        self._lines.append(line)
-        self._recent.clear()
+        self.lines.append(line)
+        self.recent.clear()
         score = line.get("score")
-        if score is not None and score <= self._best:
+        if score is not None and score <= self.best:
             return False
-        self._best = self._best if score is None else score
+        self.best = self.best if score is None else score
         return True
 
     def state(self) -> str:
-        """Return everything that another history needs to go on from this one."""
-        return json.dumps(
-            {
-                "lines": self._lines,
-                "recent": self._recent,
-                "best": self._best,
-                "seconds": self._seconds,
-            }
-        )
+        """Return everything that `from_state` needs to go on from this history."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_state(cls, state: str) -> History:
+        """Return the history with this state."""
+        return cls(**json.loads(state))
 
 
 def columns(validation: Sequence[str]) -> tuple[str, ...]:
     """Return the columns of a log, given the names of the validation files."""
     accuracies = [accuracy(name, shots) for name in validation for shots in SHOTS]
-    return (*FIGURES, *ALONE, "score", *accuracies, "seconds")
+    return (*METRICS, *ALONE, "score", *accuracies, "seconds")
 
 
 def accuracy(name: str, shots: int) -> str:
@@ -105,11 +97,6 @@ def accuracy(name: str, shots: int) -> str:
 
 class Log:
     """A CSV file that grows by a line at a time.
-
-    Parameters
-    ----------
-    path : Path
-    columns : tuple of str
 
     Raises
     ------
@@ -121,13 +108,13 @@ class Log:
         self.path = path
         self._columns = columns
 
-    def rewrite(self, history: Iterable[Line]) -> None:
+    def rewrite(self, history: Iterable[LogRow]) -> None:
         """Write the log up to now, whatever the file held."""
         with replacing(self.path) as (part,), part.open("w", newline="") as file:
             self._writer(file).writeheader()
             self._writer(file).writerows(map(self._texts, history))
 
-    def append(self, line: Line) -> None:
+    def append(self, line: LogRow) -> None:
         """Add a line."""
         try:
             with self.path.open("a", newline="") as file:
@@ -140,8 +127,8 @@ class Log:
     def _writer(self, file: TextIO) -> csv.DictWriter[str]:
         return csv.DictWriter(file, self._columns, lineterminator="\n")
 
-    def _texts(self, line: Line) -> dict[str, str]:
-        # A figure that is not a number, as the semi-hard share of episodes, is empty.
+    def _texts(self, line: LogRow) -> dict[str, str]:
+        # A metric that is not a number, as the semi-hard share of episodes, is empty.
         return {
             name: f"{value:.6g}" if name != "step" else f"{value:.0f}"
             for name, value in line.items()
@@ -149,12 +136,12 @@ class Log:
         }
 
 
-def draw_curves(history: Sequence[Line], names: Sequence[str], path: Path) -> None:
+def draw_curves(history: Sequence[LogRow], names: Sequence[str], path: Path) -> None:
     """Draw the log into a PNG file; nothing where matplotlib is not installed.
 
     Parameters
     ----------
-    history : sequence of line
+    history : sequence of LogRow
     names : sequence of str
         Of the validation files.
     path : Path
@@ -187,9 +174,9 @@ def draw_curves(history: Sequence[Line], names: Sequence[str], path: Path) -> No
 
 
 def _curve(
-    axes: Axes, history: Sequence[Line], column: str, label: str, number: int
+    axes: Axes, history: Sequence[LogRow], column: str, label: str, number: int
 ) -> None:
-    """Draw a column if it has any figure."""
+    """Draw a column if it has any value."""
     points = [
         (line["step"], line[column])
         for line in history

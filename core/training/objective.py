@@ -1,4 +1,4 @@
-"""What one training step shows and what its loss is, whatever the kind of objective.
+"""What objectives have in common: the batch of a training step, and its loss.
 
 A step is made of parts, samples or episodes, each drawn from random numbers of its
 own. So a step shows the same whoever draws which of its parts, and when.
@@ -14,8 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from specklenn.core.errors import DataError
-from specklenn.core.training.data import TrainingData
 from specklenn.core.training.episodic_loss import AdaptFn
 
 
@@ -82,7 +80,7 @@ class Objective(Protocol):
     def compute_loss(self, network: ForwardFns, batch: Batch) -> LossOutput:
         """Return the loss of a batch."""
 
-    def advice(self, batch: Batch) -> str:
+    def failure_hint(self, batch: Batch) -> str:
         """Say what a batch held and what may help, where its loss is not finite."""
 
 
@@ -115,28 +113,3 @@ def joined(
         rows=torch.cat(tuple(rows)),
         seed=mixed(seed, step, *parts, len(parts)),
     )
-
-
-def advice(data: TrainingData, batch: Batch) -> str:
-    """Say what a batch of training data held and what may help; see `Objective`."""
-    return (
-        f"the batch held {data.describe(batch.rows)}; nothing was saved after the last "
-        "validation; a lower learning_rate or a warm_up may help"
-    )
-
-
-def groups_of(data: TrainingData) -> list[list[Tensor]]:
-    """Return the rows of every class (inner) of every sample (outer).
-
-    Raises
-    ------
-    DataError
-        If no sample has two patterns of every class.
-    """
-    groups = data.groups()
-    if not groups:
-        raise DataError(
-            f"{', '.join(data.file_names)}: no sample has two patterns of every class "
-            f"({', '.join(data.classes)})"
-        )
-    return groups

@@ -109,7 +109,7 @@ class Ranks:
 
     @property
     def first(self) -> bool:
-        """Whether this is the one that validates, saves and talks."""
+        """Whether this is rank 0, which validates, saves and logs."""
         return self.rank == 0
 
     def share(self, parts: int) -> range:

@@ -60,7 +60,7 @@ def resume(
             f"{'; '.join(different)}); --restart starts anew"
         )
     trainer.load_state(tensors)
-    return History(header["history"])
+    return History.from_state(header["history"])
 
 
 def _settings(text: str) -> Any:

@@ -106,8 +106,8 @@ class Training(Settings):
     decay : bool
         Whether the learning rate falls to zero along a cosine after that.
     average : float
-        What an average of the network over its steps keeps of itself in a step, as
-        0.999; the average is validated and saved then. 0 for the network itself.
+        Decay of an exponential moving average of the weights, as 0.999; the average
+        is validated and saved then. 0 for none.
     steps : int
     samples_per_step, patterns_per_class : int
         Make up a batch.

@@ -1,13 +1,9 @@
-"""What holds a training up: the network, or the drawing of what it is shown."""
+"""Throughput of the network and of drawing batches: which one holds a training up."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-REPEATS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +48,3 @@ class ThroughputMeter:
     def rate(self) -> float:
         """Return patterns per second over all stretches that have ended."""
         return self._patterns / self._seconds if self._seconds else 0.0
-
-
-def seconds_of(call: Callable[[], Any]) -> float:
-    """Return the time of one call, the least of a few."""
-    times = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return min(times)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from timeit import repeat
 from typing import cast
 
 import torch
@@ -16,7 +17,10 @@ from specklenn.core.training.objective import Batch, ForwardFns, LossOutput, Obj
 from specklenn.core.training.optimiser import load_moments, make_average, moments
 from specklenn.core.training.prefetch import draw_batches
 from specklenn.core.training.ranks import ALONE, Ranks
-from specklenn.core.training.throughput import Throughput, seconds_of
+from specklenn.core.training.throughput import Throughput
+
+REPEATS = 3
+"""Measurements of a throughput; the fastest counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +65,9 @@ class Trainer:
     learning_rate : function
         From the number of steps done to the learning rate of the next.
     steps : int
-        In all.
+        How many to make, those before an interruption included.
     average : float
-        What an average of the network over the steps keeps of itself in a step; 0
-        for no average.
+        Decay of an exponential moving average of the weights; 0 for none.
     ranks : Ranks
         The processes that train together, each its parts of every step.
     bfloat16 : bool
@@ -223,8 +226,8 @@ class Trainer:
         compute()  # the first time is slower
         number = len(batch.rows)
         return Throughput(
-            network=number / seconds_of(compute),
-            drawing=number / seconds_of(self._draw),
+            network=number / min(repeat(compute, number=1, repeat=REPEATS)),
+            drawing=number / min(repeat(self._draw, number=1, repeat=REPEATS)),
         )
 
     def _draw(self) -> Batch:
@@ -288,7 +291,7 @@ class Trainer:
         found = "a gradient is not finite" if loss == loss else "the loss is NaN"
         return (
             f"step {self._steps_done + 1}: {found} (loss {loss:g}); "
-            f"{self._objective.advice(batch)}"
+            f"{self._objective.failure_hint(batch)}"
         )
 
 

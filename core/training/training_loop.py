@@ -12,8 +12,8 @@ from specklenn.core.network.checkpoint import TEMPERATURE, Card
 from specklenn.core.network.registry import Network
 from specklenn.core.training.history import (
     History,
-    Line,
     Log,
+    LogRow,
     accuracy,
     columns,
     draw_curves,
@@ -30,20 +30,20 @@ from specklenn.core.training.validate_model import (
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Report:
+class ValidationReport:
     """What came out since the last report.
 
     Parameters
     ----------
     line : dict of str to float
-        Figures as in the log.
+        Metrics as in the log.
     validation : ValidationResult or None
         None without validation files.
     best : bool
         Whether the weights were kept.
     """
 
-    line: Line
+    line: LogRow
     validation: ValidationResult | None
     best: bool
 
@@ -90,7 +90,7 @@ class TrainingLoop:
         """Patterns per second of the steps up to the last validation."""
         return self._meter.rate()
 
-    def steps(self) -> Iterator[tuple[Step, Report | None]]:
+    def steps(self) -> Iterator[tuple[Step, ValidationReport | None]]:
         """Train; gives every step, and a report with those that were validated.
 
         Ends after the last step, or one step after it was asked to stop; the state
@@ -114,7 +114,7 @@ class TrainingLoop:
             if step.stopping:
                 return
 
-    def _after(self, step: Step) -> Report | None:
+    def _after(self, step: Step) -> ValidationReport | None:
         """Validate and save if it is time, or if the training is to stop."""
         trainer, due = self._trainer, self._due(step)
         if trainer.ranks.first:
@@ -134,8 +134,8 @@ class TrainingLoop:
         every = self._run.validate_every
         return step.step % every == 0 or step.step == self._trainer.last_step
 
-    def _report(self, step: Step, rate: float) -> Report:
-        """Validate; keep the weights if they are the best, and the figures."""
+    def _report(self, step: Step, rate: float) -> ValidationReport:
+        """Validate; keep the weights if they are the best, and the metrics."""
         network = self._trainer.trained()
         result = validate(network, self._sets) if self._sets else None
         line = {
@@ -151,9 +151,9 @@ class TrainingLoop:
             self._save_weights(network, step, result)
         self._log.append(line)
         draw_curves(self._history.lines, self._names, self._run.curves_file)
-        return Report(line=line, validation=result, best=best)
+        return ValidationReport(line=line, validation=result, best=best)
 
-    def _rates(self, rate: float) -> Line:
+    def _rates(self, rate: float) -> LogRow:
         assert self._throughput is not None
         return {
             "patterns_per_second": rate,
@@ -182,7 +182,7 @@ class TrainingLoop:
         )
 
 
-def _scores(result: ValidationResult | None) -> Line:
+def _scores(result: ValidationResult | None) -> LogRow:
     if result is None:
         return {}
     return {"score": result.score} | {

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from specklenn.core.training.augment import expose, normalise, random_patches, warp
+from specklenn.core.training.augment import add_noise, normalise, random_patches, warp
 from specklenn.core.training.data import TrainingData, draw_rows
 from specklenn.core.training.objective import (
     Batch,
     ForwardFns,
     LossOutput,
-    advice,
-    groups_of,
     joined,
     part_stream,
     seeded,
@@ -26,11 +24,6 @@ from specklenn.core.training.triplet_loss import mine, squared_distances, triple
 class TripletObjective:
     """The paper's objective: augmented patterns, semi-hard triplets.
 
-    Parameters
-    ----------
-    settings : Training
-    data : TrainingData
-
     Raises
     ------
     DataError
@@ -40,7 +33,7 @@ class TripletObjective:
     def __init__(self, settings: Training, data: TrainingData) -> None:
         self._settings = settings
         self._data = data
-        self._groups = groups_of(data)
+        self._groups = data.groups()
         self._bad = exposure_mask(settings)
 
     @property
@@ -77,9 +70,9 @@ class TripletObjective:
         )
         return LossOutput(loss=loss, semi_hard_share=triplets.semi_hard_share)
 
-    def advice(self, batch: Batch) -> str:
+    def failure_hint(self, batch: Batch) -> str:
         """Say what a batch held and what may help, where its loss is not finite."""
-        return advice(self._data, batch)
+        return self._data.failure_hint(batch.rows)
 
     def inputs(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Make the network's inputs: augment, expose, mask, normalise.
@@ -102,7 +95,7 @@ class TripletObjective:
         if settings.exposure is not None:
             fluence = draw_fluence(settings.exposure, len(rows), generator)
             read = settings.exposure.noise.read_noise_photons * settings.preprocess.bin
-            photons = expose(photons, fluence, read, generator)
+            photons = add_noise(photons, fluence, read, generator)
         bad = bad | self._bad
         bad |= random_patches(len(rows), side, settings.augment, generator)
         return normalise(photons, bad, settings.preprocess)

@@ -11,23 +11,19 @@ import numpy.typing as npt
 from pydantic import Field
 
 from specklenn.core.data.labelled_dataset import LabelledDataset
-from specklenn.core.distances import Embeddings, Rule
+from specklenn.core.distances import Rule
 from specklenn.core.errors import DataError
 from specklenn.core.evaluation.calibration_report import measure_confidence
-from specklenn.core.evaluation.classifiers import (
-    FeatureClassifier,
-    embedding_classifier,
-)
+from specklenn.core.evaluation.classifiers import embedding_classifier
 from specklenn.core.evaluation.evaluate import evaluate
 from specklenn.core.evaluation.few_shot import (
     TWO_WAY,
     EvaluationSettings,
-    FewShotDraws,
     draw_few_shot,
 )
 from specklenn.core.network.checkpoint import TEMPERATURE
 from specklenn.core.network.embed import embed
-from specklenn.core.network.prototype_adapter import PrototypeAdapter, make_prototype_fn
+from specklenn.core.network.prototype_adapter import make_prototype_fn
 from specklenn.core.network.registry import Network
 from specklenn.core.preprocess import Preprocessing, prepare
 from specklenn.core.settings import Settings
@@ -82,35 +78,30 @@ class ValidationSet:
     weight: float = 1.0
     rule: Rule = "mean"
 
-    def embed(self, encoder: Network) -> Embeddings:
-        """Return the patterns as unit vectors, (N, D) float32."""
-        return embed(encoder, self.inputs)
+    def validate(self, encoder: Network) -> tuple[dict[int, float], float]:
+        """Measure a network in evaluation mode.
 
-    def temperature(
-        self, vectors: Embeddings, adapter: PrototypeAdapter | None = None
-    ) -> float:
-        """Return the temperature that fits five-shot distances best."""
-        classifier = self._classifier(vectors, adapter)
-        return measure_confidence(
-            classifier, self._draws(), TEMPERATURE, DECIDING
-        ).best_temperature
-
-    def accuracies(
-        self, vectors: Embeddings, adapter: PrototypeAdapter | None = None
-    ) -> dict[int, float]:
-        """Return the accuracy for each number of supports that the patterns allow."""
-        scores = evaluate([self._classifier(vectors, adapter)], self._draws())
-        return {n_shot: found.accuracy.mean for n_shot, found in scores.first.items()}
-
-    def _classifier(
-        self, vectors: Embeddings, adapter: PrototypeAdapter | None
-    ) -> FeatureClassifier:
-        prototype_fn = make_prototype_fn(adapter, self.classes)
-        return embedding_classifier(self.name, vectors, (self.rule,), prototype_fn)
-
-    def _draws(self) -> FewShotDraws:
+        Returns
+        -------
+        accuracies : dict of int to float
+            For each number of supports that the patterns allow.
+        temperature : float
+            The one that fits five-shot distances best.
+        """
+        classifier = embedding_classifier(
+            self.name,
+            embed(encoder, self.inputs),
+            (self.rule,),
+            make_prototype_fn(encoder.prototype_adapter, self.classes),
+        )
         settings = EvaluationSettings(n_shot=SHOTS, draws=DRAWS, classes=self.classes)
-        return draw_few_shot(self.labels, self.names, settings)
+        draws = draw_few_shot(self.labels, self.names, settings)
+        scores = evaluate([classifier], draws).first
+        confidence = measure_confidence(classifier, draws, TEMPERATURE, DECIDING)
+        return (
+            {n_shot: found.accuracy.mean for n_shot, found in scores.items()},
+            confidence.best_temperature,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -135,14 +126,15 @@ class ValidationResult:
 def validate(encoder: Network, sets: Sequence[ValidationSet]) -> ValidationResult:
     """Measure a network in evaluation mode on one or more validation sets."""
     weights = [one.weight for one in sets]
-    vectors = {one.name: one.embed(encoder) for one in sets}
-    adapter = encoder.prototype_adapter
-    found = {one.name: one.accuracies(vectors[one.name], adapter) for one in sets}
-    score = np.average([found[one.name][DECIDING] for one in sets], weights=weights)
-    logs = [np.log(one.temperature(vectors[one.name], adapter)) for one in sets]
+    found = [one.validate(encoder) for one in sets]
+    accuracies = {
+        one.name: of_set for one, (of_set, _) in zip(sets, found, strict=True)
+    }
+    score = np.average([of[DECIDING] for of, _ in found], weights=weights)
+    logs = [np.log(temperature) for _, temperature in found]
     return ValidationResult(
         score=float(score),
-        accuracies=found,
+        accuracies=accuracies,
         temperature=float(np.exp(np.average(logs, weights=weights))),
     )
 

@@ -85,5 +85,6 @@ def _tell(finetuning: Finetuning, finetuned: FinetunedModel) -> None:
     print(
         f"temperature {kept.temperature:.3f}, calibration error "
         f"{kept.reliability.error:.3f}; classify.reject_above_distance="
-        f"{kept.accepting_distance:.2f} would call 5 % of such shots unknown"
+        f"{kept.suggested_reject_above_distance:.2f} would call 5 % of such shots "
+        "unknown"
     )

@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from specklenn.core.errors import ConfigError
-from specklenn.plugin.commands.area_arguments import (
-    add_area_arguments,
-    leave_out,
-    with_mates,
-)
 from specklenn.plugin.commands.few_shot_arguments import (
+    add_area_arguments,
     add_few_shot_arguments,
     add_fluence_scan,
     check_folder,
     evaluation_settings,
+    leave_out,
     names,
+    with_mates,
 )
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from specklenn.core.training.ranks import RankInfo, Ranks
     from specklenn.core.training.throughput import Throughput
     from specklenn.core.training.trainer import Step, Trainer
-    from specklenn.core.training.training_loop import Report, TrainingLoop
+    from specklenn.core.training.training_loop import TrainingLoop, ValidationReport
 
 INTERRUPTED = 130
 
@@ -189,7 +189,7 @@ def _speeds(loop: TrainingLoop, alone: Throughput, processes: int) -> str:
     )
 
 
-def _line(report: Report) -> str:
+def _line(report: ValidationReport) -> str:
     """Return a report as a line for people."""
     line = report.line
     parts = [f"step {line['step']:.0f}: loss {line['loss']:.4f}"]

@@ -25,7 +25,7 @@ from specklenn.core.support import load_supports
 from specklenn.core.training.data import load_training_data
 from specklenn.core.training.validate_model import ValidationFile, load_validation
 from specklenn.plugin.commands import label
-from specklenn.plugin.commands.area_arguments import leave_out
+from specklenn.plugin.commands.few_shot_arguments import leave_out
 from specklenn.plugin.labelling.labelling_run import LabellingRun
 from specklenn.plugin.sources.hdf5 import Hdf5Source
 from specklenn.plugin.startup import load_mask, prepare_run

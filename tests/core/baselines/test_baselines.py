@@ -11,7 +11,7 @@ from specklenn.core.baselines.baselines import (
     train_offline,
 )
 from specklenn.core.evaluation.few_shot import EvaluationSettings
-from specklenn.core.evaluation.prepared_file import LabelledFeatures, PreparedFile
+from specklenn.core.evaluation.prepared_file import PreparedFile
 from specklenn.core.preprocess import Preprocessing
 
 TWO = np.array([0, 0, 1, 1])
@@ -79,8 +79,7 @@ def test_what_is_trained_offline_is_trained_once_and_never_on_supports():
         trained_on.append((features.tolist(), classes.tolist(), seed))
         return lambda queries: [np.zeros((len(queries), 2))]
 
-    labelled = LabelledFeatures(features=np.float32([1, 2]), classes=np.array([0, 1]))
-    offline = train_offline(fit, labelled, seed=3)
+    offline = train_offline(fit, np.float32([1, 2]), np.array([0, 1]), seed=3)
     assert trained_on == []
 
     for support in (5, 6):

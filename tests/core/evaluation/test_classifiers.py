@@ -6,6 +6,7 @@ import torch
 
 from specklenn.core.distances import class_distances
 from specklenn.core.evaluation.classifiers import embedding_classifier
+from specklenn.core.evaluation.few_shot import Draw
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
 from specklenn.core.network.prototype_adapter import PrototypeAdapter, make_prototype_fn
 
@@ -38,9 +39,10 @@ def test_distances_are_those_of_every_rule_between_the_rows_given(embeddings):
     rules = ("learned", "mean", "soft")
     supports, classes = np.array([4, 9, 1, 0]), np.array([0, 0, 1, 1])
     queries = np.array([2, 3, 11])
+    draw = Draw(supports_by_class=[[4, 9], [1, 0]], queries_by_class=[], seed=0)
 
     classifier = embedding_classifier("a", embeddings, rules, prototype_fn)
-    found = classifier.fit(supports, classes, 0)(queries)
+    found = classifier.fit(draw)(queries)
 
     for distances, rule in zip(found, rules, strict=True):
         wanted = class_distances(

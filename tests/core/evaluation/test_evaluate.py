@@ -3,7 +3,7 @@ import pytest
 
 from specklenn.core.errors import DataError
 from specklenn.core.evaluation.classifiers import (
-    FeatureClassifier,
+    FewShotClassifier,
     MethodVariant,
     embedding_classifier,
 )
@@ -184,7 +184,7 @@ def test_a_classifier_sees_supports_with_their_classes_and_the_seed_of_the_draw(
             np.stack([queries, 20 - queries], axis=1),
         ]
 
-    classifier = FeatureClassifier(
+    classifier = FewShotClassifier(
         variants=(variant("m", "always the first"), variant("m", "right")),
         features=np.arange(20, dtype=np.float32),
         fit_features=fit,
@@ -213,7 +213,7 @@ def test_every_classifier_gets_the_same_supports_and_queries():
             return measure
 
         numbers = np.arange(len(labels), dtype=np.float32)
-        return FeatureClassifier(
+        return FewShotClassifier(
             variants=(variant(name),), features=numbers, fit_features=fit
         )
 

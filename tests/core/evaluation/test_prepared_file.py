@@ -126,10 +126,10 @@ def test_training_shows_as_many_patterns_of_joined_classes(model):
     inputs = np.arange(5, dtype=np.float32)
     prepared = join([prepared_of(labels, inputs), prepared_of(labels, inputs + 10)])
 
-    found = labelled_features(prepared, Preprocessing(), classes)
+    features, numbers = labelled_features(prepared, Preprocessing(), classes)
 
-    assert found.features.tolist() == [0, 10, 2, 1, 12, 11]
-    assert found.classes.tolist() == [0, 0, 1, 1, 1, 1]
+    assert features.tolist() == [0, 10, 2, 1, 12, 11]
+    assert numbers.tolist() == [0, 0, 1, 1, 1, 1]
 
 
 def prepared_of(labels, inputs):

@@ -8,9 +8,8 @@ from specklenn.core.evaluation.classifiers import embedding_classifier
 from specklenn.core.evaluation.evaluate import evaluate
 from specklenn.core.evaluation.few_shot import EvaluationSettings, draw_few_shot
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
-from specklenn.core.reports.evaluation_result import EvaluationResult
+from specklenn.core.reports.evaluation_result import EvaluationResult, nearest
 from specklenn.core.reports.sample_sizes import Sizes
-from specklenn.core.reports.scores_by_fluence import nearest
 from specklenn.core.reports.scores_json import evaluation_json
 
 SETTINGS = EvaluationSettings(n_shot=(1, 2), draws=2)

@@ -7,7 +7,7 @@ import torch
 from specklenn.core.preprocess import Preprocessing, prepare
 from specklenn.core.training.augment import (
     Augmentation,
-    expose,
+    add_noise,
     normalise,
     random_patches,
     turn_and_mirror,
@@ -115,7 +115,7 @@ def test_no_patches_mask_nothing():
 def test_exposure_counts_photons():
     expected = torch.full((1, 200, 200), 2.0)
 
-    shot = expose(expected, torch.tensor([3.0]), 0.3, seeded())
+    shot = add_noise(expected, torch.tensor([3.0]), 0.3, seeded())
 
     assert shot.mean().item() == pytest.approx(6.0, abs=0.06)
     assert shot.var().item() == pytest.approx(6.09, rel=0.04)

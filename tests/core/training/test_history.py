@@ -22,8 +22,8 @@ def test_the_best_score_is_remembered():
 
     assert history.record({"score": 0.7})
     assert not history.record({"score": 0.6})
-    assert History(history.state()).record({"score": 0.8})
-    assert not History(history.state()).record({"score": 0.7})
+    assert History.from_state(history.state()).record({"score": 0.8})
+    assert not History.from_state(history.state()).record({"score": 0.7})
 
 
 def test_without_a_score_the_last_weights_are_the_best():
@@ -41,8 +41,8 @@ def test_means_are_over_the_steps_since_the_last_validation():
         history.add(step(loss), seconds=2.5)
 
     assert history.means() == {"loss": pytest.approx(1.5), "semi_hard_share": 0.5}
-    assert History(history.state()).means() == history.means()
-    assert History(history.state()).seconds == 2.5
+    assert History.from_state(history.state()).means() == history.means()
+    assert History.from_state(history.state()).seconds == 2.5
 
 
 def test_without_matplotlib_nothing_is_drawn_and_nothing_said(

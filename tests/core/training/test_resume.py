@@ -33,7 +33,7 @@ def test_a_resumed_training_is_the_same_training_bit_for_bit(
 
     assert [step.loss for step in found] == [step.loss for step in expected[3:]]
     assert resumed.state() == history.state()
-    assert resumed.lines == ({"step": 2.0, "score": 0.5},)
+    assert resumed.lines == [{"step": 2.0, "score": 0.5}]
     assert resumed.means()["loss"] == expected[2].loss
     one, other = straight.state(), second.state()
     assert one.keys() == other.keys()

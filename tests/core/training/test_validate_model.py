@@ -5,7 +5,7 @@ import torch
 from specklenn.core.data.dataset_writer import write_dataset
 from specklenn.core.errors import DataError
 from specklenn.core.network.embed import embed
-from specklenn.core.network.prototype_adapter import PrototypeAdapter
+from specklenn.core.network.registry import make_network
 from specklenn.core.network.specklenn2023 import Encoder
 from specklenn.core.preprocess import Preprocessing, prepare
 from specklenn.core.training.train_config import TrainingRun
@@ -48,13 +48,11 @@ def load(file, patterns=40, rule="mean"):
 
 
 @pytest.mark.parametrize("rule", ["mean", "prototype", "learned"])
-def test_accuracies_are_those_of_evaluation(
-    tmp_path, encoder, evaluate_embeddings, rule
-):
+def test_accuracies_are_those_of_evaluation(tmp_path, evaluate_embeddings, rule):
     path = write(tmp_path / "v.h5", each=22)
 
-    one, adapter = load(ValidationFile(file=path), rule=rule), PrototypeAdapter(128)
-    found = one.accuracies(one.embed(encoder), adapter)
+    encoder = make_network("compact-3", 16, 128).eval()
+    found, _ = load(ValidationFile(file=path), rule=rule).validate(encoder)
 
     from specklenn.core.data.labelled_dataset import read_dataset
 
@@ -62,7 +60,12 @@ def test_accuracies_are_those_of_evaluation(
     inputs = prepare(data.patterns, None, PREPROCESS).inputs
     vectors = embed(encoder, inputs)
     expected = evaluate_embeddings(
-        vectors, data.labels, data.names, draws=2, rule=rule, adapter=adapter
+        vectors,
+        data.labels,
+        data.names,
+        draws=2,
+        rule=rule,
+        adapter=encoder.prototype_adapter,
     )
     assert found == {n: score.accuracy.mean for n, score in expected.items()}
     assert set(found) == {1, 5, 20}
@@ -74,7 +77,7 @@ def test_numbers_of_supports_that_the_patterns_do_not_allow_are_left_out(
     file = ValidationFile(file=write(tmp_path / "v.h5", each=22))
 
     few = load(file, patterns=8)
-    assert set(few.accuracies(few.embed(encoder))) == {1, 5}
+    assert set(few.validate(encoder)[0]) == {1, 5}
 
 
 def test_the_temperature_is_the_weighted_geometric_mean_of_the_files(tmp_path, encoder):
@@ -84,7 +87,7 @@ def test_the_temperature_is_the_weighted_geometric_mean_of_the_files(tmp_path, e
     ]
     sets = load_validation(files, 40, PREPROCESS, "mean")
 
-    first, second = (one.temperature(one.embed(encoder)) for one in sets)
+    first, second = (one.validate(encoder)[1] for one in sets)
 
     assert validate(encoder, sets).temperature == pytest.approx(
         (first**3 * second) ** 0.25
@@ -113,14 +116,8 @@ def test_other_classes_of_a_file_stand_in_for_single_and_multi(tmp_path):
 class Fixed(ValidationSet):
     """A set whose accuracies are known."""
 
-    def embed(self, encoder):
-        return np.zeros((0, 4), np.float32)
-
-    def temperature(self, vectors, adapter):
-        return 0.1
-
-    def accuracies(self, vectors, adapter):
-        return self.inputs
+    def validate(self, encoder):
+        return self.inputs, 0.1
 
 
 def test_the_score_is_the_weighted_mean_of_the_five_shot_accuracies(encoder):

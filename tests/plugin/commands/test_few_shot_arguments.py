@@ -17,7 +17,7 @@ from specklenn.core.data.dataset_writer import write_dataset
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.plugin import cli
 from specklenn.plugin.commands import compare, evaluate
-from specklenn.plugin.commands.area_arguments import area
+from specklenn.plugin.commands.few_shot_arguments import area
 
 DOCS = Path(__file__).parents[3] / "docs/missing-area.md"
 
