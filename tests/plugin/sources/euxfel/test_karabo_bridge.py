@@ -429,7 +429,9 @@ def test_trains_of_another_shape_or_type_come_in_a_batch_of_their_own(
 ):
     arrays = [np.zeros((2, 4, 5)), np.zeros((3, 4, 6)), np.zeros((3, 4, 6), np.uint8)]
     data = [{SOURCE: {"image": array}} for array in [*arrays, arrays[2]]]
-    monkeypatch.setattr(source, "BridgeConnection", lambda *_: Played(map(message, data)))
+    monkeypatch.setattr(
+        source, "BridgeConnection", lambda *_: Played(map(message, data))
+    )
     monkeypatch.setattr(source, "wait", lambda *_: None)
     (stream,) = join(1)
 
