@@ -1,4 +1,7 @@
-"""What SIGINT and SIGTERM do to a command; how a run ends: `plugin.live.collector`."""
+"""What SIGINT and SIGTERM do to a command.
+
+How a run ends then: `plugin.live.collector`; windows: `gui.common.interrupts`.
+"""
 
 from __future__ import annotations
 

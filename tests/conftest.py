@@ -28,6 +28,11 @@ SIDE = 100
 CLASSES = ("single-hit", "multi-hit", "non-sample-hit")
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with the slow tests, so that none is left when other processes are done."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 class FakeClock:
     """A clock that only moves when somebody sleeps or a test says so."""
 

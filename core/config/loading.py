@@ -1,4 +1,8 @@
-"""How a configuration is read from a YAML file and checked; no data are opened."""
+"""How the configuration of a run is read and checked; no data are opened.
+
+YAML files of every command are read and validated by `core.settings_file`, values of
+``--set`` put over them by `core.config.overrides`.
+"""
 
 from __future__ import annotations
 

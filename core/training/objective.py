@@ -2,6 +2,9 @@
 
 A step is made of parts, samples or episodes, each drawn from random numbers of its
 own. So a step shows the same whoever draws which of its parts, and when.
+
+Episodes (`episodic_objective`, loss in `episodic_loss`) made the packaged model,
+triplets (`triplet_objective`, loss in `triplet_loss`) are the paper's.
 """
 
 from __future__ import annotations

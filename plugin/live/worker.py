@@ -1,4 +1,9 @@
-"""The worker: reads or receives shots, classifies them and sends reports."""
+"""The worker: reads or receives shots, classifies them and sends reports.
+
+A source that stalls says why (`stall_reason`, often of
+`plugin.sources.stall_detector`); the worker sends it once, and once more when shots
+come, and a heartbeat every second, which the collector shows in the window.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Watches a stream of messages: silence, and messages that cannot be used."""
+"""Watches a stream of messages: silence, and messages that cannot be used.
+
+What a worker does with the reason of a stall: `plugin.live.worker`.
+"""
 
 from __future__ import annotations
 
