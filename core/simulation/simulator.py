@@ -109,8 +109,8 @@ class ShotSimulator:
         self.experiment = experiment
         self.mask = detector.mask()
         self.geometry = Geometry.of(detector)
-        self.library = SampleLibrary(experiment, self.geometry, most_bytes)
-        self._plan = plan or mixture(experiment, len(self.library))
+        self.samples = SampleLibrary(experiment, self.geometry, most_bytes)
+        self._plan = plan or mixture(experiment, len(self.samples))
         self.dtype = truth_dtype(max(experiment.hits))
         counts = experiment.noise.counts_photons
         self.pattern_dtype = np.dtype(np.uint16 if counts else np.float32)
@@ -119,8 +119,8 @@ class ShotSimulator:
 
     def expose(self, random: np.random.Generator, label: str, sample: int) -> Exposure:
         """Draw one noise-free shot of a class of a sample, by its number."""
-        found = self.library[sample]
-        conditions = self.library.conditions(sample)
+        found = self.samples[sample]
+        conditions = self.samples.conditions(sample)
         return expose(random, conditions, self.geometry, label, found)
 
     def shots(
@@ -191,7 +191,7 @@ class PooledSimulator:
                 self.simulator.expose(random, label, sample)
                 for _ in range(experiment.pool)
             ]
-            for sample in range(len(self.simulator.library))
+            for sample in range(len(self.simulator.samples))
             for label in experiment.classes
         }
 

@@ -93,3 +93,10 @@ def fluences(text: str) -> tuple[float, ...]:
             f"{text!r} found, fluences above 0 expected, as 0.1,1,10"
         )
     return tuple(found)
+
+
+def add_quiet_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--quiet`` to the command line of a run."""
+    parser.add_argument(
+        "--quiet", action="store_true", help="no progress line, only the summary"
+    )

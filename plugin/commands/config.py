@@ -73,10 +73,10 @@ def _of_experiment(experiment: Experiment) -> str:
     from specklenn.core.simulation.simulator import ShotSimulator
 
     simulator = ShotSimulator(experiment)
-    warnings = "".join(f"; {text}" for text in simulator.library.check())
+    warnings = "".join(f"; {text}" for text in simulator.samples.check())
     shape = " x ".join(map(str, simulator.geometry.shape))
     return (
-        f"{len(simulator.library)} samples, frames of {shape} pixels, classes "
+        f"{len(simulator.samples)} samples, frames of {shape} pixels, classes "
         f"{', '.join(experiment.classes)}, particles of up to "
         f"{simulator.geometry.sampled_radius_angstrom:.0f} angstrom are sampled"
         f"{warnings}"

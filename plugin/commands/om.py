@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING
 
 from specklenn.core.config.loading import LoadedConfig, check_config
 from specklenn.core.errors import ConfigError
-from specklenn.plugin.commands.arguments import add_config_arguments, read_config
+from specklenn.plugin.commands.arguments import (
+    add_config_arguments,
+    add_quiet_argument,
+    read_config,
+)
 from specklenn.plugin.job import INTERRUPTED, Job, check_command
 from specklenn.plugin.live.publish import Publishers
 from specklenn.plugin.om import host
@@ -44,9 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         help="OM's SOURCE, what its data retrieval layer reads: the name of a list of "
         "files, exp=...:run=..., an address",
     )
-    made.add_argument(
-        "--quiet", action="store_true", help="no progress line, only the summary"
-    )
+    add_quiet_argument(made)
     return made
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import argparse
 
 from specklenn.core.config.loading import check_config
-from specklenn.plugin.commands.arguments import add_config_arguments, read_config
+from specklenn.plugin.commands.arguments import (
+    add_config_arguments,
+    add_quiet_argument,
+    read_config,
+)
 from specklenn.plugin.job import Job, check_command
 from specklenn.plugin.parallel.mpi_job import prepare_on_all, world
 
@@ -26,9 +30,7 @@ def _parser() -> argparse.ArgumentParser:
         help="let `specklenn swap` change model and supports while it runs; short for "
         "--set control.enabled=true",
     )
-    made.add_argument(
-        "--quiet", action="store_true", help="no progress line, only the summary"
-    )
+    add_quiet_argument(made)
     return made
 
 

@@ -162,7 +162,7 @@ def _check(
     begun = is_begun(options.output, job)
     with _of_config(options.config):
         simulator = job.simulator()
-        warnings = simulator.library.check()
+        warnings = simulator.samples.check()
     if not begun:
         check_room(options.output, simulator)
     for warning in warnings:

@@ -195,7 +195,7 @@ def test_each_body_flies_with_its_own_debris(small):
     simulator = ShotSimulator(Experiment.model_validate(small | asked))
     settings = RandomBodies(count=2, seed=9, radius_angstrom=(28.0, 60.0))
 
-    found = [simulator.library.conditions(number).debris for number in range(5)]
+    found = [simulator.samples.conditions(number).debris for number in range(5)]
 
     assert found[:3] == [simulator.experiment.debris] * 3
     assert found[3:] == [draw_body(settings, number)[1] for number in range(2)]

@@ -75,7 +75,7 @@ def test_a_shot_asked_for_twice_comes_twice(simulator, together):
 
 def test_samples_that_had_to_make_room_give_the_same_shots(small, together):
     tight = make(small)
-    tight.library = SampleLibrary(tight.experiment, tight.geometry, most_bytes=1)
+    tight.samples = SampleLibrary(tight.experiment, tight.geometry, most_bytes=1)
 
     assert_same(tight.shots(np.arange(24)), together)
 

@@ -20,6 +20,9 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
+BINNED_BY_ONE = Preprocessing(crop=SIDE, bin=1)
+
+
 def shown(
     settings,
     number=6,
@@ -27,7 +30,7 @@ def shown(
     read_noise=0.3,
     level=20.0,
     photons=1e5,
-    preprocess=Preprocessing(crop=SIDE, bin=1),  # noqa: B008, it is frozen
+    preprocess=BINNED_BY_ONE,
 ):
     generator = torch.Generator().manual_seed(seed)
     axis = torch.arange(72) - 35.5
