@@ -23,13 +23,13 @@ from specklenn.gui.common import formats
 from specklenn.gui.common.help_panel import HelpPanel
 from specklenn.gui.common.screenshot import save_for_logbook, versions
 from specklenn.gui.common.theme import STYLE_SHEET, class_styles
-from specklenn.gui.monitor.banner import Banner
-from specklenn.gui.monitor.footer import Footer
-from specklenn.gui.monitor.gallery import Gallery
-from specklenn.gui.monitor.overlay import Overlay
-from specklenn.gui.monitor.rate_plot import RatePlot
-from specklenn.gui.monitor.rate_tiles import RateTiles
-from specklenn.gui.monitor.status_bar import StatusBar
+from specklenn.gui.monitor.panels.banner import Banner
+from specklenn.gui.monitor.panels.footer import Footer
+from specklenn.gui.monitor.panels.gallery import Gallery
+from specklenn.gui.monitor.panels.overlay import Overlay
+from specklenn.gui.monitor.panels.rate_plot import RatePlot
+from specklenn.gui.monitor.panels.rate_tiles import RateTiles
+from specklenn.gui.monitor.panels.status_bar import StatusBar
 from specklenn.gui.monitor.view import Choices, View
 
 LARGEST_GALLERY = 0.58

@@ -11,10 +11,10 @@ from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 from specklenn.gui.common import formats, theme
 from specklenn.gui.common.elided_label import ElidedLabel
 from specklenn.gui.common.theme import ClassStyle
-from specklenn.gui.monitor.confidence_band import ConfidenceBand
 from specklenn.gui.monitor.history import RateSeries
+from specklenn.gui.monitor.panels.confidence_band import ConfidenceBand
+from specklenn.gui.monitor.panels.time_axis import TimeAxis
 from specklenn.gui.monitor.state import BOXCARS_S
-from specklenn.gui.monitor.time_axis import TimeAxis
 from specklenn.gui.monitor.view import Choices
 
 WINDOWS_S = ((60.0, "last 1 min"), (300.0, "last 5 min"), (600.0, "last 10 min"))

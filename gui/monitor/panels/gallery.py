@@ -8,8 +8,8 @@ from specklenn.gui.common.elided_label import ElidedLabel
 from specklenn.gui.common.pattern_image import colour_table, pattern_image
 from specklenn.gui.common.theme import ClassStyle
 from specklenn.gui.monitor.examples import EXAMPLES_PER_CLASS
-from specklenn.gui.monitor.thumbnail import Thumbnail
-from specklenn.gui.monitor.thumbnail_grid import ThumbnailGrid, fitting_grid
+from specklenn.gui.monitor.panels.thumbnail import Thumbnail
+from specklenn.gui.monitor.panels.thumbnail_grid import ThumbnailGrid, fitting_grid
 from specklenn.gui.monitor.view import SeenExample
 
 GAP = 6

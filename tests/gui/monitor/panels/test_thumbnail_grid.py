@@ -1,6 +1,6 @@
 import pytest
 
-from specklenn.gui.monitor.thumbnail_grid import fitting_grid
+from specklenn.gui.monitor.panels.thumbnail_grid import fitting_grid
 
 
 @pytest.mark.parametrize(

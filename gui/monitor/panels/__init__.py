@@ -1,0 +1,1 @@
+"""The panels of the monitor window; `gui.monitor.window` puts them together."""
