@@ -1,8 +1,8 @@
 """Few-shot classification: the paper's four steps, vectorised (section 3.6).
 
 (1) embed the pattern and all supports, (2) take the Euclidean distance to every
-support, (3) average the distances by class (or another rule, see
-`specklenn.core.distances`), (4) the smallest wins, see `specklenn.core.decision`.
+support, (3) average the distances by class, (4) the smallest wins. Or another head
+(`specklenn.core.heads`) decides by the supports, see `specklenn.core.decision`.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from specklenn.core.decision import Decision, DecisionRule
-from specklenn.core.distances import Classification, Embeddings, make_distance_fn
+from specklenn.core.decision import Decision, DecisionRule, make_head
+from specklenn.core.distances import Classification, Embeddings
 from specklenn.core.errors import ConfigError
 from specklenn.core.flags import is_skipped
+from specklenn.core.heads.head import Features, Task
 from specklenn.core.labels import UNKNOWN
 from specklenn.core.network import checkpoint
 from specklenn.core.network.checkpoint import Checkpoint
-from specklenn.core.network.embed import embed
-from specklenn.core.network.prototype_adapter import make_prototype_fn
+from specklenn.core.network.features import extract_features
 from specklenn.core.network.specklenn2023 import store_channels_last
 from specklenn.core.preprocess import Preprocessor
 from specklenn.core.support import SupportSet, load_supports
@@ -44,7 +44,7 @@ class Classified:
         Distance to each class by the rule in use, in the paper the mean distance
         to its supports; NaN where not classified.
     scores : (B, classes) float32
-        Softmax scores of the classes, NaN where not classified.
+        Probabilities of the classes, NaN where not classified.
     """
 
     labels: npt.NDArray[np.str_]
@@ -157,7 +157,8 @@ class Classifier:
         preprocessor = self._preprocessor_for(patterns)
         cropped = preprocessor.crop(patterns)
         good = ~is_skipped(cropped.flags)
-        return _nan_but(good, self._embed_crops(cropped.photons[good], preprocessor))
+        features = self._features(cropped.photons[good], preprocessor)
+        return _nan_but(good, features[:, : self._encoder.embedding_size])
 
     def classify(self, patterns: npt.NDArray[Any]) -> Classified:
         """Classify detector frames; no hit finder is applied.
@@ -198,7 +199,7 @@ class Classifier:
             If there are no supports.
         """
         rule = _needed(self._rule)
-        return rule.decide(self._embed_crops(photons, self.preprocessor))
+        return rule.decide(self._features(photons, self.preprocessor))
 
     def _decision_rule(
         self, supports: SupportSet, preprocessor: Preprocessor
@@ -207,16 +208,19 @@ class Classifier:
         cropped = preprocessor.crop(supports.frames)
         _check_usable(supports, cropped.flags)
         model, settings, classes = self.model, self.settings, supports.classes
+        head = make_head(
+            model.encoder,
+            classes,
+            settings.rule or model.rule,
+            settings.temperature or model.temperature,
+        )
+        task = Task(
+            supports=self._features(cropped.photons, preprocessor),
+            classes=np.array([classes.index(name) for name in supports.labels]),
+            n_classes=len(classes),
+        )
         return DecisionRule(
-            distance_fn=make_distance_fn(
-                self._embed_crops(cropped.photons, preprocessor),
-                np.array([classes.index(name) for name in supports.labels]),
-                len(classes),
-                settings.rule or model.rule,
-                make_prototype_fn(model.encoder.prototype_adapter, classes),
-            ),
-            temperature=settings.temperature or model.temperature,
-            reject_above_distance=settings.reject_above_distance,
+            head=head.fit(task), reject_above_distance=settings.reject_above_distance
         )
 
     def _preprocessor_for(self, patterns: npt.NDArray[Any]) -> Preprocessor:
@@ -234,9 +238,9 @@ class Classifier:
             )
         return self._preprocessor
 
-    def _embed_crops(
+    def _features(
         self, photons: npt.NDArray[np.float32], preprocessor: Preprocessor
-    ) -> Embeddings:
+    ) -> Features:
         settings, side = preprocessor.settings, self._encoder.input_side
         if settings.input_side != side:
             raise ConfigError(
@@ -244,7 +248,7 @@ class Classifier:
                 f"{settings.input_side} pixels a side, the network "
                 f"{self.model.card.name!r} takes {side}"
             )
-        return embed(self._encoder, preprocessor.normalise(photons))
+        return extract_features(self._encoder, preprocessor.normalise(photons))
 
 
 def _needed(given: Given | None) -> Given:

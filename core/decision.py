@@ -1,25 +1,25 @@
-"""The decision: from embedded patterns to their classes; NumPy only.
+"""The decision: from the features of patterns to their classes.
 
-A `DecisionRule` is made of the supports and decides about any number of embedded
-patterns. Only here do distances become scores, labels and rejections. Another way to
-decide (a classification head, say, that makes class probabilities of the supports)
-belongs here too, with the same method `decide` and the same `Decision`; a classifier
-has one of them, and a model update makes a new classifier.
+A `DecisionRule` has a head that is fitted to the supports and decides about any number
+of patterns. Only here do scores become labels and rejections; a classifier has one
+rule, and a model update makes a new classifier.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.distances import (
-    DistanceFn,
-    Distances,
-    Embeddings,
-    softmax_scores,
-)
+from specklenn.core.distances import Distances, Rule
+from specklenn.core.heads.distance_head import DistanceHead
+from specklenn.core.heads.ensemble_head import EnsembleHead
+from specklenn.core.heads.head import Features, FittedHead, Head
+from specklenn.core.network.features import feature_layout
+from specklenn.core.network.prototype_adapter import make_prototype_fn
+from specklenn.core.network.registry import Network
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,8 +28,8 @@ class Decision:
 
     Parameters
     ----------
-    distances : (B, classes) float32, 0 to 2
-        To each class of the supports.
+    distances : (B, classes) float32
+        To each class of the supports, in the head's units.
     scores : (B, classes) float32, 0 to 1
         Probabilities of the classes, which sum to one.
     codes : (B,) int64
@@ -50,29 +50,47 @@ class Decision:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DecisionRule:
-    """The nearest class wins, unless even that is too far away.
+    """The class of the highest score wins, unless even the nearest is too far away.
 
     Parameters
     ----------
-    distance_fn : function
-        From vectors to their distances to the classes of the supports, see
-        `specklenn.core.distances.make_distance_fn`.
-    temperature : float
-        Scores are the softmax of -distance / temperature.
+    head : FittedHead
     reject_above_distance : float or None
         Patterns farther than this from every class are unknown.
     """
 
-    distance_fn: DistanceFn
-    temperature: float
+    head: FittedHead
     reject_above_distance: float | None = None
 
-    def decide(self, vectors: Embeddings) -> Decision:
-        """Decide about embedded patterns, (B, D) float32 of unit length."""
-        distances = self.distance_fn(vectors)
-        codes = distances.argmin(axis=1)
+    def decide(self, features: Features) -> Decision:
+        """Decide about patterns by their features, (B, F) float32."""
+        distances, scores = self.head(features)
+        codes = scores.argmax(axis=1)
         if self.reject_above_distance is not None:
             far = distances.min(axis=1) > self.reject_above_distance
             codes[far] = distances.shape[1]
-        scores = softmax_scores(distances, self.temperature)
         return Decision(distances=distances, scores=scores, codes=codes)
+
+
+def make_head(
+    encoder: Network, classes: Sequence[str], rule: Rule, temperature: float
+) -> Head:
+    """Return the head of a rule for the features of a network.
+
+    Parameters
+    ----------
+    encoder : network
+    classes : sequence of str
+        Names of the classes; the network's adapter may know them.
+    rule, temperature
+        See `specklenn.core.distances.Classification`.
+    """
+    layout = feature_layout(encoder)
+    prototype_fn = make_prototype_fn(encoder.prototype_adapter, classes)
+    if rule == "ensemble":
+        return EnsembleHead(
+            layout=layout, temperature=temperature, prototype_fn=prototype_fn
+        )
+    return DistanceHead(
+        rule=rule, layout=layout, temperature=temperature, prototype_fn=prototype_fn
+    )

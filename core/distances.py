@@ -15,7 +15,7 @@ Embeddings = npt.NDArray[np.float32]
 """Vectors (B, D) float32 of unit length."""
 
 Distances = npt.NDArray[np.float32]
-"""Distances (B, classes) float32, 0 to 2."""
+"""Distances (B, classes) float32; 0 to 2 between unit vectors."""
 
 DistanceFn = Callable[[Embeddings], Distances]
 
@@ -28,8 +28,12 @@ PrototypeFn = Callable[
 """Makes prototypes (classes, D) of the means (classes, D) and counts (classes,) of
 supports, see `specklenn.core.network.prototype_adapter`."""
 
-Rule = Literal["mean", "nearest", "soft", "prototype", "learned"]
+DistanceRule = Literal["mean", "nearest", "soft", "prototype", "learned"]
 """How the supports of a class give one distance, see `make_distance_fn`."""
+
+Rule = Literal["ensemble", "mean", "nearest", "soft", "prototype", "learned"]
+"""How patterns are classified by supports: by one distance, or by several experts
+that the supports decide between, see `specklenn.core.heads`."""
 
 SOFT_WIDTH = 0.1
 """Temperature of the soft minimum over the supports of a class."""
@@ -40,25 +44,27 @@ class Classification(Settings):
 
     Parameters
     ----------
-    rule : {"mean", "nearest", "soft", "prototype", "learned"} or None
-        How the supports of a class give one distance: their mean distance as in
-        the paper, the nearest support, a soft minimum, the distance to the mean of
-        the supports, or to the prototype that the model's PrototypeAdapter predicts,
-        which helps where supports are few or weak. Mean distances put classes of
-        unlike supports ("anything else") at a disadvantage; the others do not. None
-        for the rule that the model was chosen by.
+    rule : {"ensemble", "mean", "nearest", "soft", "prototype", "learned"} or None
+        How supports decide. "ensemble": several classifiers, weighted by how well each
+        explains the supports. Or by one distance to each class: the mean distance of
+        its supports as in the paper, the nearest support, a soft minimum, the distance
+        to the mean of the supports, or to the prototype that the model's
+        PrototypeAdapter predicts ("learned"). Mean distances put classes of unlike
+        supports ("anything else") at a disadvantage; the others do not. None for the
+        rule that the model was chosen by.
     temperature : float or None
-        Scores are the softmax of -distance / temperature. None for the model's own,
-        calibrated on shots that it was not trained on: probabilities as long as the
-        experiment is like these.
+        Scores are the softmax of -distance / temperature; in the ensemble, of those
+        classifiers that measure such distances. None for the model's own, calibrated
+        on shots that it was not trained on.
     reject_above_distance : float or None
         A shot farther than this from every class is called unknown; off by
-        default. Distances between unit vectors lie between 0 and 2.
+        default. Distances between unit vectors lie between 0 and 2; those of the
+        ensemble are multiples of the usual distance of a support to its own class.
     """
 
     rule: Rule | None = None
     temperature: float | None = Field(default=None, gt=0)
-    reject_above_distance: float | None = Field(default=None, gt=0, le=2)
+    reject_above_distance: float | None = Field(default=None, gt=0)
 
 
 def class_distances(
@@ -66,7 +72,7 @@ def class_distances(
     supports: Embeddings,
     classes: npt.NDArray[np.int64],
     number_of_classes: int,
-    rule: Rule = "mean",
+    rule: DistanceRule = "mean",
     prototype_fn: PrototypeFn | None = None,
 ) -> Distances:
     """Return the distances of queries to classes, (B, number_of_classes) float32.
@@ -87,7 +93,7 @@ def make_distance_fn(
     supports: Embeddings,
     classes: npt.NDArray[np.int64],
     number_of_classes: int,
-    rule: Rule = "mean",
+    rule: DistanceRule = "mean",
     prototype_fn: PrototypeFn | None = None,
 ) -> DistanceFn:
     """Return the function from queries to their distances to the classes of supports.

@@ -15,13 +15,13 @@ import numpy as np
 from specklenn.core.baselines.bobkov2015 import angular_features, fit_machine
 from specklenn.core.baselines.shi2019 import THRESHOLD, probabilities, train_shi
 from specklenn.core.evaluation.classifiers import (
-    Distances,
-    FeatureDistanceFn,
-    Features,
+    FeatureScoreFn,
     FewShotClassifier,
     FitFeatures,
     MethodVariant,
     TrainedOn,
+    scores_of_distances,
+    scores_of_labels,
 )
 from specklenn.core.evaluation.few_shot import EvaluationSettings, Indices
 from specklenn.core.evaluation.prepared_file import (
@@ -29,6 +29,7 @@ from specklenn.core.evaluation.prepared_file import (
     join,
     labelled_features,
 )
+from specklenn.core.heads.head import ClassScores, Features
 from specklenn.core.preprocess import Preprocessing
 
 THRESHOLDS = (THRESHOLD, 0.5)
@@ -99,43 +100,39 @@ def train_offline(
 def fit_shi(steps: int) -> FitFeatures:
     """Return what trains the network of Shi et al. for so many steps."""
 
-    def fit(supports: Features, classes: Indices, seed: int) -> FeatureDistanceFn:
+    def fit(supports: Features, classes: Indices, seed: int) -> FeatureScoreFn:
         network = train_shi(supports, classes == 0, steps, seed)
 
-        def measure(queries: Features) -> list[Distances]:
+        def measure(queries: Features) -> list[ClassScores]:
             likely = probabilities(network, queries)
             found = [(likely <= threshold).astype(int) for threshold in THRESHOLDS]
-            return [label_distances(labels, 2) for labels in found]
+            return [scores_of_labels(labels, 2) for labels in found]
 
         return measure
 
     return fit
 
 
-def fit_pca_svm(supports: Features, classes: Indices, seed: int) -> FeatureDistanceFn:
+def fit_pca_svm(supports: Features, classes: Indices, seed: int) -> FeatureScoreFn:
     """Fit principal components and support vector machine."""
     machine = fit_machine(supports, classes, seed)
 
-    def measure(queries: Features) -> list[Distances]:
+    def measure(queries: Features) -> list[ClassScores]:
         found: Indices = machine.predict(queries.reshape(len(queries), -1))
-        return [label_distances(found, int(classes.max()) + 1)]
+        return [scores_of_labels(found, int(classes.max()) + 1)]
 
     return measure
 
 
-def fit_photon_count(
-    supports: Features, classes: Indices, seed: int
-) -> FeatureDistanceFn:
+def fit_photon_count(supports: Features, classes: Indices, seed: int) -> FeatureScoreFn:
     """Take the middle of every class on the logarithmic scale of photons."""
     logs = _logs(supports)
     middles = np.array([logs[classes == own].mean() for own in np.unique(classes)])
 
-    return lambda queries: [np.abs(_logs(queries)[:, None] - middles)]
+    def measure(queries: Features) -> list[ClassScores]:
+        return [scores_of_distances(np.abs(_logs(queries)[:, None] - middles))]
 
-
-def label_distances(labels: Indices, n_classes: int) -> Distances:
-    """Return distances (Q, classes) for labels (Q,): 0 to the class, 1 to others."""
-    return np.where(labels[:, None] == np.arange(n_classes), 0.0, 1.0)
+    return measure
 
 
 def _logs(photons: Features) -> Features:

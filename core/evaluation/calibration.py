@@ -1,8 +1,7 @@
 """Whether scores are probabilities: reliability, its error, and the temperature.
 
-Scores are the softmax of minus the distances divided by a temperature
-(`specklenn.core.distances`). One that fits makes a score of 0.9 right nine times in
-ten.
+Scores that are probabilities are right nine times in ten where they say 0.9. Those that
+are too sure, or not sure enough, can be made sharper or flatter by a temperature.
 
 References
 ----------
@@ -17,11 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.distances import softmax_scores
-
 BINS = 10
-TEMPERATURES = np.geomspace(0.005, 2.0, 241)
+TEMPERATURES = np.geomspace(0.05, 20.0, 241)
 """Tried in turn, 2.5 per cent apart."""
+
+LEAST_SCORE = 1e-7
+"""Smaller scores count as this: what is certain and wrong must not be infinitely bad."""
 
 Floats = npt.NDArray[np.floating]
 
@@ -55,20 +55,16 @@ class Reliability:
         return float(np.where(self.shots > 0, weights * gaps, 0.0).sum())
 
 
-def reliability(
-    distances: Floats, codes: npt.NDArray[np.int64], temperature: float
-) -> Reliability:
+def reliability(scores: Floats, codes: npt.NDArray[np.int64]) -> Reliability:
     """Sort classified shots by the score of their label.
 
     Parameters
     ----------
-    distances : (N, classes) float
-        To every class.
+    scores : (N, classes) float
+        Probabilities of the classes.
     codes : (N,) int64
         The right class.
-    temperature : float
     """
-    scores = softmax_scores(np.asarray(distances, np.float32), temperature)
     highest = scores.max(axis=1).astype(np.float64)
     right = scores.argmax(axis=1) == codes
     edges = np.linspace(0.0, 1.0, BINS + 1)
@@ -83,39 +79,51 @@ def reliability(
         )
 
 
-def nll(distances: Floats, codes: npt.NDArray[np.int64], temperature: float) -> float:
+def log_loss(scores: Floats, codes: npt.NDArray[np.int64]) -> float:
     """Return the mean negative logarithm of the right class's score, nats.
 
     Parameters
     ----------
-    distances : (N, classes) float
+    scores : (N, classes) float
     codes : (N,) int64
-    temperature : float
     """
-    exponents = -np.asarray(distances, np.float64) / temperature
+    return _log_loss(_logs(scores), codes, 1.0)
+
+
+def _logs(scores: Floats) -> npt.NDArray[np.float64]:
+    return np.log(np.maximum(np.asarray(scores, np.float64), LEAST_SCORE))
+
+
+def _log_loss(
+    logs: npt.NDArray[np.float64], codes: npt.NDArray[np.int64], temperature: float
+) -> float:
+    exponents = logs / temperature
     exponents -= exponents.max(axis=1, keepdims=True)
     norm = np.log(np.exp(exponents).sum(axis=1))
     return float((norm - exponents[np.arange(len(codes)), codes]).mean())
 
 
-def fit_temperature(distances: Floats, codes: npt.NDArray[np.int64]) -> float:
-    """Return the temperature of the lowest mean negative log-likelihood.
+def fit_temperature(scores: Floats, codes: npt.NDArray[np.int64]) -> float:
+    """Return by what the logarithms of scores should be divided to be the likeliest.
+
+    1 where the scores are probabilities, more where they are too sure.
 
     Labels are smoothed by 0.5 / (N + 1) (the prior of Jeffreys), since a few dozen
     shots without an error do not show that there will never be one.
 
     Parameters
     ----------
-    distances : (N, classes) float
+    scores : (N, classes) float
     codes : (N,) int64
     """
-    number, classes = distances.shape
+    number, classes = scores.shape
+    logs = _logs(scores)
     label_smoothing = 0.5 / (number + 1)
     found = []
     for temperature in map(float, TEMPERATURES):
-        right = nll(distances, codes, temperature)
+        right = _log_loss(logs, codes, temperature)
         everywhere = [
-            nll(distances, np.full(number, code), temperature)
+            _log_loss(logs, np.full(number, code), temperature)
             for code in range(classes)
         ]
         wrong = (sum(everywhere) - right) / (classes - 1)

@@ -16,10 +16,12 @@ import numpy.typing as npt
 from specklenn.core.evaluation.calibration import (
     Reliability,
     fit_temperature,
+    log_loss,
     reliability,
 )
-from specklenn.core.evaluation.classifiers import Distances, FewShotClassifier
+from specklenn.core.evaluation.classifiers import FewShotClassifier
 from specklenn.core.evaluation.few_shot import Draw, FewShotDraws, Indices
+from specklenn.core.heads.head import ClassScores
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,9 +35,12 @@ class Confidence:
     temperature : float
         The model's.
     reliability : Reliability
-        At this temperature, all queries of all draws together.
+        All queries of all draws together.
+    log_loss : float
+        Mean negative logarithm of the right class's score, nats.
     best_temperature : float
-        That would have fitted best.
+        By which logarithms of scores should be divided, times the model's: what would
+        have fitted best.
     ood_auroc : dict of label to float
         Probability that a pattern with this label is farther from its nearest class
         than a query, mean over samples and draws (area under the curve of rejection).
@@ -44,6 +49,7 @@ class Confidence:
     n_shot: int
     temperature: float
     reliability: Reliability
+    log_loss: float
     best_temperature: float
     ood_auroc: dict[str, float]
 
@@ -67,19 +73,20 @@ def measure_confidence(
         Supports per class, one of the draws'; `FewShotDraws.main_n_shot` if None.
     """
     n_shot = draws.main_n_shot if n_shot is None else n_shot
-    all_distances, all_classes, aurocs = [], [], []
+    all_scores, all_classes, aurocs = [], [], []
     for sample, of_sample in draws.by_n_shot[n_shot].items():
         for draw in of_sample:
-            distances, by_label = _classify(classifier, draw, draws.ood_rows[sample])
-            all_distances.append(distances)
+            found, by_label = _classify(classifier, draw, draws.ood_rows[sample])
+            all_scores.append(found.scores)
             all_classes.append(draw.query_classes)
             aurocs.append(by_label)
-    distances, classes = np.concatenate(all_distances), np.concatenate(all_classes)
+    scores, classes = np.concatenate(all_scores), np.concatenate(all_classes)
     return Confidence(
         n_shot=n_shot,
         temperature=temperature,
-        reliability=reliability(distances, classes, temperature),
-        best_temperature=fit_temperature(distances, classes),
+        reliability=reliability(scores, classes),
+        log_loss=log_loss(scores, classes),
+        best_temperature=temperature * fit_temperature(scores, classes),
         ood_auroc=_mean_by_label(aurocs),
     )
 
@@ -99,13 +106,13 @@ def auroc(low: npt.NDArray[np.floating], high: npt.NDArray[np.floating]) -> floa
 
 def _classify(
     classifier: FewShotClassifier, draw: Draw, ood_rows: Mapping[str, Indices]
-) -> tuple[Distances, dict[str, float]]:
-    """Return the distances of the queries and the AUROC of other labels."""
+) -> tuple[ClassScores, dict[str, float]]:
+    """Return the scores of the queries and the AUROC of other labels."""
     measure = classifier.fit(draw)
-    distances = measure(draw.queries)[0]
-    nearest = distances.min(axis=1)
-    return distances, {
-        label: auroc(nearest, measure(rows)[0].min(axis=1))
+    found = measure(draw.queries)[0]
+    nearest = found.distances.min(axis=1)
+    return found, {
+        label: auroc(nearest, measure(rows)[0].distances.min(axis=1))
         for label, rows in ood_rows.items()
         if len(rows)
     }

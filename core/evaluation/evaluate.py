@@ -105,6 +105,6 @@ def score_draw(classifier: FewShotClassifier, draw: Draw) -> list[Score]:
     """Return the score of the queries of a draw for every variant of a classifier."""
     measure = classifier.fit(draw)
     return [
-        score_labels(draw.query_classes, distances.argmin(axis=1), draw.n_classes)
-        for distances in measure(draw.queries)
+        score_labels(draw.query_classes, found.scores.argmax(axis=1), draw.n_classes)
+        for found in measure(draw.queries)
     ]

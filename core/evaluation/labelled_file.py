@@ -21,8 +21,9 @@ from specklenn.core.distances import Embeddings
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.evaluation.few_shot import Indices
 from specklenn.core.evaluation.progress import ProgressFn, silent
+from specklenn.core.heads.head import FeatureLayout, Features
 from specklenn.core.network.checkpoint import Checkpoint
-from specklenn.core.network.embed import embed
+from specklenn.core.network.features import extract_features, feature_layout
 from specklenn.core.preprocess import PreparedPatterns, Preprocessing, prepare
 
 BATCH_BYTES = 64_000_000
@@ -40,16 +41,24 @@ class Embedded:
 
     Parameters
     ----------
-    embeddings : (N, D) float32, unit length
+    features : (N, F) float32
+        See `specklenn.core.network.features`; the embedding is their beginning.
+    layout : FeatureLayout
     labels, names : (N,) str
     rows : (N,) int64
         Where they are in the file.
     """
 
-    embeddings: Embeddings
+    features: Features
+    layout: FeatureLayout
     labels: Texts
     names: Texts
     rows: Indices
+
+    @property
+    def embeddings(self) -> Embeddings:
+        """Embeddings of the patterns, (N, D) float32, unit length."""
+        return self.layout.embeddings(self.features)
 
 
 def as_read(patterns: Patterns, rows: Indices) -> Patterns:
@@ -193,7 +202,8 @@ def _embed(
     usable = prepared.flags == 0
     kept = rows[usable]
     return Embedded(
-        embeddings=embed(model.encoder, prepared.inputs[usable]),
+        features=extract_features(model.encoder, prepared.inputs[usable]),
+        layout=feature_layout(model.encoder),
         labels=file.labels[kept],
         names=file.names[kept],
         rows=kept,
@@ -202,7 +212,8 @@ def _embed(
 
 def _join(parts: Sequence[Embedded]) -> Embedded:
     return Embedded(
-        embeddings=np.concatenate([part.embeddings for part in parts]),
+        features=np.concatenate([part.features for part in parts]),
+        layout=parts[0].layout,
         labels=np.concatenate([part.labels for part in parts]),
         names=np.concatenate([part.names for part in parts]),
         rows=np.concatenate([part.rows for part in parts]),

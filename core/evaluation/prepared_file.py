@@ -8,13 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from specklenn.core.data.labelled_dataset import Texts
+from specklenn.core.decision import make_head
 from specklenn.core.distances import Rule
 from specklenn.core.errors import DataError
-from specklenn.core.evaluation.classifiers import (
-    Features,
-    FewShotClassifier,
-    embedding_classifier,
-)
+from specklenn.core.evaluation.classifiers import FewShotClassifier, model_classifier
 from specklenn.core.evaluation.few_shot import Indices, group_rows
 from specklenn.core.evaluation.labelled_file import (
     Expose,
@@ -22,9 +19,9 @@ from specklenn.core.evaluation.labelled_file import (
     as_read,
 )
 from specklenn.core.evaluation.progress import ProgressFn, silent
+from specklenn.core.heads.head import Features, Head
 from specklenn.core.network.checkpoint import Checkpoint
-from specklenn.core.network.embed import embed
-from specklenn.core.network.prototype_adapter import make_prototype_fn
+from specklenn.core.network.features import extract_features
 from specklenn.core.preprocess import Preprocessing
 
 Models = Mapping[str, Checkpoint]
@@ -112,11 +109,20 @@ def model_classifiers(
     found = []
     for name in watch(list(models)):
         model = models[name]
-        embeddings = embed(model.encoder, prepared.inputs[model.preprocessing])
-        prototype_fn = make_prototype_fn(model.encoder.prototype_adapter, classes)
-        rules: tuple[Rule, ...] = (model.rule, "mean", "prototype")
-        found.append(embedding_classifier(name, embeddings, rules, prototype_fn))
+        features = extract_features(model.encoder, prepared.inputs[model.preprocessing])
+        found.append(model_classifier(name, features, _heads(model, classes)))
     return found
+
+
+def _heads(model: Checkpoint, classes: Sequence[str]) -> dict[str, Head]:
+    """Return the heads of a model by what tables call them; its own is the first."""
+    others: tuple[Rule, ...] = ("mean", "prototype")
+    rules = {f"{model.rule} (own)": model.rule}
+    rules |= {rule: rule for rule in others if rule != model.rule}
+    return {
+        variant: make_head(model.encoder, classes, rule, model.temperature)
+        for variant, rule in rules.items()
+    }
 
 
 def labelled_features(

@@ -1,23 +1,24 @@
 """Which shot to label next, so that few labels say much.
 
-Two ideas, both on the distances between embedded patterns. *Representative*: the
-shot that many unlabelled shots resemble more than they resemble any labelled one;
+Two ideas. *Representative*, by the distances between embedded patterns: the shot
+that many unlabelled shots resemble more than they resemble any labelled one;
 it begins with the commonest kind of pattern and passes outliers by (the farthest
 shot from all labels, the usual textbook choice, is an outlier as a rule, and
-supports made of outliers are worse than random ones). *Least certain*: the tenth
-of the shots with the smallest margin between the two nearest classes, and of these
-the most representative.
+supports made of outliers are worse than random ones). *Least certain*, by the scores
+that the labelled shots give: the tenth of the shots with the smallest margin between
+the two likeliest classes, and of these the most representative.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.distances import Embeddings, Rule, class_distances
+from specklenn.core.distances import Embeddings
+from specklenn.core.heads.head import Features, Head, Task
 from specklenn.core.labels import NO_HIT, UNKNOWN
 
 PER_CLASS = 3
@@ -52,22 +53,27 @@ class ActiveLearner:
 
     Parameters
     ----------
-    vectors : (N, D) float32, unit length
-        The embedded shots; N squared distances are kept, in float32.
+    features : (N, F) float32
+        Of the shots.
+    embeddings : (N, D) float32, unit length
+        Of the same; N squared distances are kept, in float32.
     classes : sequence of str
         Classes that the shots belong to.
-    rule : {"mean", "nearest", "soft", "prototype", "learned"}
-        How labelled shots give the distance to their class. Labelled shots are no
-        random sample, so their mean is off; the soft rule does not use it.
+    head_for : function
+        From the classes that have labels to the head that classifies by them.
     """
 
     def __init__(
-        self, vectors: Embeddings, classes: Sequence[str], rule: Rule = "soft"
+        self,
+        features: Features,
+        embeddings: Embeddings,
+        classes: Sequence[str],
+        head_for: Callable[[Sequence[str]], Head],
     ) -> None:
-        self._vectors = vectors
+        self._features = features
         self._classes = tuple(classes)
-        self._rule: Rule = rule
-        self._distances = pair_distances(vectors)
+        self._head_for = head_for
+        self._distances = pair_distances(embeddings)
 
     def suggest(
         self, labels: npt.NDArray[np.str_], passed: npt.NDArray[np.bool_]
@@ -95,8 +101,8 @@ class ActiveLearner:
         others[position] = ""
         if len(self._known(others)) < 2:
             return ""
-        names, distances = self._to_classes(np.array([position]), others)
-        return names[int(distances[0].argmin())]
+        names, scores = self._scores(np.array([position]), others)
+        return names[int(scores[0].argmax())]
 
     def _known(self, labels: npt.NDArray[np.str_]) -> list[str]:
         """Return the classes that have labels, in the order of all classes."""
@@ -131,24 +137,26 @@ class ActiveLearner:
         seen: npt.NDArray[np.bool_],
         labels: npt.NDArray[np.str_],
     ) -> Suggestion:
-        names, distances = self._to_classes(free, labels)
-        order = np.argsort(distances, axis=1)
+        names, scores = self._scores(free, labels)
+        order = np.argsort(-scores, axis=1, kind="stable")
         rows = np.arange(len(free))
-        margins = distances[rows, order[:, 1]] - distances[rows, order[:, 0]]
+        margins = scores[rows, order[:, 0]] - scores[rows, order[:, 1]]
         number = max(1, round(UNCERTAIN_SHARE * len(free)))
         doubtful = np.argsort(margins, kind="stable")[:number]
         chosen = int(doubtful[self._gains(free[doubtful], seen).argmax()])
         first, second = (names[int(k)] for k in order[chosen, :2])
         return Suggestion(int(free[chosen]), f"uncertain: {first} or {second}?")
 
-    def _to_classes(
+    def _scores(
         self, positions: Positions, labels: npt.NDArray[np.str_]
     ) -> tuple[list[str], npt.NDArray[np.float32]]:
         names = self._known(labels)
         members = np.flatnonzero(np.isin(labels, names))
         codes = np.array([names.index(label) for label in labels[members]])
-        queries, supports = self._vectors[positions], self._vectors[members]
-        return names, class_distances(queries, supports, codes, len(names), self._rule)
+        supports = self._features[members]
+        task = Task(supports=supports, classes=codes, n_classes=len(names))
+        fitted = self._head_for(names).fit(task)
+        return names, fitted(self._features[positions]).scores
 
     def _nearest_seen(self, seen: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
         """Return the distance of each shot to the nearest one seen, 2 if there is none.

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.data.shots import IndexedSource, Shots
-from specklenn.core.distances import Embeddings
 from specklenn.core.errors import DataError
 from specklenn.core.flags import is_skipped
+from specklenn.core.heads.head import Features
 from specklenn.core.hitfinder import HitFinding, count_lit, is_hit
 from specklenn.core.network.checkpoint import Checkpoint
-from specklenn.core.network.embed import embed
+from specklenn.core.network.features import extract_features
 from specklenn.core.preprocess import Preprocessor
 
 ANY_SHOT = HitFinding(enabled=False)
@@ -37,12 +37,12 @@ class Candidates:
     ----------
     shots : (N,) int64
         Numbers of the shots in the run, increasing.
-    vectors : (N, D) float32 or None
-        Embedded, of unit length; None where nobody asked for it.
+    features : (N, F) float32 or None
+        See `specklenn.core.network.features`; None where nobody asked for them.
     """
 
     shots: npt.NDArray[np.int64]
-    vectors: Embeddings | None
+    features: Features | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,10 +92,10 @@ class Viewer:
                 "the configuration, or offer no-hits too"
             )
         numbers = sorted(found)
-        vectors = None
+        features = None
         if self.model is not None:
-            vectors = np.stack([found[number] for number in numbers])
-        return Candidates(shots=np.array(numbers, np.int64), vectors=vectors)
+            features = np.stack([found[number] for number in numbers])
+        return Candidates(shots=np.array(numbers, np.int64), features=features)
 
     def _blocks(self) -> Ranges:
         first, last = self.source.first, self.source.first + len(self.source)
@@ -107,16 +107,16 @@ class Viewer:
     def _embedded_hits(
         self, shots: Shots, hit_finding: HitFinding
     ) -> dict[int, npt.NDArray[np.float32]]:
-        """Return the hits that are not skipped, by number, with their vectors (D,)."""
+        """Return the hits that are not skipped, by number, with their features (F,)."""
         cropped = self.preprocessor.crop(shots.frames)
         lit = count_lit(cropped.photons, hit_finding.lit_above_photons)
         chosen = is_hit(lit, hit_finding) & ~is_skipped(shots.flags | cropped.flags)
         numbers = shots.index[chosen].tolist()
-        vectors = np.zeros((len(numbers), 0), np.float32)
+        features = np.zeros((len(numbers), 0), np.float32)
         if self.model is not None and numbers:
             inputs = self.preprocessor.normalise(cropped.photons[chosen])
-            vectors = embed(self.model.encoder, inputs)
-        return dict(zip(numbers, vectors, strict=True))
+            features = extract_features(self.model.encoder, inputs)
+        return dict(zip(numbers, features, strict=True))
 
     def picture(self, shot: int, whole: bool) -> Picture:
         """Return a shot as (h, w) float32, photons per pixel, NaN where bad.

@@ -104,7 +104,7 @@ class Checkpoint:
         Network in evaluation mode.
     preprocessing : Preprocessing
     card : Card
-    rule : {"mean", "nearest", "soft", "prototype", "learned"}
+    rule : {"ensemble", "mean", "nearest", "soft", "prototype", "learned"}
         By which its training chose the best weights, and the one to classify by.
     temperature : float
         Temperature of the scores, calibrated so that they are probabilities.

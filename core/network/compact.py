@@ -61,6 +61,7 @@ class CompactEncoder(nn.Module):
     """
 
     architecture = "compact-3"
+    pooled_sizes = CHANNELS
 
     def __init__(self, input_side: int, embedding_size: int = EMBEDDING_SIZE) -> None:
         super().__init__()
@@ -104,12 +105,31 @@ class CompactEncoder(nn.Module):
         (B, embedding_size) float32
             Unit length.
         """
+        return self.embed_and_pool(patterns)[0]
+
+    def embed_and_pool(self, patterns: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Embed patterns, and average every convolution's channels over the picture.
+
+        Parameters
+        ----------
+        patterns : (B, 1, side, side) float32
+            As for `forward`.
+
+        Returns
+        -------
+        embeddings : (B, embedding_size) float32
+            Unit length.
+        pooled : list of (B, channels) float32
+            Of each convolution, see `pooled_sizes`.
+        """
         pictures, levels = split_level(patterns)
+        pooled = []
         for layer in self.layers:
             pictures = layer(pictures, levels)
+            pooled.append(pictures.mean(dim=(2, 3)))
         features = torch.cat((torch.flatten(pictures, 1), self.level(levels)), dim=1)
         hidden = functional.relu(self.normalisation(self.hidden(features)))
-        return functional.normalize(self.embedding(hidden), dim=1)
+        return functional.normalize(self.embedding(hidden), dim=1), pooled
 
 
 class ModulatedConvolution(nn.Module):

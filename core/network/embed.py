@@ -32,10 +32,15 @@ def embed(encoder: Network, inputs: npt.NDArray[np.float32]) -> Embeddings:
     (B, D) float32, unit length
     """
     device = next(encoder.parameters()).device
-    batch = CPU_BATCH if device.type == "cpu" else GPU_BATCH
+    batch = batch_size(device)
     vectors = np.empty((len(inputs), encoder.embedding_size), np.float32)
     for first in range(0, len(inputs), batch):
         part = slice(first, first + batch)
         patterns = torch.from_numpy(inputs[part, None]).to(device)
         vectors[part] = encoder(patterns).cpu().numpy()
     return vectors
+
+
+def batch_size(device: torch.device) -> int:
+    """Return how many patterns go through a network at once on a device."""
+    return CPU_BATCH if device.type == "cpu" else GPU_BATCH

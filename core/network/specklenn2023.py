@@ -36,6 +36,7 @@ class Encoder(nn.Module):
     """
 
     architecture = "specklenn-2023"
+    pooled_sizes = (32, 64)
     prototype_adapter: PrototypeAdapter | None = None
     """The paper's network has none."""
 
@@ -79,14 +80,33 @@ class Encoder(nn.Module):
         (B, embedding_size) float32
             Unit length.
         """
+        return self.embed_and_pool(patterns)[0]
+
+    def embed_and_pool(self, patterns: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Embed patterns, and average every convolution's channels over the picture.
+
+        Parameters
+        ----------
+        patterns : (B, 1, side, side) float32
+            As for `forward`.
+
+        Returns
+        -------
+        embeddings : (B, embedding_size) float32
+            Unit length.
+        pooled : list of (B, channels) float32
+            Of each convolution, see `pooled_sizes`.
+        """
         x = self.convolution_1(patterns)  # (B, 32, side - 4, side - 4)
         x = self.normalisation_1(functional.relu(x))
         x = functional.max_pool2d(x, 2)  # (B, 32, half, half)
+        first = x.mean(dim=(2, 3))
         x = self.convolution_2(x)  # (B, 64, half - 4, half - 4)
         x = self.normalisation_2(functional.relu(x))
         x = functional.max_pool2d(x, 2)  # (B, 64, quarter, quarter)
+        pooled = [first, x.mean(dim=(2, 3))]
         x = functional.relu(self.hidden(torch.flatten(x, 1)))  # (B, 512)
-        return functional.normalize(self.embedding(x), dim=1)
+        return functional.normalize(self.embedding(x), dim=1), pooled
 
 
 def store_channels_last(encoder: nn.Module) -> None:

@@ -17,17 +17,17 @@ import numpy as np
 
 from specklenn.core.data.detector_area import Area
 from specklenn.core.errors import DataError
-from specklenn.core.evaluation.classifiers import Distances
 from specklenn.core.evaluation.few_shot import Draw, Indices
 from specklenn.core.evaluation.progress import ProgressFn, silent
 from specklenn.core.evaluation.scores import score_confusion, score_labels
 from specklenn.core.finetuning.labelled_shots import LabelledShots
+from specklenn.core.heads.head import ClassScores
 
 QUERIES = (345, 324, 331)
 """Most single-hits, multi-hits and non-sample-hits, the paper's."""
 
-ShotDistanceFn = Callable[[LabelledShots], Distances]
-"""Shots (Q) to their distances to the classes, (Q, classes)."""
+ShotScoreFn = Callable[[LabelledShots], ClassScores]
+"""Shots (Q) to their scores of the classes, (Q, classes)."""
 
 
 class Table1Method(Protocol):
@@ -41,7 +41,7 @@ class Table1Method(Protocol):
     def labels(self) -> int:
         """Labels of each class that it gets."""
 
-    def fit(self, labelled: LabelledShots, seed: int) -> ShotDistanceFn:
+    def fit(self, labelled: LabelledShots, seed: int) -> ShotScoreFn:
         """Return what measures queries; class 0 is the single-hit.
 
         Methods that know two classes measure to two.
@@ -71,7 +71,7 @@ class Task:
         """Train on the labels; returns the confusion matrix of the queries."""
         draw = self.draw
         measure = self.method.fit(self.shots.only(draw.supports), draw.seed)
-        found = measure(self.shots.only(draw.queries)).argmin(axis=1)
+        found = measure(self.shots.only(draw.queries)).scores.argmax(axis=1)
         return score_labels(draw.query_classes, found, draw.n_classes).confusion
 
 

@@ -8,17 +8,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from specklenn.core.baselines.baselines import label_distances
 from specklenn.core.baselines.shi2019 import THRESHOLD, probabilities, train_shi
 from specklenn.core.classify import Classifier
 from specklenn.core.distances import Embeddings, class_distances
-from specklenn.core.evaluation.classifiers import Distances
+from specklenn.core.evaluation.classifiers import scores_of_labels
 from specklenn.core.finetuning.finetune import Finetuning
 from specklenn.core.finetuning.labelled_shots import LabelledShots, split
 from specklenn.core.finetuning.settings import Adaptation
+from specklenn.core.heads.head import ClassScores
 from specklenn.core.network.checkpoint import Card, Checkpoint
 from specklenn.core.network.embed import embed
-from specklenn.core.paper.table1 import ShotDistanceFn
+from specklenn.core.paper.table1 import ShotScoreFn
 from specklenn.core.preprocess import Preprocessing, Preprocessor, prepare
 from specklenn.core.support import SupportSet
 from specklenn.core.training.augment import Augmentation
@@ -54,9 +54,9 @@ class Untrained:
         """What it is called."""
         return f"{self.model.card.name}, no training"
 
-    def fit(self, labelled: LabelledShots, seed: int) -> ShotDistanceFn:
+    def fit(self, labelled: LabelledShots, seed: int) -> ShotScoreFn:
         """Take the labelled shots as supports."""
-        return distances_to_supports(self.model, labelled)
+        return classifier_of_supports(self.model, labelled)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,14 +80,14 @@ class AdaptedModel:
         """What it is called."""
         return f"{self.model.card.name}, adapted"
 
-    def fit(self, labelled: LabelledShots, seed: int) -> ShotDistanceFn:
+    def fit(self, labelled: LabelledShots, seed: int) -> ShotScoreFn:
         """Adapt the model to the labelled shots; all of them are supports then."""
         adaptation = self.adaptation.model_copy(update={"seed": seed})
         finetuning = Finetuning(adaptation, labelled, self.model)
         for _ in finetuning.steps():
             pass
         model = replace(self.model, encoder=finetuning.result().encoder)
-        return distances_to_supports(model, labelled)
+        return classifier_of_supports(model, labelled)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +113,7 @@ class PaperOnline:
     validate_every: int = 50
     name: str = "paper's online training"
 
-    def fit(self, labelled: LabelledShots, seed: int) -> ShotDistanceFn:
+    def fit(self, labelled: LabelledShots, seed: int) -> ShotScoreFn:
         """Train on two thirds of the labels; five of them are supports then."""
         random = np.random.default_rng([seed, 1])
         trained, held = split(labelled.codes, 1 / 3, random)
@@ -135,7 +135,7 @@ class PaperOnline:
             rule="mean",
         )
         few = labelled.only(_first(labelled.codes, SUPPORTS))
-        return distances_to_supports(model, few)
+        return classifier_of_supports(model, few)
 
     def _training(self, labelled: LabelledShots, seed: int) -> Training:
         return Training(
@@ -169,20 +169,20 @@ class ShiOnline:
     steps: int = 1000
     name: str = "Shi et al. (2019)"
 
-    def fit(self, labelled: LabelledShots, seed: int) -> ShotDistanceFn:
+    def fit(self, labelled: LabelledShots, seed: int) -> ShotScoreFn:
         """Train on the labels: a single-hit is what is likelier than the threshold."""
         inputs = prepare(labelled.frames, labelled.mask, self.preprocessing).inputs
         network = train_shi(inputs, labelled.codes == 0, self.steps, seed)
 
-        def measure(queries: LabelledShots) -> Distances:
+        def measure(queries: LabelledShots) -> ClassScores:
             asked = prepare(queries.frames, queries.mask, self.preprocessing).inputs
             found = (probabilities(network, asked) <= THRESHOLD).astype(np.int64)
-            return label_distances(found, 2)
+            return scores_of_labels(found, 2)
 
         return measure
 
 
-def distances_to_supports(model: Checkpoint, labelled: LabelledShots) -> ShotDistanceFn:
+def classifier_of_supports(model: Checkpoint, labelled: LabelledShots) -> ShotScoreFn:
     """Return what measures queries, with all labelled shots as supports."""
     supports = SupportSet(
         frames=labelled.frames,
@@ -193,7 +193,12 @@ def distances_to_supports(model: Checkpoint, labelled: LabelledShots) -> ShotDis
     )
     preprocessor = Preprocessor(model.preprocessing, supports.shape, labelled.mask)
     classifier = Classifier(model, supports, preprocessor)
-    return lambda queries: classifier.classify(queries.frames).distances
+
+    def measure(queries: LabelledShots) -> ClassScores:
+        found = classifier.classify(queries.frames)
+        return ClassScores(distances=found.distances, scores=found.scores)
+
+    return measure
 
 
 def _accuracy(vectors: Embeddings, codes: Codes, supports: Codes, held: Codes) -> float:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from specklenn.core.decision import make_head
 from specklenn.core.distances import Rule
 from specklenn.core.evaluation.calibration_report import measure_confidence
-from specklenn.core.evaluation.classifiers import (
-    FewShotClassifier,
-    embedding_classifier,
-)
+from specklenn.core.evaluation.classifiers import FewShotClassifier, model_classifier
 from specklenn.core.evaluation.evaluate import FewShotScores, evaluate
 from specklenn.core.evaluation.few_shot import (
     EvaluationSettings,
@@ -26,7 +24,6 @@ from specklenn.core.evaluation.labelled_file import (
 )
 from specklenn.core.evaluation.progress import ProgressFn, silent
 from specklenn.core.network.checkpoint import Checkpoint
-from specklenn.core.network.prototype_adapter import make_prototype_fn
 from specklenn.core.reports.evaluation_result import EvaluationResult, main_fluence
 from specklenn.core.reports.sample_sizes import Sizes
 from specklenn.core.reports.tsne import SampleMap, choose_samples, map_sample
@@ -47,7 +44,7 @@ class ModelEvaluation:
         The model as it was given.
     model : Checkpoint
     rule : Rule
-        How the supports of a class give one distance.
+        How supports decide.
     settings : EvaluationSettings
     exposures : dict of fluence to function
         See `specklenn.core.evaluation.fluence_scan.make_exposures`.
@@ -117,11 +114,9 @@ class ModelEvaluation:
         ]
 
     def _classifier(self, embedded: Embedded) -> FewShotClassifier:
-        adapter = self.model.encoder.prototype_adapter
-        prototype_fn = make_prototype_fn(adapter, self.settings.classes)
-        return embedding_classifier(
-            self.model.card.name, embedded.embeddings, (self.rule,), prototype_fn
-        )
+        model, classes = self.model, self.settings.classes
+        head = make_head(model.encoder, classes, self.rule, model.temperature)
+        return model_classifier(model.card.name, embedded.features, {self.rule: head})
 
     def _scores(self, embedded: Embedded) -> FewShotScores:
         draws = draw_few_shot(embedded.labels, embedded.names, self.settings)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from specklenn.core.distances import Embeddings
 from specklenn.core.errors import DataError, MissingPackageError
-from specklenn.core.evaluation.classifiers import Distances, FewShotClassifier
+from specklenn.core.evaluation.classifiers import FewShotClassifier
 from specklenn.core.evaluation.evaluate import FewShotScores
 from specklenn.core.evaluation.few_shot import Draw, Indices
 from specklenn.core.evaluation.labelled_file import Embedded
@@ -46,8 +46,8 @@ class SampleMap:
     supports : (n,) bool
         Which patterns are the supports.
     margins : (n,) float32
-        Distance to the own class less that to the nearest other one: negative
-        where the pattern is among its own.
+        Score of the likeliest other class less that of the own one: negative where
+        the pattern is classified rightly.
     rows : (n,) int64
         Where the patterns are in the file.
     """
@@ -137,7 +137,7 @@ def map_sample(
     chosen = np.concatenate(members)
     true = np.repeat(np.arange(len(members)), [len(rows) for rows in members])
     measure = classifier.fit(draw)
-    distances = measure(chosen)[0]
+    scores = measure(chosen)[0].scores
     return SampleMap(
         name=name,
         accuracy=scores.main.per_sample[name].accuracy,
@@ -145,9 +145,9 @@ def map_sample(
         n_shot=n_shot,
         points=lay_out(embedded.embeddings[chosen], seed),
         true=true,
-        found=distances.argmin(axis=1),
+        found=scores.argmax(axis=1),
         supports=np.concatenate([np.arange(len(rows)) < n_shot for rows in members]),
-        margins=_margins(distances, true),
+        margins=_margins(scores, true),
         rows=embedded.rows[chosen],
     )
 
@@ -180,9 +180,9 @@ def _members(draw: Draw) -> list[Indices]:
     return [np.concatenate(of_class)[:MOST_PATTERNS] for of_class in parts]
 
 
-def _margins(distances: Distances, true: Indices) -> npt.NDArray[np.float32]:
+def _margins(scores: npt.NDArray[np.float32], true: Indices) -> npt.NDArray[np.float32]:
     every = np.arange(len(true))
-    others = distances.copy()
-    others[every, true] = np.inf
-    margins: npt.NDArray[np.float32] = distances[every, true] - others.min(axis=1)
+    others = scores.copy()
+    others[every, true] = -np.inf
+    margins: npt.NDArray[np.float32] = others.max(axis=1) - scores[every, true]
     return margins

@@ -11,10 +11,11 @@ import numpy.typing as npt
 from pydantic import Field
 
 from specklenn.core.data.labelled_dataset import LabelledDataset
+from specklenn.core.decision import make_head
 from specklenn.core.distances import Rule
 from specklenn.core.errors import DataError
 from specklenn.core.evaluation.calibration_report import measure_confidence
-from specklenn.core.evaluation.classifiers import embedding_classifier
+from specklenn.core.evaluation.classifiers import model_classifier
 from specklenn.core.evaluation.evaluate import evaluate
 from specklenn.core.evaluation.few_shot import (
     TWO_WAY,
@@ -22,8 +23,7 @@ from specklenn.core.evaluation.few_shot import (
     draw_few_shot,
 )
 from specklenn.core.network.checkpoint import TEMPERATURE
-from specklenn.core.network.embed import embed
-from specklenn.core.network.prototype_adapter import make_prototype_fn
+from specklenn.core.network.features import extract_features
 from specklenn.core.network.registry import Network
 from specklenn.core.preprocess import Preprocessing, prepare
 from specklenn.core.settings import Settings
@@ -88,12 +88,9 @@ class ValidationSet:
         temperature : float
             The one that fits five-shot distances best.
         """
-        classifier = embedding_classifier(
-            self.name,
-            embed(encoder, self.inputs),
-            (self.rule,),
-            make_prototype_fn(encoder.prototype_adapter, self.classes),
-        )
+        head = make_head(encoder, self.classes, self.rule, TEMPERATURE)
+        features = extract_features(encoder, self.inputs)
+        classifier = model_classifier(self.name, features, {self.rule: head})
         settings = EvaluationSettings(n_shot=SHOTS, draws=DRAWS, classes=self.classes)
         draws = draw_few_shot(self.labels, self.names, settings)
         scores = evaluate([classifier], draws).first

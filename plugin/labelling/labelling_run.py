@@ -15,6 +15,7 @@ from specklenn.core.config.loading import (
     load_config,
 )
 from specklenn.core.config.overrides import overridden
+from specklenn.core.decision import make_head
 from specklenn.core.errors import ConfigError
 from specklenn.core.labelling.active_learning import ActiveLearner
 from specklenn.core.labelling.candidates import Candidates, Ranges, Viewer
@@ -153,9 +154,17 @@ class LabellingRun:
         )
 
     def _learner(self, candidates: Candidates) -> ActiveLearner | None:
-        if candidates.vectors is None:
+        if candidates.features is None or self.model is None:
             return None
-        return ActiveLearner(candidates.vectors, self._options.classes)
+        model = self.model
+        return ActiveLearner(
+            candidates.features,
+            feature_layout(model.encoder).embeddings(candidates.features),
+            self._options.classes,
+            lambda classes: make_head(
+                model.encoder, classes, model.rule, model.temperature
+            ),
+        )
 
     def _watched(self, ranges: Ranges) -> Iterator[tuple[int, int]]:
         with WorkProgress("looking for hits", len(self.source)) as progress:

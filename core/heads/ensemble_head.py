@@ -1,0 +1,236 @@
+"""The head of several experts, each weighted by how well it explains the supports.
+
+No classifier is the best of all: on simulated patterns it is the adapted prototypes,
+on real ones often those that learn from the supports alone what a class is. Every
+expert at every sharpness is a hypothesis; its weight is its prior probability times
+the likelihood of the supports, each classified by the others (leave-one-out, or in
+`MOST_FOLDS` parts). So more labels can only tell better which of them is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from specklenn.core.distances import PrototypeFn
+from specklenn.core.heads.experts import (
+    Expert,
+    Outputs,
+    Predict,
+    discriminant_analysis,
+    kernel_machine,
+    prototypes,
+)
+from specklenn.core.heads.feature_space import FeatureSpace
+from specklenn.core.heads.head import (
+    ClassScores,
+    Codes,
+    FeatureLayout,
+    Features,
+    FittedHead,
+    Floats,
+    Task,
+    softmax,
+)
+
+SHARPNESS = np.array((0.35, 0.7, 1.4, 2.8))
+"""Factors of the logits."""
+
+SHARPNESS_PRIOR = np.array((0.2, 0.35, 0.3, 0.15))
+
+MOST_FOLDS = 8
+"""The supports are classified in at most so many parts, each by the others."""
+
+LEAST_LIKELIHOOD = 0.02
+"""One support cannot count for less than this: its label may be wrong."""
+
+ADAPTER_PRIOR = 0.9
+"""Prior probability of adapted prototypes where nothing speaks against them."""
+
+PROTOTYPE_PRIOR = 1.0 / 3.0
+"""Prior probability of prototypes that are means of the embeddings."""
+
+TYPICAL_DISTANCES = (0.35, 20.0, 1.2)
+"""Distances of shots to their own class, where too few supports tell: of prototypes,
+discriminant analysis and kernel machine, medians of simulated patterns."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EnsembleHead:
+    """Averages the probabilities of experts, weighted by the evidence of the supports.
+
+    Parameters
+    ----------
+    layout : FeatureLayout
+    temperature : float
+        Of the expert that measures distances to prototypes.
+    prototype_fn : function, optional
+        The model's adapter, if it knows these classes.
+    """
+
+    layout: FeatureLayout
+    temperature: float
+    prototype_fn: PrototypeFn | None = None
+
+    def fit(self, task: Task) -> FittedHead:
+        """Fit all experts; unlabelled shots set the scales and move the means."""
+        unlabelled = task.unlabelled
+        known = [task.supports] if unlabelled is None else [task.supports, unlabelled]
+        space = FeatureSpace.fit(np.concatenate(known), self.layout)
+        vectors, embeddings = space(task.supports), self._embeddings(task.supports)
+        nearest = prototypes(self.prototype_fn, self.temperature)
+        outside = None if unlabelled is None else space(unlabelled)
+        machine = kernel_machine()
+        seats = (
+            _Seat(nearest, nearest, embeddings),
+            _Seat(discriminant_analysis(outside), discriminant_analysis(), vectors),
+            _Seat(machine, machine, vectors),
+        )
+        prior = self._prior(task)
+        fits = [one.expert(one.vectors, task.classes, task.n_classes) for one in seats]
+        evidence, typical = _cross_validate(seats, task)
+        weights = _posterior(prior, evidence)
+        return _FittedEnsemble(
+            layout=self.layout,
+            space=space,
+            predictions=fits,
+            weights=weights,
+            typical=typical,
+        )
+
+    def _embeddings(self, features: Features) -> Floats:
+        return self.layout.embeddings(features).astype(np.float64)
+
+    def _prior(self, task: Task) -> Floats:
+        """Return the prior probability of each expert.
+
+        That of adapted prototypes falls where the adapter does not know what it sees:
+        it disagrees with plain prototypes about unlabelled shots, or misjudges the
+        very supports that it was given.
+        """
+        if self.prototype_fn is None:
+            first = PROTOTYPE_PRIOR
+        else:
+            first = ADAPTER_PRIOR * max(self._trust(task, self.prototype_fn), 1e-6)
+        return np.array((first, (1.0 - first) / 2, (1.0 - first) / 2))
+
+    def _trust(self, task: Task, prototype_fn: PrototypeFn) -> float:
+        own = self._embeddings(task.supports)
+        adapted = prototypes(prototype_fn, 1.0)(own, task.classes, task.n_classes)
+        if task.unlabelled is None:
+            right = adapted(own).logits.argmax(axis=1) == task.classes
+            return float(np.clip((right.mean() - 0.8) / 0.2, 0.0, 1.0))
+        others = self._embeddings(task.unlabelled)
+        plain = prototypes(None, 1.0)(own, task.classes, task.n_classes)
+        alike = adapted(others).logits.argmax(1) == plain(others).logits.argmax(1)
+        return float(np.clip((alike.mean() - 0.75) / 0.15, 0.0, 1.0))
+
+
+@dataclass(frozen=True, eq=False)
+class _Seat:
+    """An expert and the vectors of the supports that it is given."""
+
+    expert: Expert
+    by_supports_alone: Expert
+    vectors: Floats
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _FittedEnsemble:
+    layout: FeatureLayout
+    space: FeatureSpace
+    predictions: Sequence[Predict]
+    weights: Floats  # (experts, sharpness)
+    typical: Floats  # (experts,)
+
+    def __call__(self, features: Features) -> ClassScores:
+        embeddings = self.layout.embeddings(features).astype(np.float64)
+        vectors = self.space(features)
+        nearest, *others = self.predictions
+        outputs = [nearest(embeddings), *(predict(vectors) for predict in others)]
+        scores = sum(
+            weight * softmax(sharpness * output.logits)
+            for output, own in zip(outputs, self.weights, strict=True)
+            for weight, sharpness in zip(own, SHARPNESS, strict=True)
+        )
+        distances = sum(
+            weight * output.distances / typical
+            for output, weight, typical in zip(
+                outputs, self.weights.sum(axis=1), self.typical, strict=True
+            )
+        )
+        return ClassScores(
+            distances=np.asarray(distances, np.float32),
+            scores=np.asarray(scores, np.float32),
+        )
+
+
+def _cross_validate(seats: Sequence[_Seat], task: Task) -> tuple[Floats, Floats]:
+    """Classify every support by the others.
+
+    Returns
+    -------
+    evidence : (experts, sharpness) float64
+        Logarithm of the likelihood of the supports, classes weighted alike.
+    typical : (experts,) float64
+        Median distance of a support to its own class.
+    """
+    folds = _folds(task.classes)
+    held = np.flatnonzero(folds >= 0)
+    if len(held) == 0:
+        nothing = np.zeros((len(seats), len(SHARPNESS)))
+        return nothing, np.array(TYPICAL_DISTANCES)
+    found = [_held_out(seat, task, folds) for seat in seats]
+    own = held, task.classes[held]
+    balance = 1.0 / task.counts[task.classes[held]]
+    balance *= len(balance) / balance.sum()
+    evidence = [
+        [
+            (balance * np.log(np.maximum(likelihood, LEAST_LIKELIHOOD))).sum()
+            for likelihood in (
+                softmax(sharpness * output.logits)[own] for sharpness in SHARPNESS
+            )
+        ]
+        for output in found
+    ]
+    typical = [max(float(np.median(output.distances[own])), 1e-6) for output in found]
+    return np.array(evidence), np.array(typical)
+
+
+def _folds(classes: Codes) -> Codes:
+    """Spread the supports of every class over the folds, (S,) int64.
+
+    The only support of a class is in none, -1: without it there would be no class.
+    """
+    random = np.random.default_rng(0)
+    folds = np.full(len(classes), -1)
+    for code in np.unique(classes):
+        rows = random.permutation(np.flatnonzero(classes == code))
+        if len(rows) > 1:
+            folds[rows] = np.arange(len(rows)) % MOST_FOLDS
+    return folds
+
+
+def _held_out(seat: _Seat, task: Task, folds: Codes) -> Outputs:
+    """Return what an expert says about every support, fitted to the other folds."""
+    shape = len(folds), task.n_classes
+    logits, distances = np.empty(shape), np.empty(shape)
+    for fold in range(folds.max() + 1):
+        held = folds == fold
+        fit = seat.by_supports_alone(
+            seat.vectors[~held], task.classes[~held], task.n_classes
+        )
+        logits[held], distances[held] = fit(seat.vectors[held])
+    return Outputs(logits=logits, distances=distances)
+
+
+def _posterior(
+    prior: Floats, evidence: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return the weights (experts, sharpness), which sum to one."""
+    exponents = np.log(prior[:, None] * SHARPNESS_PRIOR) + evidence
+    weights: Floats = softmax(exponents.ravel()).reshape(exponents.shape)
+    return weights

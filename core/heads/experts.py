@@ -1,0 +1,206 @@
+"""The classifiers of the ensemble: each is fitted to vectors and gives logits.
+
+They fail in different ways. Prototypes need the fewest supports and know one place a
+class; discriminant analysis also learns along which directions a class spreads; the
+kernel machine lets a class have several places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from specklenn.core.distances import PrototypeFn
+from specklenn.core.heads.head import Codes, Floats, softmax
+
+WITHIN_CLASS = 0.2
+"""Share of the measured covariance; the rest is the same variance everywhere. Of few
+supports in many dimensions the covariance is hardly known (Friedman 1989)."""
+
+RIDGE = 0.3
+"""Regularisation of the kernel machine, in units of the kernel's diagonal."""
+
+KERNEL_SCALE = 2.5
+"""From the kernel machine's outputs, which aim at 1 and -1, to logits."""
+
+
+class Outputs(NamedTuple):
+    """What an expert says about B vectors.
+
+    Parameters
+    ----------
+    logits : (B, classes) float64
+        Logarithms of probabilities up to a constant of each row.
+    distances : (B, classes) float64
+        In units of its own.
+    """
+
+    logits: Floats
+    distances: Floats
+
+
+Predict = Callable[[Floats], Outputs]
+"""Vectors (B, D) to what the expert says about them."""
+
+
+class Expert(Protocol):
+    """A classifier of vectors."""
+
+    def __call__(self, vectors: Floats, classes: Codes, n_classes: int) -> Predict:
+        """Fit to vectors (S, D) of known classes (S,); every class has one."""
+        ...
+
+
+def prototypes(prototype_fn: PrototypeFn | None, temperature: float) -> Expert:
+    """Return the expert that measures distances to prototypes.
+
+    Parameters
+    ----------
+    prototype_fn : function or None
+        Makes prototypes of means, see `specklenn.core.distances`; None for the means.
+    temperature : float
+        Logits are -distance / temperature.
+    """
+
+    def fit(vectors: Floats, classes: Codes, n_classes: int) -> Predict:
+        places = class_means(vectors, classes, n_classes)
+        if prototype_fn is not None:
+            places = prototype_fn(places, np.bincount(classes, minlength=n_classes))
+
+        def predict(queries: Floats) -> Outputs:
+            distances = np.sqrt(squared_distances(queries, places))
+            return Outputs(logits=-distances / temperature, distances=distances)
+
+        return predict
+
+    return fit
+
+
+def discriminant_analysis(unlabelled: Floats | None = None) -> Expert:
+    """Return the expert that measures Mahalanobis distances to the means.
+
+    All classes share one covariance, shrunk to the same variance in all directions.
+    Logits are divided by the square root of D / 4: features are not independent, and
+    without that the probabilities would be far too sure.
+
+    Parameters
+    ----------
+    unlabelled : (U, D) float64 or None
+        Vectors of the run: each moves the means to which it seems to belong, all
+        together no more than the supports do.
+    """
+
+    def fit(vectors: Floats, classes: Codes, n_classes: int) -> Predict:
+        means = class_means(vectors, classes, n_classes)
+        whiten = _whitening(vectors, vectors - means[classes], n_classes)
+        if unlabelled is not None:
+            shares = softmax(_logits(whiten(unlabelled), whiten(means)))
+            means = _moved(vectors, classes, unlabelled, shares)
+        whitened_means = whiten(means)
+
+        def predict(queries: Floats) -> Outputs:
+            squares = squared_distances(whiten(queries), whitened_means)
+            scale = 1.0 / np.sqrt(means.shape[1])
+            return Outputs(logits=-scale * squares, distances=np.sqrt(squares))
+
+        return predict
+
+    return fit
+
+
+def _logits(whitened: Floats, whitened_means: Floats) -> Floats:
+    scale = 1.0 / np.sqrt(whitened.shape[1])
+    logits: Floats = -scale * squared_distances(whitened, whitened_means)
+    return logits
+
+
+def _whitening(
+    vectors: Floats, residuals: Floats, n_classes: int
+) -> Callable[[Floats], Floats]:
+    """Return the linear map after which the shrunk covariance is the unit matrix.
+
+    Fewer supports than dimensions span a subspace; beyond it the covariance is the
+    constant alone, so nothing of the size D x D is ever needed.
+    """
+    number, dimensions = residuals.shape
+    freedom = number - n_classes
+    variance = (residuals**2).sum() / max(freedom, 1) / dimensions
+    if variance < 1e-12:  # one support a class, or all alike
+        variance = max(float(vectors.var(axis=0).mean()), 1e-12)
+        return lambda queries: queries / np.sqrt(variance)
+    _, singular, directions = np.linalg.svd(residuals, full_matrices=False)
+    isotropic = (1.0 - WITHIN_CLASS) * variance
+    along = WITHIN_CLASS * singular**2 / freedom
+    change = 1.0 / np.sqrt(along + isotropic) - 1.0 / np.sqrt(isotropic)
+
+    def whiten(queries: Floats) -> Floats:
+        inside = (queries @ directions.T) * change
+        whitened: Floats = queries / np.sqrt(isotropic) + inside @ directions
+        return whitened
+
+    return whiten
+
+
+def _moved(
+    vectors: Floats, classes: Codes, unlabelled: Floats, shares: Floats
+) -> Floats:
+    """Return class means of supports and unlabelled vectors together."""
+    means = []
+    for code in range(shares.shape[1]):
+        own = vectors[classes == code]
+        total = shares[:, code].sum()
+        weight = min(1.0, len(own) / (total + 1e-9))
+        summed = own.sum(axis=0) + weight * (shares[:, code] @ unlabelled)
+        means.append(summed / (len(own) + weight * total))
+    return np.array(means)
+
+
+def kernel_machine() -> Expert:
+    """Return a least-squares support vector machine with a Gaussian kernel.
+
+    One against all others, classes weighted alike whatever their numbers, a free
+    intercept (which matters for classes of "anything else"); the kernel's width is
+    the median squared distance of the supports (Suykens and Vandewalle 1999).
+    """
+
+    def fit(vectors: Floats, classes: Codes, n_classes: int) -> Predict:
+        number = len(vectors)
+        squares = squared_distances(vectors, vectors)
+        apart = squares[np.triu_indices(number, 1)]
+        apart = apart[apart > 1e-9]
+        width = float(np.median(apart)) if len(apart) else 1.0
+        counts = np.bincount(classes, minlength=n_classes)[classes]
+        balance = counts * (1.0 / counts).mean()
+        system = np.ones((number + 1, number + 1))
+        system[:number, :number] = np.exp(-squares / width)
+        system[:number, :number] += np.diag(RIDGE * balance)
+        system[number, number] = 0.0
+        targets = np.where(classes[:, None] == np.arange(n_classes), 1.0, -1.0)
+        solution = np.linalg.solve(system, np.vstack((targets, np.zeros(n_classes))))
+
+        def predict(queries: Floats) -> Outputs:
+            between = squared_distances(queries, vectors)
+            outputs = np.exp(-between / width) @ solution[:number] + solution[number]
+            nearest = [between[:, classes == code].min(1) for code in range(n_classes)]
+            distances = np.sqrt(np.stack(nearest, axis=1))
+            return Outputs(logits=KERNEL_SCALE * outputs, distances=distances)
+
+        return predict
+
+    return fit
+
+
+def class_means(vectors: Floats, classes: Codes, n_classes: int) -> Floats:
+    """Return the mean vector of every class, (classes, D) float64."""
+    return np.array(
+        [vectors[classes == code].mean(axis=0) for code in range(n_classes)]
+    )
+
+
+def squared_distances(vectors: Floats, others: Floats) -> Floats:
+    """Return squared Euclidean distances (B, N) of vectors (B, D) to others (N, D)."""
+    squares = (vectors**2).sum(axis=1)[:, None] + (others**2).sum(axis=1)
+    found: Floats = np.maximum(squares - 2.0 * vectors @ others.T, 0.0)
+    return found
