@@ -38,6 +38,9 @@ BACKGROUND_PHOTONS = 0.3
 COMMON_MODE_PHOTONS = 0.5
 """Per pixel; the last one is a standard deviation."""
 
+FLAT = 1e-6
+"""Smallest standard deviation to divide by, photons."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Detector:
@@ -79,7 +82,7 @@ def move_light(
 
     What comes out from behind the mask reads as the nearest good pixel does.
     """
-    rows, columns = _nearest_good(detector.bad, WANDERING_PIXELS)
+    rows, columns = _nearest_good(detector.bad, 2 * WANDERING_PIXELS)
     return move_frames(frames[:, rows, columns], detector, randoms)
 
 
@@ -143,11 +146,11 @@ def _random_steps(random: np.random.Generator) -> Steps:
     """Draw a vector `WANDERING_PIXELS` long, to whole pixels."""
     angle = random.uniform(0, 2 * np.pi)
     vector = WANDERING_PIXELS * np.array([np.sin(angle), np.cos(angle)])
-    return np.rint(vector).astype(np.int64)
+    return np.asarray(np.rint(vector), np.int64)
 
 
 def _moved(frame: npt.NDArray[Value], steps: Steps) -> npt.NDArray[Value]:
-    """Move a frame (H, W) down and to the right; its edge goes on where nothing is known."""
+    """Move a frame (H, W) down and to the right; its edge goes on beyond it."""
     rows, columns = (
         np.clip(np.arange(length) - step, 0, length - 1)
         for length, step in zip(frame.shape, steps, strict=True)
@@ -181,5 +184,8 @@ def _middle(pixels: slice) -> int:
 def _cut(frame: Frame, seen: Frame) -> Frame:
     """Cut a frame off by mean and deviation of the pixels that are seen."""
     finite = seen[np.isfinite(seen)].astype(np.float64)
-    deviation = max(float(finite.std()), np.finfo(np.float32).tiny)
-    return np.clip((frame - finite.mean()) / deviation, 0, 1).astype(np.float32)
+    if finite.size == 0:
+        return frame
+    deviation = max(float(finite.std()), FLAT)
+    cut = np.clip((frame.astype(np.float64) - finite.mean()) / deviation, 0, 1)
+    return np.asarray(cut, np.float32)

@@ -74,7 +74,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Measure N-way X-shot accuracy, sample by sample.",
         epilog="Examples: specklenn evaluate shots.h5 --report report;  "
         "specklenn evaluate expected.h5 --fluence-scan --by-size --sizes atoms.csv "
-        "--tsne --report report;  specklenn evaluate shots.h5 --disturb gap,offset.  What each option shows: docs/evaluation.md.",
+        "--tsne --report report;  specklenn evaluate shots.h5 --disturb gap,offset.  "
+        "What each option shows: docs/evaluation.md.",
     )
     parser.add_argument("data", type=Path, help="labelled dataset, HDF5")
     parser.add_argument(
@@ -108,8 +109,8 @@ def _add_disturbances(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=DISTURBANCES,
         metavar="NAMES",
-        help="measure how accuracy suffers by these, as gap,offset (default: all), with "
-        "the same supports and shots as without; after DATA, or before another option",
+        help="measure how accuracy suffers by these, as gap,offset (default: all), "
+        "with the same supports and shots as without; to stand after DATA",
     )
 
 
