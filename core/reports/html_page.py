@@ -21,8 +21,8 @@ CAPTIONS = {
     "fluence": "Accuracy and F1 over fluence; bands are 95 % intervals over samples. "
     "The expected photons of the file, with jitter, photons and read noise drawn "
     "anew at every fluence.",
-    "disturbances": "Accuracy lost by every disturbance, for each number of supports; "
-    "none of them changes which supports are drawn.",
+    "disturbances": "Accuracy lost by every disturbance, for each number of supports, "
+    "with the same patterns and draws as without.",
     "size": "Accuracy and F1 of every sample over its size.",
     "tsne": "Maps (t-SNE) of the patterns of some samples: what lies together is alike "
     "to the network; axes and distances mean nothing else. Ringed: the supports of "

@@ -456,7 +456,7 @@ def test_the_commands_of_the_docs_work_in_the_order_shown(tmp_path, monkeypatch)
         monkeypatch.setattr(sys, "argv", shlex.split(line))
         assert cli.main() == 0, line
 
-    for name in ("report", "fluence", "size", "maps"):
+    for name in ("report", "fluence", "disturbed", "size", "maps"):
         assert Path(name, "report.html").is_file()
     named = set(re.findall(r"^\| `([a-z]+\.[a-z]+)`", text, flags=re.MULTILINE))
     images = {"accuracy.pdf", "confusion.pdf", "reliability.pdf"}
