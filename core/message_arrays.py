@@ -71,7 +71,7 @@ def from_message(kind: Any, body: Any) -> npt.NDArray[Any]:
     """
     packed = msgspec.convert(body, PackedArray)
     dtype = np.dtype(packed.dtype)
-    (expected,) = get_args(get_args(kind)[1])
+    expected = element_type(kind)
     if expected is not Any and dtype != expected:
         raise ValueError(
             f"array of data type {dtype.str!r}, {np.dtype(expected).str!r} expected"
@@ -80,3 +80,9 @@ def from_message(kind: Any, body: Any) -> npt.NDArray[Any]:
     if len(packed.data) != size:
         raise ValueError(f"array of {len(packed.data)} bytes, {size} expected")
     return np.frombuffer(packed.data, dtype).reshape(packed.shape)
+
+
+def element_type(kind: Any) -> Any:
+    """Return the data type in an annotation ``npt.NDArray[...]``, which may be Any."""
+    (found,) = get_args(get_args(kind)[1])
+    return found

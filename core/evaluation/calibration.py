@@ -21,7 +21,7 @@ TEMPERATURES = np.geomspace(0.05, 20.0, 241)
 """Tried in turn, 2.5 per cent apart."""
 
 LEAST_SCORE = 1e-7
-"""Smaller scores count as this: what is certain and wrong must not be infinitely bad."""
+"""Smaller scores count as this: being certain and wrong is not infinitely bad."""
 
 Floats = npt.NDArray[np.floating]
 

@@ -17,21 +17,21 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from specklenn.core.distances import class_distances
+from specklenn.core.decision import make_head
 from specklenn.core.errors import DataError
 from specklenn.core.evaluation.calibration import (
     Reliability,
     fit_temperature,
-    nll,
+    log_loss,
     reliability,
 )
 from specklenn.core.finetuning.labelled_shots import LabelledShots, split
 from specklenn.core.finetuning.objective import make_finetuner
 from specklenn.core.finetuning.settings import Adaptation
 from specklenn.core.flags import is_skipped
+from specklenn.core.heads.head import ClassScores, Task
 from specklenn.core.network.checkpoint import Checkpoint
-from specklenn.core.network.embed import embed
-from specklenn.core.network.prototype_adapter import make_prototype_fn
+from specklenn.core.network.features import extract_features
 from specklenn.core.network.registry import Network
 from specklenn.core.preprocess import Preprocessor
 from specklenn.core.training.augment import normalise
@@ -53,36 +53,37 @@ class HeldOutResult:
 
     Parameters
     ----------
-    distances : (n, classes) float32
+    found : ClassScores
+        Of n shots.
     codes : (n,) int64
         The right classes.
     temperature : float
-        Between the one that fits these distances best and the model's.
+        Between the one that fits these shots best and the model's.
     """
 
-    distances: npt.NDArray[np.float32]
+    found: ClassScores
     codes: Codes
     temperature: float
 
     @property
     def accuracy(self) -> float:
         """Share of right labels."""
-        return float((self.distances.argmin(axis=1) == self.codes).mean())
+        return float((self.found.scores.argmax(axis=1) == self.codes).mean())
 
     @property
     def nll(self) -> float:
         """Mean negative logarithm of the right class's score, nats."""
-        return nll(self.distances, self.codes, self.temperature)
+        return log_loss(self.found.scores, self.codes)
 
     @property
     def reliability(self) -> Reliability:
         """How often scores of some height are right."""
-        return reliability(self.distances, self.codes, self.temperature)
+        return reliability(self.found.scores, self.codes)
 
     @property
     def suggested_reject_above_distance(self) -> float:
         """Quantile `ACCEPTED` of held-out shots' distances to their nearest class."""
-        return float(np.quantile(self.distances.min(axis=1), ACCEPTED))
+        return float(np.quantile(self.found.distances.min(axis=1), ACCEPTED))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -190,24 +191,23 @@ class Finetuning:
         bad = self._photons.isnan()
         photons = self._photons.masked_fill(bad, 0.0)
         inputs = normalise(photons, bad, self._settings)[:, 0].numpy()
-        vectors = embed(network.eval(), inputs)
+        features = extract_features(network.eval(), inputs)
         codes, trained, held = self.shots.codes, self.trained, self.held
-        distances = class_distances(
-            vectors[held],
-            vectors[trained],
-            codes[trained],
-            len(self.shots.classes),
-            self.model.rule,
-            make_prototype_fn(network.prototype_adapter, self.shots.classes),
+        model, classes = self.model, self.shots.classes
+        task = Task(
+            supports=features[trained], classes=codes[trained], n_classes=len(classes)
         )
+        head = make_head(network, classes, model.rule, model.temperature)
+        found = head.fit(task)(features[held])
         return HeldOutResult(
-            distances=distances,
+            found=found,
             codes=codes[held],
-            temperature=self._temperature(distances, codes[held]),
+            temperature=self._temperature(found.scores, codes[held]),
         )
 
-    def _temperature(self, distances: npt.NDArray[np.float32], codes: Codes) -> float:
+    def _temperature(self, scores: npt.NDArray[np.float32], codes: Codes) -> float:
         """Return the fitted temperature, shrunk to the model's, see `PRIOR_SHOTS`."""
-        fitted, own = fit_temperature(distances, codes), self.model.temperature
+        own = self.model.temperature
+        fitted = own * fit_temperature(scores, codes)
         share = len(codes) / (len(codes) + PRIOR_SHOTS)
         return float(fitted**share * own ** (1 - share))

@@ -1,4 +1,4 @@
-"""The head of one rule: the class at the smallest distance wins (paper, section 3.6)."""
+"""The head of one distance: the nearest class wins (paper, section 3.6)."""
 
 from __future__ import annotations
 

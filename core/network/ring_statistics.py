@@ -63,4 +63,5 @@ def _rings(side: int) -> npt.NDArray[np.float32]:
     """Return which pixels belong to which ring, (side x side, RINGS) of 0 and 1."""
     rows, columns = np.indices((side, side)) - (side - 1) / 2
     ring = (np.hypot(rows, columns) / RING_WIDTH).astype(int).ravel()
-    return (ring[:, None] == np.arange(RINGS)).astype(np.float32)
+    members: npt.NDArray[np.bool_] = ring[:, None] == np.arange(RINGS)
+    return members.astype(np.float32)

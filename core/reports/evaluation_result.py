@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from specklenn.core.distances import Rule
 from specklenn.core.evaluation.calibration_report import Confidence
+from specklenn.core.evaluation.disturbance_table import DisturbanceTable
 from specklenn.core.evaluation.evaluate import FewShotScores
 from specklenn.core.evaluation.few_shot import EvaluationSettings
 from specklenn.core.reports.sample_sizes import Sizes
@@ -75,6 +76,8 @@ class EvaluationResult(ScoresByFluence):
     confidence : Confidence
         At the main number of supports and fluence.
     sizes : Sizes or None
+    disturbances : DisturbanceTable or None
+        At the main fluence, if they were measured.
     """
 
     weights: str
@@ -82,6 +85,7 @@ class EvaluationResult(ScoresByFluence):
     rule: Rule
     confidence: Confidence
     sizes: Sizes | None = None
+    disturbances: DisturbanceTable | None = None
 
     def sample_table(self) -> tuple[list[str], list[list[str]]]:
         """Return headings and rows: samples at each fluence and number of supports."""

@@ -7,6 +7,7 @@ import html
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from specklenn.core.evaluation.disturbance_table import DisturbanceTable
 from specklenn.core.evaluation.evaluate import FewShotScores
 from specklenn.core.reports.evaluation_result import EvaluationResult
 
@@ -20,6 +21,8 @@ CAPTIONS = {
     "fluence": "Accuracy and F1 over fluence; bands are 95 % intervals over samples. "
     "The expected photons of the file, with jitter, photons and read noise drawn "
     "anew at every fluence.",
+    "disturbances": "Accuracy lost by every disturbance, for each number of supports, "
+    "with the same patterns and draws as without.",
     "size": "Accuracy and F1 of every sample over its size.",
     "tsne": "Maps (t-SNE) of the patterns of some samples: what lies together is alike "
     "to the network; axes and distances mean nothing else. Ringed: the supports of "
@@ -43,6 +46,7 @@ table {{ border-collapse: collapse; margin: 0.8rem 0; font-size: 0.9rem; }}
 th, td {{ padding: 0.2rem 0.8rem; text-align: right; border-bottom: 1px solid #ddd;
   font-variant-numeric: tabular-nums; }}
 th:first-child, td:first-child {{ text-align: left; }}
+.meanings td:nth-child(2) {{ text-align: left; }}
 .facts td {{ text-align: left; overflow-wrap: anywhere; }}
 figure {{ margin: 1rem 0; break-inside: avoid; }}
 img {{ max-width: 100%; height: auto; }}
@@ -73,6 +77,9 @@ def as_page(result: EvaluationResult, images: Mapping[str, bytes]) -> str:
     parts.append(_figure("reliability", images))
     if result.scan:
         parts += ["<h2>Fluence</h2>", _scan(result), _figure("fluence", images)]
+    if result.disturbances is not None:
+        parts += ["<h2>Disturbances</h2>", *_disturbances(result.disturbances)]
+        parts.append(_figure("disturbances", images))
     if "size" in images:
         parts += ["<h2>Size of the sample</h2>", _figure("size", images)]
     if "tsne" in images:
@@ -162,6 +169,19 @@ def _scan_cells(result: EvaluationResult, scores: FewShotScores) -> Iterator[str
     return _cells(
         None if one is None else (one.accuracy.mean, one.f1.mean) for one in found
     )
+
+
+def _disturbances(table: DisturbanceTable) -> list[str]:
+    supports = table.main_n_shot
+    headings = ["disturbance", "what it does"]
+    headings += [f"accuracy, {n_shot}" for n_shot in table.n_shots]
+    headings += [f"change, {supports}", f"log loss, {supports}"]
+    rows = [
+        [row.disturbance.name, row.disturbance.meaning, *table.cells(row)]
+        for row in table.rows
+    ]
+    missing = [f"<p>Left out: {html.escape(why)}.</p>" for why in table.missing()]
+    return [_table(headings, rows, "meanings"), *missing]
 
 
 def _samples(result: EvaluationResult) -> str:

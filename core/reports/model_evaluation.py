@@ -9,6 +9,12 @@ from specklenn.core.decision import make_head
 from specklenn.core.distances import Rule
 from specklenn.core.evaluation.calibration_report import measure_confidence
 from specklenn.core.evaluation.classifiers import FewShotClassifier, model_classifier
+from specklenn.core.evaluation.disturbance_table import (
+    DisturbanceTable,
+    measure_disturbances,
+)
+from specklenn.core.evaluation.disturbances import Disturbance
+from specklenn.core.evaluation.disturbed_frames import disturbed_exposures
 from specklenn.core.evaluation.evaluate import FewShotScores, evaluate
 from specklenn.core.evaluation.few_shot import (
     EvaluationSettings,
@@ -86,6 +92,39 @@ class ModelEvaluation:
                 self.model.temperature,
             ),
             sizes=self.sizes,
+        )
+
+    def embed_disturbed(
+        self, chosen: Sequence[Disturbance], watch: ProgressFn[Indices] = silent
+    ) -> dict[str, Embedded]:
+        """Embed the patterns with every disturbance of frames, by its name."""
+        ways = disturbed_exposures(
+            self.file,
+            self.model.preprocessing,
+            chosen,
+            self.settings.seed,
+            self.exposures[main_fluence(self.exposures)],
+        )
+        if not ways:
+            return {}
+        found = embed_file(self.file, self.model, list(ways.values()), watch)
+        return dict(zip(ways, found, strict=True))
+
+    def disturb(
+        self,
+        chosen: Sequence[Disturbance],
+        embedded: EmbeddedFile,
+        disturbed: Mapping[str, Embedded],
+        watch: ProgressFn[Disturbance] = silent,
+    ) -> DisturbanceTable:
+        """Score the patterns with disturbances, see `measure_disturbances`."""
+        return measure_disturbances(
+            chosen,
+            embedded[main_fluence(embedded)],
+            disturbed,
+            self._classifier,
+            self.settings,
+            watch,
         )
 
     def map_samples(

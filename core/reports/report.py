@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specklenn.core.errors import DataError
+from specklenn.core.reports.disturbance_figure import draw_disturbances
 from specklenn.core.reports.evaluation_result import EvaluationResult
 from specklenn.core.reports.figures import (
     draw_accuracy,
@@ -117,6 +118,8 @@ def _draw(
     if result.scan:
         scan = {fluence: scores.first for fluence, scores in result.scan.items()}
         figures["fluence"] = draw_fluence(scan, len(classes), classes[0])
+    if result.disturbances is not None:
+        figures["disturbances"] = draw_disturbances(result.disturbances)
     if by_size and result.sizes is not None:
         shown = {label: scores.first for label, scores in result.by_size().items()}
         figures["size"] = draw_sizes(shown, result.sizes, classes[0])

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.evaluation.calibration_report import Confidence
+from specklenn.core.evaluation.disturbance_table import DisturbanceTable
 from specklenn.core.evaluation.scores import Score, ScoreSummary
 from specklenn.core.reports.comparison_result import ComparisonResult
 from specklenn.core.reports.evaluation_result import EvaluationResult
@@ -17,8 +18,8 @@ from specklenn.core.reports.sample_sizes import Sizes
 
 Json = dict[str, object]
 
-SCAN_KEYS = ("accuracy", "f1", "ci95", "f1_ci95", "confusion")
-"""Of every fluence."""
+SHORT_KEYS = ("accuracy", "f1", "ci95", "f1_ci95", "confusion")
+"""Of every fluence and disturbance."""
 
 
 def evaluation_json(result: EvaluationResult) -> str:
@@ -39,12 +40,11 @@ def evaluation_json(result: EvaluationResult) -> str:
     if result.scan:
         found["fluence"] = result.fluence
         found["fluence_scan"] = {
-            f"{fluence:g}": {
-                n_shot: {key: summary[key] for key in SCAN_KEYS}
-                for n_shot, summary in _scores(scores.first).items()
-            }
+            f"{fluence:g}": _short_scores(scores.first)
             for fluence, scores in result.scan.items()
         }
+    if result.disturbances is not None:
+        found["disturbances"] = _disturbances(result.disturbances)
     return _text(found)
 
 
@@ -74,6 +74,13 @@ def _scores(
     by_n_shot: Mapping[int, ScoreSummary], sizes: Sizes | None = None
 ) -> dict[str, Json]:
     return {str(n_shot): _summary(found, sizes) for n_shot, found in by_n_shot.items()}
+
+
+def _short_scores(by_n_shot: Mapping[int, ScoreSummary]) -> dict[str, Json]:
+    return {
+        n_shot: {key: summary[key] for key in SHORT_KEYS}
+        for n_shot, summary in _scores(by_n_shot).items()
+    }
 
 
 def _summary(summary: ScoreSummary, sizes: Sizes | None) -> Json:
@@ -108,6 +115,24 @@ def _confidence(confidence: Confidence) -> Json:
         "mean_score": _numbers(bins.score),
         "share_right": _numbers(bins.right),
         "strangers": confidence.ood_auroc,
+    }
+
+
+def _disturbances(table: DisturbanceTable) -> Json:
+    return {
+        "supports": table.main_n_shot,
+        "unusable": table.unusable,
+        "rows": {
+            row.disturbance.name: {
+                "meaning": row.disturbance.meaning,
+                "shots": _short_scores(row.by_n_shot),
+                "change": {
+                    str(n_shot): table.change(row, n_shot) for n_shot in row.by_n_shot
+                },
+                "log_loss": row.log_loss,
+            }
+            for row in table.rows
+        },
     }
 
 

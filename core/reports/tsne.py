@@ -137,7 +137,7 @@ def map_sample(
     chosen = np.concatenate(members)
     true = np.repeat(np.arange(len(members)), [len(rows) for rows in members])
     measure = classifier.fit(draw)
-    scores = measure(chosen)[0].scores
+    answers = measure(chosen)[0].scores
     return SampleMap(
         name=name,
         accuracy=scores.main.per_sample[name].accuracy,
@@ -145,9 +145,9 @@ def map_sample(
         n_shot=n_shot,
         points=lay_out(embedded.embeddings[chosen], seed),
         true=true,
-        found=scores.argmax(axis=1),
+        found=answers.argmax(axis=1),
         supports=np.concatenate([np.arange(len(rows)) < n_shot for rows in members]),
-        margins=_margins(scores, true),
+        margins=_margins(answers, true),
         rows=embedded.rows[chosen],
     )
 

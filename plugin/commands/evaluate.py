@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -20,6 +21,7 @@ from specklenn.plugin.commands.few_shot_arguments import (
 )
 
 if TYPE_CHECKING:
+    from specklenn.core.evaluation.disturbances import Disturbance
     from specklenn.core.evaluation.labelled_file import LabelledFile
     from specklenn.core.reports.evaluation_result import EvaluationResult
     from specklenn.core.reports.model_evaluation import ModelEvaluation
@@ -41,6 +43,14 @@ def main(arguments: list[str]) -> int:
         make_folder(options.report)  # before the work, in case it cannot be
     embedded = evaluation.embed(on_screen("embedding"))
     result = evaluation.evaluate(embedded, on_screen("scoring"))
+    if options.disturb is not None:
+        disturbed = evaluation.embed_disturbed(
+            options.disturb, on_screen("embedding disturbed patterns")
+        )
+        table = evaluation.disturb(
+            options.disturb, embedded, disturbed, on_screen("scoring disturbances")
+        )
+        result = dataclasses.replace(result, disturbances=table)
     _warn(result)
     if options.json is not None:
         write_file(options.json, evaluation_json(result).encode())
@@ -64,7 +74,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Measure N-way X-shot accuracy, sample by sample.",
         epilog="Examples: specklenn evaluate shots.h5 --report report;  "
         "specklenn evaluate expected.h5 --fluence-scan --by-size --sizes atoms.csv "
-        "--tsne --report report.  What each option shows: docs/evaluation.md.",
+        "--tsne --report report;  specklenn evaluate shots.h5 --disturb gap,offset.  "
+        "What each option shows: docs/evaluation.md.",
     )
     parser.add_argument("data", type=Path, help="labelled dataset, HDF5")
     parser.add_argument(
@@ -80,8 +91,47 @@ def _parser() -> argparse.ArgumentParser:
         "that a class with such supports lies",
     )
     add_area_arguments(parser)
+    _add_disturbances(parser)
     _add_report_arguments(parser)
     return parser
+
+
+def _add_disturbances(parser: argparse.ArgumentParser) -> None:
+    from specklenn.core.evaluation.disturbances import DISTURBANCES
+
+    meanings = [f"{each.name}: {each.meaning}" for each in DISTURBANCES]
+    group = parser.add_argument_group(
+        "disturbances of real experiments", f"{'; '.join(meanings)}."
+    )
+    group.add_argument(
+        "--disturb",
+        type=_disturbances,
+        nargs="?",
+        const=DISTURBANCES,
+        metavar="NAMES",
+        help="measure how accuracy suffers by these, as gap,offset (default: all), "
+        "with the same supports and shots as without; to stand after DATA",
+    )
+
+
+def _disturbances(text: str) -> tuple[Disturbance, ...]:
+    """Read names of disturbances, as gap,offset.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If there is none of a name, or no name.
+    """
+    from specklenn.core.evaluation.disturbances import NAMES, find_disturbances
+
+    found = names(text)
+    if not found:
+        known = ", ".join(NAMES)
+        raise argparse.ArgumentTypeError(f"no name found; there are {known}")
+    try:
+        return find_disturbances(found)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _add_report_arguments(parser: argparse.ArgumentParser) -> None:
@@ -187,8 +237,9 @@ def _sizes(options: argparse.Namespace, file: LabelledFile) -> Sizes | None:
 
 
 def _warn(result: EvaluationResult) -> None:
-    draws, sizes = result.main.draws, result.sizes
-    problems = [f"left out: {why}" for why in draws.left_out]
+    draws, sizes, table = result.main.draws, result.sizes, result.disturbances
+    reasons = [*draws.left_out, *(table.missing() if table else ())]
+    problems = [f"left out: {why}" for why in reasons]
     missing = sizes.missing(draws.patterns) if sizes else []
     if missing:
         problems.append(f"size not known: {', '.join(missing)}")

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from specklenn.core.evaluation.classifiers import MethodVariant
+from specklenn.core.evaluation.disturbance_table import DisturbanceTable
 from specklenn.core.reports.comparison_result import ComparisonResult
 from specklenn.core.reports.evaluation_result import EvaluationResult
 
@@ -23,12 +24,14 @@ FACTS = ("method", "variant", "trained on", "sees supports")
 
 
 def print_evaluation(result: EvaluationResult, console: Console | None = None) -> None:
-    """Print accuracy, confusion and, if it was scanned, accuracy by fluence."""
+    """Print accuracy, confusion and, if measured, accuracy by fluence, disturbances."""
     shown = console or Console()
     shown.print(_evaluation_scores(result))
     shown.print(_confusion(result))
     if result.scan:
         shown.print(_evaluation_scan(result))
+    if result.disturbances is not None:
+        shown.print(_disturbances(result.disturbances))
 
 
 def print_comparison(result: ComparisonResult, console: Console | None = None) -> None:
@@ -92,6 +95,18 @@ def _evaluation_scan(result: EvaluationResult) -> Table:
         found = [scores.first.get(n_shot) for n_shot in numbers]
         means = ["-" if one is None else f"{one.accuracy.mean:.4f}" for one in found]
         table.add_row(f"{fluence:g}", *means)
+    return table
+
+
+def _disturbances(found: DisturbanceTable) -> Table:
+    table = _table(
+        "Accuracy by disturbance and shots; its change and the log loss with "
+        f"{_supports(found.main_n_shot)}",
+        ("disturbance",),
+    )
+    _add_numbers(table, (*map(str, found.n_shots), "change", "log loss"))
+    for row in found.rows:
+        table.add_row(row.disturbance.name, *found.cells(row))
     return table
 
 

@@ -24,6 +24,7 @@ from specklenn.core.labelling.label_file import psocake_file_name
 from specklenn.core.labelling.label_store import LabelStore
 from specklenn.core.labelling.navigation import UNLABELLED
 from specklenn.core.labelling.session import LabelSession
+from specklenn.core.network.features import feature_layout
 from specklenn.core.settings_file import Document
 from specklenn.plugin.console.progress_bar import WorkProgress
 from specklenn.plugin.packaged_configs import find_config, names

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.message_arrays import from_message, to_message
+from specklenn.core.message_arrays import element_type, from_message, to_message
 from specklenn.core.rows import Rows, row_dtype
 
 
@@ -96,7 +96,7 @@ def unpack_report(payload: bytes, support_classes: int) -> Report:
     """
 
     def from_worker(kind: Any, body: Any) -> npt.NDArray[Any]:
-        if kind == Rows:
+        if element_type(kind) is Any:  # rows alone
             return np.frombuffer(body, row_dtype(support_classes)).copy()
         return from_message(kind, body)
 

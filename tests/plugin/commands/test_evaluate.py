@@ -17,6 +17,7 @@ pytest.importorskip("gemmi")
 from specklenn.core.data.dataset_writer import write_dataset
 from specklenn.core.data.labelled_dataset import read_dataset
 from specklenn.core.errors import ConfigError, DataError, MissingPackageError
+from specklenn.core.evaluation.disturbances import NAMES as NAMES_OF_DISTURBANCES
 from specklenn.core.network import checkpoint
 from specklenn.core.network.compact import CompactEncoder
 from specklenn.core.preprocess import Preprocessing
@@ -216,6 +217,92 @@ def test_samples_of_unknown_size_are_named(evaluate, tmp_path, capsys):
     assert "size not known: procedural-1-0, procedural-1-2" in told
 
 
+def test_disturbances_are_measured_all_of_them_by_default(scores, capsys):
+    plain = scores("shots.h5", "--shots", 5)
+    found = scores("shots.h5", "--shots", 5, "--disturb")
+
+    rows = found["disturbances"]["rows"]
+    assert list(rows) == ["none", *NAMES_OF_DISTURBANCES]
+    assert rows["none"]["shots"]["5"]["accuracy"] == plain["shots"]["5"]["accuracy"]
+    for row in rows.values():
+        accuracy = row["shots"]["5"]["accuracy"]
+        change = accuracy - rows["none"]["shots"]["5"]["accuracy"]
+        assert row["change"]["5"] == pytest.approx(change)
+        assert row["log_loss"] > 0
+    told = capsys.readouterr().out
+    assert re.search(r"│ mean-cut +│ +[\d.]+ │ +[+-][\d.]+ │ +[\d.]+ │", told)
+
+
+def test_some_disturbances_are_measured_as_among_all_and_again(scores):
+    words = ["--shots", "1,5", "--seed", 3]
+    everything = scores("shots.h5", "--disturb", *words)["disturbances"]["rows"]
+
+    some = scores("shots.h5", "--disturb", "unequal,background", *words)
+
+    rows = some["disturbances"]["rows"]
+    assert list(rows) == ["none", "unequal", "background"]
+    assert rows == {name: everything[name] for name in rows}
+    assert set(rows["unequal"]["shots"]) == {"5"}
+
+
+def test_without_disturbances_there_is_no_table_of_them(scores, capsys):
+    assert "disturbances" not in scores("shots.h5", "--shots", 5)
+    assert "disturbance" not in capsys.readouterr().out
+
+
+def test_disturbances_that_the_data_do_not_allow_are_named(
+    folder, tmp_path, scores, capsys
+):
+    run = read_dataset(folder / "shots.h5")
+    write_dataset(tmp_path / "real.h5", run.patterns, run.labels, mask=run.mask)
+
+    found = scores(tmp_path / "real.h5", "--disturb", "two-samples,gain", "--shots", 1)
+
+    rows = found["disturbances"]["rows"]
+    assert (rows["two-samples"]["shots"], rows["two-samples"]["log_loss"]) == ({}, None)
+    assert set(rows["gain"]["shots"]) == {"1"}
+    captured = capsys.readouterr()
+    assert "left out: two-samples: needs two samples and two supp" in captured.err
+    assert re.search(r"│ two-samples +│ +- │ +- │ +- │", captured.out)
+
+
+def test_shots_of_the_main_fluence_are_disturbed(scores):
+    words = ["--disturb", "gain", "--shots", 5]
+    scan = scores("expected.h5", "--fluence-scan", "0.1,1", *words)
+    baseline = scores("expected.h5", "--fluence-scan", "1", *words)
+
+    assert scan["disturbances"] == baseline["disturbances"]
+
+
+def test_a_report_shows_disturbances(evaluate, tmp_path):
+    words = ["--disturb", "gap,wrong-label", "--shots", 5, "--report", tmp_path / "r"]
+
+    assert evaluate("shots.h5", *words) == 0
+
+    assert (tmp_path / "r/disturbances.png").stat().st_size > 5_000
+    page = (tmp_path / "r/report.html").read_text()
+    assert page.count("data:image/png;base64,") == 4
+    assert "8 rows beside the beam read zero" in page
+
+
+def test_the_help_says_what_every_disturbance_is(capsys):
+    with pytest.raises(SystemExit):
+        evaluate_command.main(["--help"])
+
+    told = " ".join(capsys.readouterr().out.split())
+    for name in NAMES_OF_DISTURBANCES:
+        assert f"{name}: " in told
+
+
+@pytest.mark.parametrize("names", ["gap,gop", ","])
+def test_unknown_disturbances_are_refused_with_those_there_are(names, capsys):
+    with pytest.raises(SystemExit) as ended:
+        evaluate_command.main(["x.h5", "--disturb", names])
+
+    assert ended.value.code == 2
+    assert f"there are {', '.join(NAMES_OF_DISTURBANCES)}" in capsys.readouterr().err
+
+
 def test_a_report_has_everything_in_one_folder(evaluate, folder, tmp_path, capsys):
     pytest.importorskip("sklearn")
     words = ["--fluence-scan", "1,100", "--by-size", "--sizes", folder / "sizes.csv"]
@@ -369,7 +456,7 @@ def test_the_commands_of_the_docs_work_in_the_order_shown(tmp_path, monkeypatch)
         monkeypatch.setattr(sys, "argv", shlex.split(line))
         assert cli.main() == 0, line
 
-    for name in ("report", "fluence", "size", "maps"):
+    for name in ("report", "fluence", "disturbed", "size", "maps"):
         assert Path(name, "report.html").is_file()
     named = set(re.findall(r"^\| `([a-z]+\.[a-z]+)`", text, flags=re.MULTILINE))
     images = {"accuracy.pdf", "confusion.pdf", "reliability.pdf"}
