@@ -5,10 +5,12 @@ import pytest
 import torch
 
 from specklenn.core.data.dataset_writer import write_dataset
-from specklenn.core.evaluation.classifiers import embedding_classifier
+from specklenn.core.evaluation.classifiers import model_classifier
 from specklenn.core.evaluation.evaluate import evaluate
 from specklenn.core.evaluation.few_shot import EvaluationSettings, draw_few_shot
 from specklenn.core.evaluation.labelled_file import LabelledFile
+from specklenn.core.heads.distance_head import DistanceHead
+from specklenn.core.heads.head import FeatureLayout
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
 from specklenn.core.network import checkpoint
 from specklenn.core.network.checkpoint import Card
@@ -79,7 +81,27 @@ def clean_file(tmp_path_factory, beam_stop):
 
 
 @pytest.fixture(scope="session")
-def evaluate_embeddings():
+def embedding_classifier():
+    """Make a classifier of embeddings alone, a variant for each rule."""
+
+    def make(name, embeddings, rules, prototype_fn=None, temperature=0.1):
+        layout = FeatureLayout(embedding_size=embeddings.shape[1], blocks=())
+        heads = {
+            rule: DistanceHead(
+                rule=rule,
+                layout=layout,
+                temperature=temperature,
+                prototype_fn=prototype_fn,
+            )
+            for rule in rules
+        }
+        return model_classifier(name, embeddings, heads)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def evaluate_embeddings(embedding_classifier):
     """Score embeddings by one rule: a summary for every number of supports."""
 
     def call(embeddings, labels, names, *, rule="mean", adapter=None, **settings):
