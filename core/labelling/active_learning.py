@@ -153,8 +153,12 @@ class ActiveLearner:
         names = self._known(labels)
         members = np.flatnonzero(np.isin(labels, names))
         codes = np.array([names.index(label) for label in labels[members]])
-        supports = self._features[members]
-        task = Task(supports=supports, classes=codes, n_classes=len(names))
+        task = Task(
+            supports=self._features[members],
+            classes=codes,
+            n_classes=len(names),
+            unlabelled=self._features,
+        )
         fitted = self._head_for(names).fit(task)
         return names, fitted(self._features[positions]).scores
 
