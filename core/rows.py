@@ -26,8 +26,8 @@ FIELDS = {
     "truth": "code into the classes of the label in the data, -1 where none",
     "score": "probability of the label among the supported classes, 0 to 1; "
     "NaN where the shot never reached the network",
-    "distances": "mean Euclidean distance to the supports of each supported "
-    "class, 0 to 2; NaN where the shot never reached the network",
+    "distances": "to each supported class by the rule in use (by the paper's the mean "
+    "Euclidean distance to its supports); NaN where the shot never reached the network",
     "photons": "photons on the good pixels of the crop",
     "lit_pixels": "pixels of the crop above the hit finder's threshold",
     "flags": "bits, see specklenn.core.flags",
