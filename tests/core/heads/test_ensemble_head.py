@@ -149,16 +149,17 @@ def test_the_single_support_of_a_class_is_never_held_out():
 
 
 def test_one_wrong_label_in_five_hurts_little():
-    supports, codes = patterns(5, 0)
-    wrong = codes.copy()
-    wrong[[0, 5, 10]] = [1, 2, 0]
-    queries = patterns(200, 1)
+    """One in every class, ten times."""
+    losses = []
+    for seed in range(10):
+        supports, codes = patterns(5, seed, spread=0.2)
+        wrong = codes.copy()
+        wrong[[0, 5, 10]] = [1, 2, 0]
+        queries = patterns(200, 100 + seed, spread=0.2)
+        right, misled = (fit(supports, of) for of in (codes, wrong))
+        losses.append(accuracy(right, *queries) - accuracy(misled, *queries))
 
-    loss = accuracy(fit(supports, codes), *queries) - accuracy(
-        fit(supports, wrong), *queries
-    )
-
-    assert loss < 0.03
+    assert np.mean(losses) < 0.03
 
 
 def test_the_same_task_gives_the_same_answers():
@@ -178,12 +179,13 @@ def test_permuting_classes_permutes_scores(each):
     queries, _ = patterns(50, 1)
     order = np.array([2, 0, 1])
 
-    found = fit(supports, codes)(queries)
-    permuted = fit(supports, order[codes])(queries)
+    found = fit(supports, codes)(queries).scores
+    permuted = fit(supports, order[codes])(queries).scores[:, order]
 
-    # Which supports are held out together changes.
-    atol = 1e-6 if each == 1 else 0.1
-    np.testing.assert_allclose(permuted.scores[:, order], found.scores, atol=atol)
+    # Which of several supports are held out together changes, so weights do a little.
+    atol = 1e-6 if each == 1 else 0.2
+    np.testing.assert_allclose(permuted, found, atol=atol)
+    assert (permuted.argmax(axis=1) == found.argmax(axis=1)).mean() > 0.97
 
 
 @pytest.mark.parametrize(
@@ -249,18 +251,19 @@ def test_of_supports_that_contradict_each_other_nothing_is_sure():
 
 
 def test_unlabelled_shots_tell_where_the_classes_are():
-    """Supports that all lie on one side of their classes."""
-    supports, codes = patterns(2, 0, by_embedding=False, spread=0.1)
-    supports[:, 11:] += 1.0
-    unlabelled, truth = patterns(150, 1, by_embedding=False)
+    """Two supports a class that lie aside of it, all in the same way."""
+    gains = []
+    for seed in range(8):
+        supports, codes = patterns(2, seed, by_embedding=False, spread=0.2)
+        aside = 0.4 * np.random.default_rng(seed).normal(size=(3, 3))
+        supports[:, 8:11] += aside[codes].astype(np.float32)
+        run = patterns(150, 50 + seed, by_embedding=False, spread=0.2)
+        alone, helped = (
+            fit(supports, codes, unlabelled=shots) for shots in (None, run[0])
+        )
+        gains.append(accuracy(helped, *run) - accuracy(alone, *run))
 
-    alone = fit(supports, codes)
-    helped = fit(supports, codes, unlabelled=unlabelled)
-
-    assert accuracy(helped, unlabelled, truth) >= accuracy(alone, unlabelled, truth)
-    own = np.arange(len(truth)), truth
-    nearer = np.median(helped(unlabelled).distances[own])
-    assert nearer < np.median(alone(unlabelled).distances[own])
+    assert np.mean(gains) > 0.08
 
 
 def test_two_classes_and_many_work_alike():
