@@ -82,12 +82,16 @@ def test_a_far_shot_is_unknown_and_flagged_as_by_the_classifier(
 
 @pytest.fixture
 def before_network(pipeline):
-    """Return a function that has another one called with what the network gets."""
+    """Return a function that has another one called with what the network gets.
+
+    Its first layer, that is: some methods of a network call no hooks.
+    """
     hooks = []
 
     def call(watch):
         encoder = pipeline.classifier.model.encoder
-        hook = encoder.register_forward_pre_hook(lambda _, given: watch(given[0]))
+        first = encoder.convolution_1
+        hook = first.register_forward_pre_hook(lambda _, given: watch(given[0]))
         hooks.append(hook)
 
     yield call
