@@ -16,4 +16,4 @@ for path in sys.argv[1:]:
     with h5py.File(path, "r") as file:
         read("/", file)
         file.visititems(read)
-print("HDF5 {}: {} files".format(h5py.version.hdf5_version, len(sys.argv) - 1))
+print(f"HDF5 {h5py.version.hdf5_version}: {len(sys.argv) - 1} files")

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from specklenn.core.config.loading import LoadedConfig, resolved_yaml
 from specklenn.core.config.run_config import Config
-from specklenn.core.data.emc import hits_to_emc
+from specklenn.core.data.emc import EmcSummary, hits_to_emc
 from specklenn.core.data.shots import ShotSource
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.plugin.console.run_progress import (
@@ -188,14 +188,16 @@ class Job:
 
     def finish(self, collector: Collector) -> int:
         """Print the summary of a run that has ended; returns the exit code."""
-        names = [RESULTS, HITS, *self._emc(collector), "run.log"]
+        made = self._emc(collector)
+        names = [RESULTS, HITS, *([EMC] if made and made.frames else []), "run.log"]
         files = [self.folder / name for name in names]
         console = Console(
             soft_wrap=True,
             highlight=False,
             force_terminal=seen_on_terminal(sys.stdout),
         )
-        print_summary(collector.state, files, console)
+        notes = [made.note] if made and made.note else []
+        print_summary(collector.state, files, console, notes)
         sys.stdout.flush()
         if collector.cannot_write:
             # HDF5 would crash at exit, trying once more to write what it could not.
@@ -204,17 +206,19 @@ class Job:
             return INTERRUPTED
         return 1 if collector.state.failures else 0
 
-    def _emc(self, collector: Collector) -> list[str]:
-        """Make hits.emc of hits.cxi where it is asked for; returns its name."""
+    def _emc(self, collector: Collector) -> EmcSummary | None:
+        """Make hits.emc of hits.cxi where it is asked for; None if it cannot be."""
         if not self.config.output.emc or collector.cannot_write:
-            return []
+            return None
         try:
             made = hits_to_emc(self.folder / HITS, self.folder / EMC)
         except DataError as error:
             log.error("%s", error)
             collector.state.failures.append(str(error))
-            return []
-        return [EMC] if made.frames else []
+            return None
+        if made.note:
+            log.warning("%s", made.note)
+        return made
 
 
 def make_output_folder(loaded: LoadedConfig) -> Path:
