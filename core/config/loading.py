@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import create_model
 
+from specklenn.core import settings_yaml
 from specklenn.core.config.overrides import overridden
 from specklenn.core.config.run_config import Config
 from specklenn.core.data.sources import ConfigFolder, find_kind
@@ -94,4 +94,4 @@ def _source(document: Document) -> dict[str, Any]:
 def resolved_yaml(config: Settings) -> str:
     """Return the whole configuration, defaults included, as YAML."""
     values: dict[str, Any] = config.model_dump(mode="json")
-    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    return settings_yaml.dump(values)

@@ -12,6 +12,7 @@ from specklenn.core.settings import Location
 from specklenn.core.settings_file import Document, parse_yaml, read_yaml
 from specklenn.core.settings_paths import elsewhere, located
 from specklenn.core.settings_renames import COMMAND_LINE
+from specklenn.core.settings_yaml import scalar
 
 
 def overridden(document: Document, overrides: Sequence[str]) -> Document:
@@ -35,7 +36,7 @@ def _with_override(document: Document, text: str) -> Document:
         raise ConfigError(f"--set {text}: KEY=VALUE expected, as source.path=a.h5")
     if not isinstance(document.data or {}, dict):
         raise ConfigError(f"--set {text}: {document.source} is no mapping of keys")
-    given = parse_yaml(value, f"--set {key}")
+    given = _typed(value.strip(), f"--set {key}")
     location = tuple(key.split("."))
     for length in range(1, len(location)):
         document = _with_file_read(document, location[:length])
@@ -46,6 +47,24 @@ def _with_override(document: Document, text: str) -> Document:
         places=_replaced_places(document.places, location, given.places),
         problems=(*document.problems, *given.problems),
     )
+
+
+def _typed(text: str, source: str) -> Document:
+    """Return a typed value: a list or a group as YAML, else the word as it stands.
+
+    A word in quotes is the word between them. What is in braces without a colon is
+    one of the templates that some folder names are.
+    """
+    if text.startswith(("[", "{", "'", '"')):
+        try:
+            given = parse_yaml(text, source)
+        except ConfigError:
+            if text.startswith("["):
+                raise
+            return Document(text, source)
+        template = isinstance(given.data, dict) and not any(given.data.values())
+        return Document(text, source) if template else given
+    return Document(scalar(text), source)
 
 
 def _with_file_read(document: Document, location: Location) -> Document:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 
+from specklenn.core import settings_yaml
 from specklenn.core.data.atomic import replacing
 from specklenn.core.data.dataset_writer import DatasetWriter, writing
 from specklenn.core.data.shots import IndexedSource
@@ -81,7 +81,7 @@ def write_supports(
     )
     written = settings.model_dump(mode="json", exclude_defaults=True)
     values = {"version": settings.version, **written}
-    text = yaml.safe_dump(values, sort_keys=False, default_flow_style=None)
+    text = settings_yaml.dump(values, default_flow_style=None)
     with replacing(path) as (part,):
         part.write_text(text, encoding="utf-8")
     return settings
