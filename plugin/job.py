@@ -12,6 +12,7 @@ from rich.console import Console
 
 from specklenn.core.config.loading import LoadedConfig, resolved_yaml
 from specklenn.core.config.run_config import Config
+from specklenn.core.data.atomic import replacing
 from specklenn.core.data.emc import EmcSummary, hits_to_emc
 from specklenn.core.data.shots import ShotSource
 from specklenn.core.errors import ConfigError, DataError
@@ -46,6 +47,7 @@ log = logging.getLogger(__name__)
 
 INTERRUPTED = 130
 EMC = "hits.emc"
+CONFIG = "config.yaml"
 
 
 def check_command(loaded: LoadedConfig, name: str) -> None:
@@ -144,7 +146,8 @@ class Job:
         config, prepared = self.config, self.prepared
         _log_to(self.folder / "run.log")
         text = resolved_yaml(config)
-        (self.folder / "config.yaml").write_text(text)
+        with replacing(self.folder / CONFIG) as (part,):
+            part.write_text(text, encoding="utf-8")
         log.info("resolved configuration:\n%s", text)
         for note in prepared.facts.notes:
             log.warning("%s", note)
