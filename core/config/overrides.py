@@ -33,7 +33,8 @@ def overridden(document: Document, overrides: Sequence[str]) -> Document:
 def _with_override(document: Document, text: str) -> Document:
     key, separator, value = text.partition("=")
     if not separator or not key:
-        raise ConfigError(f"--set {text}: KEY=VALUE expected, as source.path=a.h5")
+        shown = text.replace("\n", "\\n")
+        raise ConfigError(f"--set {shown}: KEY=VALUE expected, as source.path=a.h5")
     if not isinstance(document.data or {}, dict):
         raise ConfigError(f"--set {text}: {document.source} is no mapping of keys")
     given = _typed(value.strip(), f"--set {key}")

@@ -21,9 +21,9 @@ from specklenn.core.data.labelled_dataset import (
     NAME,
     TEXT,
     TIMESTAMP,
-    Texts,
 )
 from specklenn.core.data.masks import Mask
+from specklenn.core.data.side_datasets import Texts
 from specklenn.core.errors import DataError
 
 ROWS_PER_COPY = 64
