@@ -131,7 +131,7 @@ class _Walk:
             return
         where = self.places.get(location, self._source)
         if node in within:
-            name = _in_one_line(".".join(map(str, location)))
+            name = in_one_line(".".join(map(str, location)))
             raise ConfigError(f"{where}: {name}: an alias of a group that it stands in")
         if len(within) == DEEPEST:
             raise ConfigError(f"{where}: {TOO_DEEP}")
@@ -142,7 +142,7 @@ class _Walk:
     def _note(self, location: Location, line: int) -> None:
         place = f"{self._source}:{line}"
         if location in self.places:
-            name = _in_one_line(".".join(map(str, location)))
+            name = in_one_line(".".join(map(str, location)))
             first = self.places[location]
             self.problems.append(
                 f"{place}: {name} stands twice, first in line "
@@ -192,7 +192,7 @@ def _sentences(item: ErrorDetails, document: Document) -> list[str]:
     if isinstance(cause, ConfigError):
         return cause.problems
     location = _real_keys(item, document.data)
-    key = _in_one_line(".".join(map(str, location))) or "the file"
+    key = in_one_line(".".join(map(str, location))) or "the file"
     return [f"{document.where(location)}: {key}: {_what(item)}"]
 
 
@@ -234,9 +234,10 @@ def _what(item: ErrorDetails) -> str:
 
 
 def _short(value: Any) -> str:
-    return _in_one_line(repr(value))
+    return in_one_line(repr(value))
 
 
-def _in_one_line(text: str) -> str:
+def in_one_line(text: str) -> str:
+    """Return what was found as a message shows it: the beginning, without line ends."""
     text = text.replace("\n", "\\n")
     return text if len(text) <= 60 else text[:57] + "..."

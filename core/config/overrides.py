@@ -9,7 +9,7 @@ from typing import Any
 
 from specklenn.core.errors import ConfigError
 from specklenn.core.settings import Location
-from specklenn.core.settings_file import Document, parse_yaml, read_yaml
+from specklenn.core.settings_file import Document, in_one_line, parse_yaml, read_yaml
 from specklenn.core.settings_paths import elsewhere, located
 from specklenn.core.settings_renames import COMMAND_LINE
 from specklenn.core.settings_yaml import scalar
@@ -32,12 +32,12 @@ def overridden(document: Document, overrides: Sequence[str]) -> Document:
 
 def _with_override(document: Document, text: str) -> Document:
     key, separator, value = text.partition("=")
+    typed = in_one_line(text)
     if not separator or not key:
-        shown = text.replace("\n", "\\n")
-        raise ConfigError(f"--set {shown}: KEY=VALUE expected, as source.path=a.h5")
+        raise ConfigError(f"--set {typed}: KEY=VALUE expected, as source.path=a.h5")
     if not isinstance(document.data or {}, dict):
-        raise ConfigError(f"--set {text}: {document.source} is no mapping of keys")
-    given = _typed(value.strip(), f"--set {key}")
+        raise ConfigError(f"--set {typed}: {document.source} is no mapping of keys")
+    given = _typed(value.strip(), f"--set {in_one_line(key)}")
     location = tuple(key.split("."))
     for length in range(1, len(location)):
         document = _with_file_read(document, location[:length])
@@ -74,7 +74,7 @@ def _with_file_read(document: Document, location: Location) -> Document:
     for key in location:
         group = group.get(key) if isinstance(group, dict) else None
     if isinstance(group, list):
-        name = ".".join(map(str, location))
+        name = in_one_line(".".join(map(str, location)))
         raise ConfigError(f"--set {name}: a list, which is given whole: {name}=[...]")
     if not isinstance(group, str) or not group.endswith((".yaml", ".yml")):
         return document

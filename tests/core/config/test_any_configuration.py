@@ -6,6 +6,7 @@
 import copy
 import os
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from specklenn.core.config.loading import check_config, resolved_yaml
 from specklenn.core.config.overrides import overridden
 from specklenn.core.config.run_config import Config
+from specklenn.core.data import sources
 from specklenn.core.errors import ConfigError
 from specklenn.core.settings_file import parse_yaml, read_yaml, validate
 from specklenn.core.support import SupportFile
@@ -20,7 +22,7 @@ from specklenn.plugin import packaged_configs
 from specklenn.plugin.commands.config import find_model
 
 many = settings(
-    max_examples=int(os.environ.get("CASES", 200)),
+    max_examples=int(os.environ.get("CASES", 150)),
     database=None,
     deadline=None,
     suppress_health_check=list(HealthCheck),
@@ -101,6 +103,15 @@ values = st.recursive(
     ),
     max_leaves=8,
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kinds_found_once():
+    """Spare every case the search for installed packages."""
+    found = sources._entry_points()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sources, "_entry_points", lambda: found)
+        yield
 
 
 def places(data, at=()):
