@@ -32,6 +32,9 @@ Folders = Sequence[Path]
 RELATIVE_TO = "relative_to"
 """Key of a serialization context: the folder that file names are given from."""
 
+LONGEST_PART = 255
+"""Bytes of a name between two slashes, of nearly every file system."""
+
 _NAME = re.compile(r"[^\x00-\x1f]+")
 
 WEIGHTS_SUFFIX = ".safetensors"
@@ -89,6 +92,8 @@ def _located(value: object, info: ValidationInfo) -> str:
         value = value.text
     if not isinstance(value, (str, Path)) or not _NAME.fullmatch(str(value)):
         raise ValueError("the name of a file")
+    if any(len(os.fsencode(part)) > LONGEST_PART for part in Path(value).parts):
+        raise ValueError(f"names of at most {LONGEST_PART} bytes in each other")
     return str(located(value, info.context))
 
 

@@ -109,6 +109,8 @@ class Loader(yaml.SafeLoader):
         text: str = node.value
         if any("\ud800" <= character <= "\udfff" for character in text):
             raise _refused("half a character, escaped as \\ud800 to \\udfff", node)
+        if "\0" in text:  # no name of a file or dataset can have it
+            raise _refused("a character of code 0", node)
         return text
 
 

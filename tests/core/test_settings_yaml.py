@@ -123,6 +123,7 @@ def test_groups_may_be_used_again_and_changed():
         ("[" * 5000, "a.yaml: more than 50 groups or lists in each other"),
         ("? [a]\n: 1", "a.yaml:1: not YAML: a group or a list as a key, a word"),
         ('"\\ud800"', "a.yaml:1: not YAML: half a character"),
+        ('a: "b\\0"', "a.yaml:1: not YAML: a character of code 0"),
         ("!!python/name:os.system x", "a.yaml:1: not YAML: could not determine a con"),
         ("!!set {a, b}", "a.yaml:1: not YAML: could not determine a constructor"),
         ("!!int [1]", "a.yaml:1: not YAML: a group or a list as a key, a word"),
