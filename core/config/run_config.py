@@ -27,7 +27,6 @@ from specklenn.core.settings import Settings
 from specklenn.core.settings_paths import FileName, WeightsName
 from specklenn.core.support import ClassName, SupportFile, SupportShots
 
-
 _WORD = r"^[^\x00-\x1f]*$"
 
 _FOLDER = re.compile(

@@ -89,7 +89,7 @@ ODD = [
 ]
 
 leaves = st.one_of(
-    st.sampled_from(ODD),
+    st.sampled_from(ODD).map(copy.deepcopy),
     st.text(st.characters(codec="utf-8"), max_size=20),
     st.integers(),
     st.floats(),
