@@ -7,6 +7,7 @@ folder, start from where the command was started.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -26,6 +27,13 @@ from specklenn.core.settings import Settings
 from specklenn.core.settings_paths import FileName, WeightsName
 from specklenn.core.support import ClassName, SupportFile, SupportShots
 
+_WORD = r"^[^\x00-\x1f]*$"
+
+_FOLDER = re.compile(
+    r"([^{}\x00-\x1f]|\{\{|\}\}|\{(experiment|run)(:[^{}\x00-\x1f]{0,4})?\})+"
+)
+"""Braces are doubled, or have a name and, in few letters, how wide it is."""
+
 
 class RunName(Settings):
     """What is being measured; shown in the window and written into the results.
@@ -38,7 +46,7 @@ class RunName(Settings):
         Run number.
     """
 
-    experiment: str = Field(default="specklenn", max_length=64)
+    experiment: str = Field(default="specklenn", max_length=64, pattern=_WORD)
     number: int = Field(default=0, ge=0, lt=2**32)
 
 
@@ -189,12 +197,13 @@ class Output(Settings):
     @field_validator("folder")
     @classmethod
     def _fillable(cls, value: str) -> str:
+        expected = "a folder name in which only {experiment} and {run} are replaced"
+        if not _FOLDER.fullmatch(value):
+            raise ValueError(expected)
         try:
             value.format(experiment="experiment", run=1)
-        except (KeyError, ValueError, IndexError) as error:
-            raise ValueError(
-                "a folder name in which only {experiment} and {run} are replaced"
-            ) from error
+        except ValueError as error:
+            raise ValueError(expected) from error
         return value
 
     @model_validator(mode="after")

@@ -91,6 +91,8 @@ def check_numbers(dataset: h5py.Dataset, kinds: str = "uif") -> None:
     ------
     DataError
     """
+    if dataset.shape is None:
+        raise DataError(f"{title(dataset)}: holds no values, numbers expected")
     if dataset.dtype.kind not in kinds:
         raise DataError(
             f"{title(dataset)}: data type {dataset.dtype}, numbers expected"

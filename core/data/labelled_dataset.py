@@ -44,10 +44,15 @@ from specklenn.core.data.hdf5_file import (
     get_dataset,
     open_file,
     read_values,
-    reading,
     title,
 )
 from specklenn.core.data.masks import Mask, check_mask, read_mask
+from specklenn.core.data.side_datasets import (
+    Texts,
+    Timestamps,
+    read_texts,
+    read_times,
+)
 from specklenn.core.errors import DataError
 
 DATA = "/entry_1/data_1/data"
@@ -61,9 +66,6 @@ LONGEST_TEXT = 64
 
 TEXT = h5py.string_dtype("utf-8", LONGEST_TEXT)
 """Fixed length, since strings of any length cannot be read while written."""
-
-Texts = npt.NDArray[np.str_]
-Timestamps = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,9 +156,11 @@ class LabelledDataset:
         self._length = self._shots(
             [each for each in (labels, names, timestamps) if each is not None]
         )
-        self.labels = None if labels is None else self._texts(labels)
-        self.names = None if names is None else self._texts(names)
-        self.timestamps_ns = None if timestamps is None else self._times(timestamps)
+        self.labels = None if labels is None else read_texts(labels, len(self))
+        self.names = None if names is None else read_texts(names, len(self))
+        self.timestamps_ns = (
+            None if timestamps is None else read_times(timestamps, len(self))
+        )
 
     def _find(self, name: str | None) -> h5py.Dataset | None:
         if not name or name not in self._file:
@@ -166,7 +170,7 @@ class LabelledDataset:
     def _shots(self, columns: Sequence[h5py.Dataset]) -> int:
         """Return the number of shots that every dataset has."""
         for column in columns:
-            if column.ndim != 1:
+            if column.ndim == 0 or column.shape[1:] not in ((), (1,), (2,)):
                 raise DataError(
                     f"{title(column)}: shape {column.shape}, "
                     f"({len(self._data)},) expected"
@@ -182,22 +186,6 @@ class LabelledDataset:
                 f"{title(column)}: {entries} entries found, {len(self._data)} "
                 "expected, one for each frame"
             )
-
-    def _texts(self, column: h5py.Dataset) -> Texts:
-        if h5py.check_string_dtype(column.dtype) is None:
-            raise DataError(
-                f"{title(column)}: data type {column.dtype}, strings expected"
-            )
-        try:
-            with reading(column):
-                texts = column.asstr()[: len(self)]
-        except UnicodeDecodeError as error:
-            raise DataError(f"{title(column)}: UTF-8 expected, {error}") from error
-        return np.asarray(texts, dtype=np.str_)
-
-    def _times(self, column: h5py.Dataset) -> Timestamps:
-        check_numbers(column)
-        return read_values(column, slice(len(self))).astype(np.uint64)
 
     def __len__(self) -> int:
         return self._length

@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from specklenn.core.data.labelled_dataset import (
     LabelledDataset,
-    Texts,
     frames_alone,
 )
 from specklenn.core.data.masks import Mask
+from specklenn.core.data.side_datasets import Texts
 from specklenn.core.distances import Embeddings
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.evaluation.few_shot import Indices

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from specklenn.core.data.labelled_dataset import Texts
+from specklenn.core.data.side_datasets import Texts
 from specklenn.core.decision import make_head
 from specklenn.core.distances import Rule
 from specklenn.core.errors import DataError

@@ -14,8 +14,20 @@ from specklenn.core.intervals import wilson_interval
 from specklenn.plugin.live.run_state import RunState
 
 
-def print_summary(state: RunState, files: Sequence[Path], console: Console) -> None:
-    """Print the summary of a run that has ended."""
+def print_summary(
+    state: RunState, files: Sequence[Path], console: Console, notes: Sequence[str] = ()
+) -> None:
+    """Print the summary of a run that has ended.
+
+    Parameters
+    ----------
+    state : RunState
+    files : sequence of Path
+        What was written.
+    console : Console
+    notes : sequence of str
+        Sentences on these files.
+    """
     console.print(_rates(state.class_counts))
     if state.class_counts.confusion.sum():
         console.print(_confusion(state.class_counts))
@@ -23,7 +35,7 @@ def print_summary(state: RunState, files: Sequence[Path], console: Console) -> N
     console.print(_numbers(state))
     for path in files:
         console.print(f"wrote {path}")
-    for sentence in (*state.facts.notes, *state.failures):
+    for sentence in (*state.facts.notes, *notes, *state.failures):
         console.print(f"! {sentence}")
 
 

@@ -35,6 +35,9 @@ from specklenn.plugin.startup_area import make_preprocessor, use_area
 NO_SUPPORT = "support.yaml"
 """A configuration names its supports; here they need not exist yet."""
 
+NAMED = 12
+"""Shots that are named one by one."""
+
 RULE_HINT = " (suggested shots go best with classify.rule: soft)"
 
 
@@ -140,8 +143,13 @@ class LabellingRun:
     def _write_training(self, path: Path) -> str:
         counted = self.source.dtype == np.uint16 and self.preprocessor.calibrated
         shots = by_class(self.store.labels)
-        number = write_training(path, shots, self.source, self.preprocessor, counted)
-        return f"wrote {path}: {number} shots"
+        left_out = write_training(path, shots, self.source, self.preprocessor, counted)
+        number = sum(map(len, shots.values())) - len(left_out)
+        words = f"wrote {path}: {number} shots"
+        if left_out:
+            words += f", {len(left_out)} left out that cannot be classified: shot "
+            words += ", ".join(map(str, left_out[:NAMED]))
+        return words
 
     def _viewer(self, suggested: bool) -> Viewer:
         hit_finding = self._loaded.settings.hit_finder
