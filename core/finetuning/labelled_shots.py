@@ -18,7 +18,6 @@ from specklenn.core.data.labelled_dataset import (
     DatasetNames,
     LabelledDataset,
     check_calibration,
-    frames_alone,
 )
 from specklenn.core.data.masks import Mask, read_mask_file
 from specklenn.core.errors import DataError
@@ -48,6 +47,9 @@ class LabelledShots:
         Where each shot is from.
     mask : (H, W) bool
         True where a pixel is bad or not used.
+    bad : (N, H, W) bool or None
+        Pixels that are bad in one shot alone; None where no run has masks of every
+        shot.
     """
 
     frames: Frames
@@ -55,6 +57,7 @@ class LabelledShots:
     classes: tuple[str, ...]
     origins: tuple[str, ...]
     mask: Mask
+    bad: Mask | None = None
 
     def counts(self) -> dict[str, int]:
         """Return how many shots each class has."""
@@ -66,6 +69,7 @@ class LabelledShots:
         return replace(
             self,
             frames=self.frames[rows],
+            bad=None if self.bad is None else self.bad[rows],
             codes=self.codes[rows],
             origins=tuple(self.origins[row] for row in rows),
         )
@@ -101,8 +105,10 @@ def load_labelled_shots(adaptation: Adaptation) -> LabelledShots:
     area, centre = adaptation.area, adaptation.preprocess.centre
     bad = area_mask(area, found[0].shape, found[0].modules, centre)
     masks = [mask for mask in (extra, *(run.mask for run in found)) if mask is not None]
+    frames, own = _read([shot for shot, _ in chosen])
     return LabelledShots(
-        frames=_read([shot for shot, _ in chosen]),
+        frames=frames,
+        bad=own,
         codes=np.array([classes.index(label) for _, label in chosen]),
         classes=classes,
         origins=tuple(f"{shot.run.path.name} event {shot.event}" for shot, _ in chosen),
@@ -269,13 +275,22 @@ def _choose(
     return chosen
 
 
-def _read(shots: Sequence[_Shot]) -> Frames:
-    """Read frames (N, H, W), each file opened once."""
+def _read(shots: Sequence[_Shot]) -> tuple[Frames, Mask | None]:
+    """Read frames (N, H, W) and masks of theirs alone, each file opened once."""
     runs = list(dict.fromkeys(shot.run for shot in shots))
     dtype = np.result_type(*(run.dtype for run in runs))
     frames = np.empty((len(shots), *shots[0].run.shape), dtype)
+    masks: dict[int, Mask] = {}
     for run in runs:
         rows = [row for row, shot in enumerate(shots) if shot.run is run]
-        with LabelledDataset(run.path, frames_alone(run.dataset)) as file:
-            frames[rows] = file.frames([shots[row].event for row in rows])
-    return frames
+        events = [shots[row].event for row in rows]
+        names = DatasetNames(data=run.dataset, labels=None, names=None, timestamps=None)
+        with LabelledDataset(run.path, names) as file:
+            frames[rows] = file.frames(events)
+            own = file.bad_in(events)
+        if own is not None:
+            masks.update(zip(rows, own, strict=True))
+    if not masks:
+        return frames, None
+    good = np.zeros(frames.shape[1:], bool)
+    return frames, np.stack([masks.get(row, good) for row in range(len(shots))])

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from specklenn.core.data.frames import as_pictures
-from specklenn.core.data.shots import Shots, blank_shots
+from specklenn.core.data.shots import Shots, blank_shots, put
 from specklenn.core.data.sources import ConfigFolder
 from specklenn.core.errors import DataError
 from specklenn.core.flags import Flag
@@ -219,7 +219,7 @@ class ExtraDataSource:
             shots.timestamp_ns[there] = self._pulse_times(train, chosen[there])
             if self._trains.whole[train]:
                 frames = self._trains.read(train, chosen[there])
-                shots.frames[there] = self._pictures(frames)
+                put(self._pictures(frames), shots.frames, there)
         except Exception as error:  # damaged files make EXtra-data raise anything
             log.warning("%s: train %d: %s", self._where, train_id, error)
             shots.flags[:] |= Flag.UNREADABLE.bits
