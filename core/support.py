@@ -204,7 +204,7 @@ def _read_shots(
 def _stacked_masks(
     masks: list[npt.NDArray[np.bool_] | None], shape: tuple[int, ...]
 ) -> npt.NDArray[np.bool_] | None:
-    """Return masks (S, H, W) of supports, good where there is none; None without any."""
+    """Return masks (S, H, W) of supports, good for those without; None without any."""
     if all(mask is None for mask in masks):
         return None
     good = np.zeros(shape, bool)

@@ -146,6 +146,7 @@ class Job:
         text = resolved_yaml(config)
         (self.folder / "config.yaml").write_text(text)
         log.info("resolved configuration:\n%s", text)
+        log.info("%s", prepared.facts.masked)
         for note in prepared.facts.notes:
             log.warning("%s", note)
         return Collector(

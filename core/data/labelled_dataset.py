@@ -287,6 +287,11 @@ class LabelledDataset:
         return self._mask.of_shots(numbered(rows, len(self), self), modules)
 
     @property
+    def masked(self) -> bool:
+        """Whether there is a mask."""
+        return self._mask is not None
+
+    @property
     def masks_every_shot(self) -> bool:
         """Whether every shot has a mask of its own."""
         return self._mask is not None and self._mask.of_every_shot

@@ -219,11 +219,12 @@ class FileMask:
     def words(self) -> str:
         """Say how many pixels are masked, and for which reasons as far as bits tell."""
         found, where = self.summary, title(self.dataset)
-        said = f"{found.always.sum()} of {found.always.size} pixels by {where}"
+        said = f"{found.always.sum()} by {where}"
         if self.of_every_shot:
             said += (
-                f", {(found.ever & ~found.always).sum()} more in some of its "
-                f"{len(self.dataset)} masks of every shot"
+                f", which has a mask for every shot: "
+                f"{(found.ever & ~found.always).sum()} more in some of "
+                f"{min(len(self.dataset), MASKS_LOOKED_AT)} looked at"
             )
         bits = [bit for bit in CXI_BITS if bit <= _largest(self.dataset.dtype)]
         masking = [

@@ -254,7 +254,12 @@ def _extra_mask(
     if calibration.mask_file is None:
         return None
     try:
-        return read_mask_file(calibration.mask_file, calibration.mask_dataset, shape)
+        return read_mask_file(
+            calibration.mask_file,
+            calibration.mask_dataset,
+            shape,
+            calibration.mask_bits,
+        )
     except DataError as error:
         problems.append(str(error))
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -32,6 +33,8 @@ from specklenn.core.flags import Flag
 from specklenn.core.settings_paths import FileNames
 
 log = logging.getLogger(__name__)
+
+SHOT = re.compile(r"shot \d+")
 
 MOST_OPEN = 8
 """Files of a run that are open at once; a run can have more than a process may open."""
@@ -113,6 +116,7 @@ class FileFacts:
     dtype: np.dtype[Any]
     in_photons: bool
     growing: bool
+    masked: bool
     masks_every_shot: bool
     labels: Texts | None
     timestamps_ns: Timestamps | None
@@ -156,6 +160,7 @@ class OpenFiles:
                 dtype=file.dtype,
                 in_photons=file.in_photons,
                 growing=file.growing,
+                masked=file.masked,
                 masks_every_shot=file.masks_every_shot,
                 labels=file.labels,
                 timestamps_ns=file.timestamps_ns,
@@ -201,6 +206,13 @@ class Hdf5Source:
     first, last : int, int or None
         Part of the run to use; the last is the one behind.
 
+    Attributes
+    ----------
+    problem : str
+        Why a shot could not be read last, a sentence; empty while all can.
+    notes : tuple of str
+        What of the files cannot be read, sentences.
+
     Raises
     ------
     DataError
@@ -214,6 +226,8 @@ class Hdf5Source:
         first: int = 0,
         last: int | None = None,
     ) -> None:
+        self.problem = ""
+        self._noted: set[str] = set()
         self._files = OpenFiles(names or DatasetNames())
         self._parts: list[Part] = []
         self._open(_listed(paths))
@@ -302,8 +316,9 @@ class Hdf5Source:
         return shots
 
     def _no_masks(self, number: int) -> Mask | None:
-        """Return room for the masks of some shots, if a file has masks of every shot."""
-        if not any(each.masks_every_shot for each in self._files.every()):
+        """Return room for masks of shots alone, where the first file's is not all."""
+        others = [part.facts.masked for part in self._parts[1:]]
+        if not (self._parts[0].facts.masks_every_shot or any(others)):
             return None
         return np.zeros((number, *self.shape), bool)
 
@@ -343,8 +358,15 @@ class Hdf5Source:
                 shots.frames[one] = 0
                 shots.flags[one] |= Flag.UNREADABLE.bits
         if lost:
-            more = f" (and {len(lost) - 1} more of this batch)" if lost[1:] else ""
-            log.warning("%s%s", lost[0], more)
+            self._note(lost[0])
+
+    def _note(self, problem: str) -> None:
+        """Log a problem once, however many shots have it."""
+        self.problem = problem
+        kind = SHOT.sub("shots", problem)
+        if kind not in self._noted:
+            self._noted.add(kind)
+            log.warning("%s; it is said once for all shots", problem)
 
     def _copy(
         self, shots: Shots, target: slice, part: Part, events: npt.NDArray[np.int64]
@@ -354,8 +376,8 @@ class Hdf5Source:
         needed = self._needed if part.facts.modules == self.modules else None
         put(file.frames(events, needed), shots.frames, target)
         bad = file.bad_in(events, needed)
-        if bad is not None and shots.bad is not None:
-            shots.bad[target] = bad
+        if shots.bad is not None:
+            shots.bad[target] = file.bad if bad is None else bad
 
     def close(self) -> None:
         """Close the files."""
