@@ -77,7 +77,7 @@ def find_bad_pixels(signals: Signals, bad: Mask, modules: int = 1) -> BadPixels:
         constant = signals.constant & (np.abs(signals.highest) >= STUCK_PHOTONS)
         if (constant & used).sum() < MOST_CONSTANT * used.sum():
             rules["always give the same value"] = constant
-        rules["are always 0 amid light"] = _dark_amid_light(signals, modules)
+        rules["are always 0 amid light"] = _dark_amid_light(signals, used, modules)
     found, parts = np.zeros(bad.shape, bool), []
     for what, pixels in rules.items():
         new = pixels & used & ~found
@@ -87,10 +87,11 @@ def find_bad_pixels(signals: Signals, bad: Mask, modules: int = 1) -> BadPixels:
     return BadPixels(mask=found, words=_sentence(parts, signals.shots))
 
 
-def _dark_amid_light(signals: Signals, modules: int) -> Mask:
+def _dark_amid_light(signals: Signals, used: Mask, modules: int) -> Mask:
     """Return pixels without any light whose neighbours have seen a lot, (H, W)."""
     zero = signals.constant & (np.abs(signals.highest) < STUCK_PHOTONS)
-    lit = (signals.total >= PHOTONS_AROUND).reshape(modules, -1, zero.shape[1])
+    lit = signals.changed & used & (signals.total >= PHOTONS_AROUND)
+    lit = lit.reshape(modules, -1, zero.shape[1])
     edges = ((0, 0), (AROUND, AROUND), (AROUND, AROUND))
     windows = np.lib.stride_tricks.sliding_window_view(
         np.pad(lit, edges), (2 * AROUND + 1, 2 * AROUND + 1), axis=(1, 2)

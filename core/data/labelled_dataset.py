@@ -16,6 +16,7 @@ attribute ``units``: ``photons``; nobody calibrates them again.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -181,7 +182,7 @@ class LabelledDataset:
     def _missing(self) -> tuple[str, ...]:
         """Say which shots no file has; refuse a file in which that is all."""
         if self._virtual is None:
-            return ()
+            return self._unwritten()
         lost, why = self._virtual.missing()
         if lost == 0:
             return ()
@@ -189,6 +190,21 @@ class LabelledDataset:
         if lost == len(self._data):
             raise DataError(said)
         return (said,)
+
+    def _unwritten(self) -> tuple[str, ...]:
+        """Say how much was made room for and never written, which HDF5 reads as 0."""
+        data = self._data
+        if self.growing or data.size == 0 or data.external:
+            return ()
+        if data.id.get_storage_size() == 0:
+            raise DataError(f"{self}: no value of it was ever written")
+        if not data.chunks:
+            return ()
+        chunks = math.prod(map(math.ceil, np.divide(data.shape, data.chunks)))
+        written = data.id.get_num_chunks()
+        if written == chunks:
+            return ()
+        return (f"{self}: {written} of {chunks} chunks were written, the others are 0",)
 
     def _open_mask(self) -> FileMask | None:
         found, bits = self._find(self._where.mask), self._where.mask_bits

@@ -208,14 +208,21 @@ def _located(virtual: Path, name: str) -> Path:
 
 def _too_short(item: h5py.VDSmap, shape: tuple[int, ...], file: Path) -> str:
     """Say that a source has fewer values than are taken of it, if it has."""
+    where = f"{file}:{item.dset_name}: shape {shape} found"
     try:
+        if item.src_space.get_select_type() == h5py.h5s.SEL_ALL:
+            wanted = int(item.vspace.get_select_npoints())
+            return (
+                ""
+                if wanted <= math.prod(shape)
+                else f"{where}, {wanted} values expected"
+            )
         last = item.src_space.get_select_bounds()[1]
     except (ValueError, RuntimeError):  # it grows, and the virtual dataset with it
         return ""
     if len(last) == len(shape) and all(np.less(last, shape)):
         return ""
-    wanted = tuple(int(each) + 1 for each in last)
-    return f"{file}:{item.dset_name}: shape {shape} found, at least {wanted} expected"
+    return f"{where}, at least {tuple(int(each) + 1 for each in last)} expected"
 
 
 def _selected(

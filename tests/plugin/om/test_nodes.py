@@ -235,13 +235,17 @@ def test_frames_of_saved_classes_travel_whole(pipeline, clock, draw_shots):
         (np.full((100, 100), np.nan), Flag.NOT_FINITE),
     ],
 )
-def test_a_shot_without_a_good_frame_is_a_counted_skip(pipeline, clock, frame, flag):
+def test_a_shot_without_a_good_frame_is_a_counted_skip(
+    pipeline, clock, draw_shots, frame, flag
+):
     job = Job(pipeline, clock)
 
     job.event(1, event(0, frame))
+    job.event(1, event(1, draw_shots(1)[0][0]))
     job.end()
 
-    assert job.kept.rows["flags"].tolist() == [flag.bits]
+    assert job.kept.rows["flags"][0] == flag.bits
+    assert job.state.class_counts.skips == 1
     assert job.state.state == "finished"
 
 
