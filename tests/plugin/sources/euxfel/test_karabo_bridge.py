@@ -111,6 +111,20 @@ def test_bad_pixels_of_a_pulse_are_dark(pixels):
 
     expected = np.where(bad, 0, pixels).reshape(5, 24, 4)
     np.testing.assert_array_equal(train.frames, expected)
+    np.testing.assert_array_equal(train.bad, bad.reshape(5, 24, 4) != 0)
+    assert read(train_of(pixels)).bad is None
+
+
+def test_masks_of_pulses_go_with_the_pulses_that_are_there(pixels):
+    bad = np.zeros(pixels.shape, np.uint32)
+    bad[1, 1, 3] = 4
+
+    train = read(
+        train_of(pixels, **{"image.mask": bad}), mask_key="image.mask", pulses=[1, 7]
+    )
+
+    np.testing.assert_array_equal(train.bad[0], bad[1].reshape(24, 4) != 0)
+    assert not train.bad[1].any()
 
 
 def test_a_numbered_pulse_that_is_not_there_is_a_skipped_shot(pixels):
