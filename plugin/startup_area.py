@@ -8,7 +8,11 @@ import numpy as np
 
 from specklenn.core.config.loading import LoadedConfig
 from specklenn.core.config.run_config import Config
-from specklenn.core.data.bad_pixels import find_bad_pixels
+from specklenn.core.data.bad_pixels import (
+    FEWEST_SHOTS,
+    find_bad_pixels,
+    spread_shots,
+)
 from specklenn.core.data.dead_area import DeadArea, Signals, find_dead
 from specklenn.core.data.detector_area import Mask, area_mask, modules_with
 from specklenn.core.data.shots import DetectorRun, IndexedSource
@@ -16,12 +20,6 @@ from specklenn.core.errors import ConfigError
 from specklenn.core.flags import count_reasons, is_skipped
 from specklenn.core.preprocess import Preprocessing, Preprocessor
 from specklenn.plugin.sources.hdf5 import Hdf5Source
-
-MOST_SHOTS, FEWEST_SHOTS = 64, 16
-"""Looked at before the start; of fewer shots no area is called dead."""
-
-MOST_BYTES = 256_000_000
-"""Read for it, if the fewest shots are not more."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -183,8 +181,5 @@ def _find_bad(
 
 
 def _spread(source: IndexedSource) -> list[int]:
-    shot_bytes = source.read(source.first, source.first + 1).frames.nbytes
-    affordable = max(FEWEST_SHOTS, MOST_BYTES // shot_bytes)
-    number = min(MOST_SHOTS, affordable, len(source))
-    spread = np.linspace(0, len(source) - 1, number).astype(np.int64)
-    return [source.first + int(shot) for shot in spread]
+    frame_bytes = source.read(source.first, source.first + 1).frames.nbytes
+    return [source.first + shot for shot in spread_shots(len(source), frame_bytes)]

@@ -17,13 +17,25 @@ constant everywhere, and find nothing where half of the pixels or more are const
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.data.dead_area import STUCK_PHOTONS, Signals
 from specklenn.core.data.detector_area import Mask
+from specklenn.core.data.labelled_dataset import LabelledDataset
+from specklenn.core.errors import DataError
+
+Calibrate = Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]]
+
+MOST_SHOTS, FEWEST_SHOTS = 64, 16
+"""Looked at before the start."""
+
+MOST_BYTES = 256_000_000
+"""Read for it, if the fewest shots are not more."""
 
 FEWEST_DISTINCT = 16
 """Fewest shots, each unlike all others, by which a constant pixel is known."""
@@ -85,6 +97,40 @@ def find_bad_pixels(signals: Signals, bad: Mask, modules: int = 1) -> BadPixels:
             found |= new
             parts.append(f"{new.sum()} pixels {what}")
     return BadPixels(mask=found, words=_sentence(parts, signals.shots))
+
+
+def look_for_bad(
+    file: LabelledDataset, bad: Mask, calibrate: Calibrate | None = None
+) -> BadPixels:
+    """Look at shots of a file for pixels that tell nothing, but the bad ones (H, W).
+
+    Parameters
+    ----------
+    file : LabelledDataset
+    bad : (H, W) bool
+    calibrate : function, optional
+        Gives photons, float32, of frames; by default they are photons already.
+    """
+    signals = Signals(file.shape)
+    frame_bytes = bad.size * file.dtype.itemsize
+    for shot in spread_shots(len(file), frame_bytes):
+        try:
+            raw, own = file.frames([shot]), file.bad_in([shot])
+        except DataError:  # said where it is needed
+            continue
+        photons = raw.astype(np.float32) if calibrate is None else calibrate(raw)
+        if own is not None:
+            photons[own] = np.nan
+        signals.add(photons[0], raw[0])
+    return find_bad_pixels(signals, bad, file.modules)
+
+
+def spread_shots(number: int, frame_bytes: int) -> list[int]:
+    """Return which shots of a run are looked at before its start, from all over it."""
+    affordable = max(FEWEST_SHOTS, MOST_BYTES // max(frame_bytes, 1))
+    chosen = min(MOST_SHOTS, affordable, number)
+    spread = np.linspace(0, number - 1, chosen).astype(np.int64)
+    return [int(shot) for shot in spread]
 
 
 def _dark_amid_light(signals: Signals, used: Mask, modules: int) -> Mask:

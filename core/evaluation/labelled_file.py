@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from specklenn.core.data.bad_pixels import look_for_bad
 from specklenn.core.data.labelled_dataset import (
     DatasetNames,
     LabelledDataset,
@@ -105,6 +106,18 @@ class LabelledFile:
     def leave_out(self, bad: Mask) -> None:
         """Add pixels (H, W) to the mask, True where bad."""
         self.mask = self.bad | bad
+
+    def leave_out_bad_pixels(self) -> tuple[str, ...]:
+        """Add pixels that tell nothing to the mask; returns a sentence, if there are.
+
+        See `specklenn.core.data.bad_pixels`.
+        """
+        names = DatasetNames(labels=None, names=None, timestamps=None)
+        with LabelledDataset(self.path, names) as opened:
+            found = look_for_bad(opened, self.bad)
+        if found.words:
+            self.leave_out(found.mask)
+        return found.words
 
     def _bad_in(self, rows: Indices) -> Mask | None:
         """Return the masks of some rows alone, (B, H, W) bool, if the file has such."""

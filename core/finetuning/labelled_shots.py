@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from specklenn.core.config.run_config import Calibration
 from specklenn.core.data import labelled_dataset
+from specklenn.core.data.bad_pixels import look_for_bad
 from specklenn.core.data.detector_area import area_mask
 from specklenn.core.data.frames import Frames
 from specklenn.core.data.labelled_dataset import (
@@ -24,6 +26,8 @@ from specklenn.core.errors import DataError
 from specklenn.core.finetuning.settings import Adaptation, LabelledRun
 from specklenn.core.labelling.label_file import read_labels
 from specklenn.core.labels import NO_HIT, SINGLE_HIT, UNKNOWN
+
+log = logging.getLogger(__name__)
 
 FEWEST = 2
 """Fewest labels of a class: one support, one query."""
@@ -105,6 +109,10 @@ def load_labelled_shots(adaptation: Adaptation) -> LabelledShots:
     area, centre = adaptation.area, adaptation.preprocess.centre
     bad = area_mask(area, found[0].shape, found[0].modules, centre)
     masks = [mask for mask in (extra, *(run.mask for run in found)) if mask is not None]
+    if area.find_dead:
+        bad = _without_bad_pixels(
+            found, np.logical_or.reduce([bad, *masks]), adaptation
+        )
     frames, own = _read([shot for shot, _ in chosen])
     return LabelledShots(
         frames=frames,
@@ -278,6 +286,26 @@ def _choose(
         rows = random.permutation(len(own))[:most]
         chosen.extend(own[row] for row in sorted(rows.tolist()))
     return chosen
+
+
+def _without_bad_pixels(
+    runs: Sequence[_Run], bad: Mask, adaptation: Adaptation
+) -> Mask:
+    """Return bad pixels (H, W) with those that tell nothing in any run."""
+    calibration = adaptation.calibration
+
+    def calibrate(frames: Frames) -> npt.NDArray[np.float32]:
+        photons = frames.astype(np.float32) - np.float32(calibration.offset_adu)
+        return photons / np.float32(calibration.adu_per_photon)
+
+    for run in runs:
+        names = DatasetNames(data=run.dataset, labels=None, names=None, timestamps=None)
+        with LabelledDataset(run.path, names) as file:
+            found = look_for_bad(file, bad, calibrate)
+        for sentence in found.words:
+            log.warning("%s: %s", run.path, sentence)
+        bad = bad | found.mask
+    return bad
 
 
 def _read(shots: Sequence[_Shot]) -> tuple[Frames, Mask | None]:
