@@ -97,6 +97,9 @@ class TrainReader:
         self, data: Mapping[str, Any], meta: Mapping[str, Any], arrived_ns: int
     ) -> Train:
         settings = self._settings
+        ids = settings.pulse_id_key
+        if ids is not None and not isinstance(data.get(ids), np.ndarray):
+            raise UnusableError(f"no array {ids}; there are {listed(_arrays(data))}")
         whole = self._pulses(data, settings.key)
         chosen = chosen_pulses(settings.pulses, len(whole))
         there = chosen < len(whole)

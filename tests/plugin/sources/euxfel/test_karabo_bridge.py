@@ -186,7 +186,11 @@ def test_a_bad_train_counts_as_many_shots_as_the_last_good_one(pixels):
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"mask_key": "image.mask"}, "mask"), ({"only_modules": [3]}, "module 3")],
+    [
+        ({"mask_key": "image.mask"}, "mask"),
+        ({"pulse_id_key": "image.ids"}, "no array image.ids; there are image.data"),
+        ({"only_modules": [3]}, "module 3"),
+    ],
 )
 def test_a_train_without_what_the_settings_name_is_skipped(pixels, changes, words):
     wrong = {"image.mask": np.zeros((5, 3, 8), np.uint32)}
