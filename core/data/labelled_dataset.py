@@ -303,6 +303,11 @@ class LabelledDataset:
         return self._mask.of_shots(numbered(rows, len(self), self), modules)
 
     @property
+    def cache_bytes(self) -> int:
+        """Most bytes of unpacked chunks that HDF5 keeps of the frames."""
+        return int(self._data.id.get_access_plist().get_chunk_cache()[1])
+
+    @property
     def masked(self) -> bool:
         """Whether there is a mask."""
         return self._mask is not None

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from specklenn.core.data import labelled_dataset
 from specklenn.core.data.frames import Modules, numbered
+from specklenn.core.data.hdf5_file import LARGEST_CACHE
 from specklenn.core.data.labelled_dataset import (
     DatasetNames,
     LabelledDataset,
@@ -144,9 +145,15 @@ class OpenFiles:
         if path not in self._open:
             self._open[path] = LabelledDataset(path, self._names)
         self._open.move_to_end(path)
-        while len(self._open) > self._most:
+        while len(self._open) > 1 and self._too_many:
             self._open.popitem(last=False)[1].close()
         return self._open[path]
+
+    @property
+    def _too_many(self) -> bool:
+        """Whether more are open than may be, or keep too much of unpacked chunks."""
+        kept = sum(file.cache_bytes for file in self._open.values())
+        return len(self._open) > self._most or kept > LARGEST_CACHE
 
     def facts(self, path: Path) -> FileFacts:
         """Return what is known of a file; it is opened for that once."""

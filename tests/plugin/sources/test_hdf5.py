@@ -8,7 +8,19 @@ from specklenn.core.data import labelled_dataset
 from specklenn.core.data.dataset_writer import write_dataset
 from specklenn.core.errors import DataError
 from specklenn.core.flags import Flag
-from specklenn.plugin.sources.hdf5 import MOST_OPEN, DatasetNames, Hdf5Source
+from specklenn.plugin.sources import hdf5
+from specklenn.plugin.sources.hdf5 import (
+    MOST_OPEN,
+    DatasetNames,
+    Hdf5Source,
+    OpenFiles,
+)
+
+
+def open_files():
+    """Return the files that this process has open."""
+    links = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
+    return [os.readlink(link) for link in links if os.path.lexists(link)]
 
 
 @pytest.fixture
@@ -208,15 +220,15 @@ def test_a_run_of_more_files_than_may_be_open_is_read(tmp_path):
         with h5py.File(path, "w") as file:
             file[labelled_dataset.DATA] = np.full((1, 8, 8), number, np.uint8)
 
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(open_files())
     source = Hdf5Source(paths)
     frames = source.read(0, 60).frames
 
     assert frames[:, 0, 0].tolist() == list(range(60))
-    assert len(os.listdir("/proc/self/fd")) - before <= MOST_OPEN
+    assert len(open_files()) - before <= MOST_OPEN
     assert source.read(3, 5).frames[:, 0, 0].tolist() == [3, 4]
     source.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(open_files()) == before
 
 
 def test_a_file_that_goes_during_the_run_costs_its_own_shots(tmp_path, run):
@@ -342,3 +354,23 @@ def test_the_usual_names_need_not_exist(tmp_path):
         file[labelled_dataset.DATA] = np.ones((2, 8, 8))
 
     assert not Hdf5Source([tmp_path / "d.h5"]).read(0, 2).flags.any()
+
+
+def test_files_of_large_chunks_are_not_all_kept_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(hdf5, "LARGEST_CACHE", 5 * 2**20)
+    frames = np.ones((8, 512, 512), np.uint8)  # 2 MiB in a chunk
+    paths = [tmp_path / f"{number}.h5" for number in range(4)]
+    for path in paths:
+        with h5py.File(path, "w") as file:
+            file.create_dataset(
+                labelled_dataset.DATA,
+                data=frames,
+                chunks=frames.shape,
+                compression="gzip",
+            )
+    files = OpenFiles(DatasetNames())
+
+    kept = [files.get(path).cache_bytes for path in paths]
+
+    assert kept == [2 * 2**20] * 4
+    assert sum(file.startswith(str(tmp_path)) for file in open_files()) == 2
