@@ -195,7 +195,14 @@ def _read_shots(
     group: SupportShots,
 ) -> tuple[list[npt.NDArray[Any]], npt.NDArray[np.bool_] | None, bool]:
     """Return frames (H, W), masks of theirs alone, and whether they are calibrated."""
-    names = DatasetNames(data=group.dataset, labels=None, names=None, timestamps=None)
+    usual = group.dataset == labelled_dataset.DATA  # the usual mask is of these frames
+    names = DatasetNames(
+        data=group.dataset,
+        mask=labelled_dataset.MASK if usual else None,
+        labels=None,
+        names=None,
+        timestamps=None,
+    )
     with LabelledDataset(group.file, names) as file:
         frames, bad = file.frames(group.events), file.bad_in(group.events)
         return list(frames), bad, file.in_photons

@@ -124,5 +124,15 @@ def test_supports_are_masked_each_by_its_own_mask(folder):
     assert load_supports(folder / "a.h5").bad.sum() == found.bad.sum()
 
 
+def test_frames_of_another_name_are_not_masked_by_the_usual_mask(folder):
+    with h5py.File(folder / "a.h5", "r+") as file:
+        file["/other/data"] = np.ones((3, 20, 20))
+        file[labelled_dataset.MASK] = np.ones((12, 100, 100), np.uint8)
+
+    text = "classes: {a: [{file: a.h5, dataset: /other/data, events: [1]}]}"
+
+    assert load(folder, text).bad is None
+
+
 def test_without_masks_of_every_shot_supports_have_none(folder):
     assert load(folder, "classes: {a: [{file: a.h5, events: [8, 0]}]}").bad is None
