@@ -205,7 +205,7 @@ class Classifier:
         self, supports: SupportSet, preprocessor: Preprocessor
     ) -> DecisionRule:
         """Return the rule of the settings, or else the model's, for these supports."""
-        cropped = preprocessor.crop(supports.frames)
+        cropped = preprocessor.crop(supports.frames, supports.bad)
         _check_usable(supports, cropped.flags)
         model, settings, classes = self.model, self.settings, supports.classes
         head = make_head(

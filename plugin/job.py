@@ -149,6 +149,7 @@ class Job:
         with replacing(self.folder / CONFIG) as (part,):
             part.write_text(text, encoding="utf-8")
         log.info("resolved configuration:\n%s", text)
+        log.info("%s", prepared.facts.masked)
         for note in prepared.facts.notes:
             log.warning("%s", note)
         return Collector(

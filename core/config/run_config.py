@@ -17,6 +17,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from specklenn.core.config.endpoints import LOOPBACK, Endpoint, check_reach
 from specklenn.core.data import labelled_dataset
 from specklenn.core.data.detector_area import Area
+from specklenn.core.data.masks import MaskBits
 from specklenn.core.data.sources import SourceSettings
 from specklenn.core.distances import Classification
 from specklenn.core.errors import ConfigError
@@ -63,12 +64,15 @@ class Calibration(Settings):
         HDF5 file with a mask, 0 = good; added to the mask in the data.
     mask_dataset : str
         Dataset of the mask in that file.
+    mask_bits : "cxi", "any" or int
+        Bits of that mask that make a pixel bad: CXI's, any, or these.
     """
 
     adu_per_photon: float = Field(default=1.0, gt=0)
     offset_adu: float = 0.0
     mask_file: FileName | None = None
     mask_dataset: str = labelled_dataset.MASK
+    mask_bits: MaskBits = "cxi"
 
     @property
     def changes_nothing(self) -> bool:

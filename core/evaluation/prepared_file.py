@@ -154,7 +154,7 @@ def _prepare(
     file: LabelledFile, unlike: Sequence[Preprocessing], rows: Indices, expose: Expose
 ) -> PreparedFile:
     patterns = expose(file.read(rows), rows)
-    prepared = {each: file.prepare(each, patterns) for each in unlike}
+    prepared = {each: file.prepare(each, patterns, rows) for each in unlike}
     usable = np.all([each.flags == 0 for each in prepared.values()], axis=0)
     return PreparedFile(
         labels=file.labels[rows[usable]],

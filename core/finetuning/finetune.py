@@ -173,7 +173,7 @@ class Finetuning:
 
     def _binned_photons(self) -> Tensor:
         """Return photons in the network's pixels, NaN where bad."""
-        cropped = self.preprocessor.crop(self.shots.frames)
+        cropped = self.preprocessor.crop(self.shots.frames, self.shots.bad)
         wrong = np.flatnonzero(is_skipped(cropped.flags))
         if len(wrong):
             raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,19 +13,21 @@ import numpy.typing as npt
 
 from specklenn.core.config.run_config import Calibration
 from specklenn.core.data import labelled_dataset
+from specklenn.core.data.bad_pixels import look_for_bad
 from specklenn.core.data.detector_area import area_mask
 from specklenn.core.data.frames import Frames
 from specklenn.core.data.labelled_dataset import (
     DatasetNames,
     LabelledDataset,
     check_calibration,
-    frames_alone,
 )
 from specklenn.core.data.masks import Mask, read_mask_file
 from specklenn.core.errors import DataError
 from specklenn.core.finetuning.settings import Adaptation, LabelledRun
 from specklenn.core.labelling.label_file import read_labels
 from specklenn.core.labels import NO_HIT, SINGLE_HIT, UNKNOWN
+
+log = logging.getLogger(__name__)
 
 FEWEST = 2
 """Fewest labels of a class: one support, one query."""
@@ -48,6 +51,9 @@ class LabelledShots:
         Where each shot is from.
     mask : (H, W) bool
         True where a pixel is bad or not used.
+    bad : (N, H, W) bool or None
+        Pixels that are bad in one shot alone; None where no run has masks of every
+        shot.
     """
 
     frames: Frames
@@ -55,6 +61,7 @@ class LabelledShots:
     classes: tuple[str, ...]
     origins: tuple[str, ...]
     mask: Mask
+    bad: Mask | None = None
 
     def counts(self) -> dict[str, int]:
         """Return how many shots each class has."""
@@ -66,6 +73,7 @@ class LabelledShots:
         return replace(
             self,
             frames=self.frames[rows],
+            bad=None if self.bad is None else self.bad[rows],
             codes=self.codes[rows],
             origins=tuple(self.origins[row] for row in rows),
         )
@@ -101,8 +109,14 @@ def load_labelled_shots(adaptation: Adaptation) -> LabelledShots:
     area, centre = adaptation.area, adaptation.preprocess.centre
     bad = area_mask(area, found[0].shape, found[0].modules, centre)
     masks = [mask for mask in (extra, *(run.mask for run in found)) if mask is not None]
+    if area.find_dead:
+        bad = _without_bad_pixels(
+            found, np.logical_or.reduce([bad, *masks]), adaptation
+        )
+    frames, own = _read([shot for shot, _ in chosen])
     return LabelledShots(
-        frames=_read([shot for shot, _ in chosen]),
+        frames=frames,
+        bad=own,
         codes=np.array([classes.index(label) for _, label in chosen]),
         classes=classes,
         origins=tuple(f"{shot.run.path.name} event {shot.event}" for shot, _ in chosen),
@@ -248,7 +262,12 @@ def _extra_mask(
     if calibration.mask_file is None:
         return None
     try:
-        return read_mask_file(calibration.mask_file, calibration.mask_dataset, shape)
+        return read_mask_file(
+            calibration.mask_file,
+            calibration.mask_dataset,
+            shape,
+            calibration.mask_bits,
+        )
     except DataError as error:
         problems.append(str(error))
         return None
@@ -269,13 +288,42 @@ def _choose(
     return chosen
 
 
-def _read(shots: Sequence[_Shot]) -> Frames:
-    """Read frames (N, H, W), each file opened once."""
+def _without_bad_pixels(
+    runs: Sequence[_Run], bad: Mask, adaptation: Adaptation
+) -> Mask:
+    """Return bad pixels (H, W) with those that tell nothing in any run."""
+    calibration = adaptation.calibration
+
+    def calibrate(frames: Frames) -> npt.NDArray[np.float32]:
+        photons = frames.astype(np.float32) - np.float32(calibration.offset_adu)
+        return photons / np.float32(calibration.adu_per_photon)
+
+    for run in runs:
+        names = DatasetNames(data=run.dataset, labels=None, names=None, timestamps=None)
+        with LabelledDataset(run.path, names) as file:
+            found = look_for_bad(file, bad, calibrate)
+        for sentence in found.words:
+            log.warning("%s: %s", run.path, sentence)
+        bad = bad | found.mask
+    return bad
+
+
+def _read(shots: Sequence[_Shot]) -> tuple[Frames, Mask | None]:
+    """Read frames (N, H, W) and masks of theirs alone, each file opened once."""
     runs = list(dict.fromkeys(shot.run for shot in shots))
     dtype = np.result_type(*(run.dtype for run in runs))
     frames = np.empty((len(shots), *shots[0].run.shape), dtype)
+    masks: dict[int, Mask] = {}
     for run in runs:
         rows = [row for row, shot in enumerate(shots) if shot.run is run]
-        with LabelledDataset(run.path, frames_alone(run.dataset)) as file:
-            frames[rows] = file.frames([shots[row].event for row in rows])
-    return frames
+        events = [shots[row].event for row in rows]
+        names = DatasetNames(data=run.dataset, labels=None, names=None, timestamps=None)
+        with LabelledDataset(run.path, names) as file:
+            frames[rows] = file.frames(events)
+            own = file.bad_in(events)
+        if own is not None:
+            masks.update(zip(rows, own, strict=True))
+    if not masks:
+        return frames, None
+    good = np.zeros(frames.shape[1:], bool)
+    return frames, np.stack([masks.get(row, good) for row in range(len(shots))])

@@ -95,5 +95,6 @@ def _check_run(loaded: LoadedConfig) -> None:
         f"{', '.join(facts.classes)}, support version {first.support_version} "
         f"({first.support_hash})"
     )
+    print(facts.masked)
     for note in facts.notes:
         print(f"! {note}")

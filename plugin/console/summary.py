@@ -33,6 +33,8 @@ def print_summary(
         console.print(_confusion(state.class_counts))
         console.print(f"agreement with the labels: {_agreement(state.class_counts)}")
     console.print(_numbers(state))
+    if state.facts.masked:
+        console.print(state.facts.masked)
     for path in files:
         console.print(f"wrote {path}")
     for sentence in (*state.facts.notes, *notes, *state.failures):

@@ -145,13 +145,15 @@ class UpdateBuilder:
         preprocessor = now.preprocessor.with_settings(preprocessing)
         _check_classes(supports, now.classes)
         _check_frames(supports, preprocessor)
+        window, bad = (slice(None), *preprocessor.window), supports.bad
         update = ModelUpdate(
             version=version,
             weights=None if stays else wanted.weights,
             preprocessing=preprocessing,
-            crops=supports.frames[(slice(None), *preprocessor.window)],
+            crops=supports.frames[window],
             labels=tuple(supports.labels.tolist()),
             origins=supports.origins,
+            bad=None if bad is None else bad[window],
         )
         return update, with_model(self._pipeline, update, model)
 

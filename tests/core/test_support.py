@@ -1,7 +1,8 @@
+import h5py
 import numpy as np
 import pytest
 
-from specklenn.core.data import dataset_writer
+from specklenn.core.data import dataset_writer, labelled_dataset
 from specklenn.core.errors import ConfigError
 from specklenn.core.support import load_supports
 
@@ -106,3 +107,32 @@ def test_a_file_without_labels_is_no_support_file(folder):
 
     with pytest.raises(ConfigError, match="no labels"):
         load_supports(folder / "b.h5")
+
+
+def test_supports_are_masked_each_by_its_own_mask(folder):
+    masks = np.zeros((12, 100, 100), np.uint16)
+    masks[8, 10:20] = 2
+    masks[0] = 0x4000
+    with h5py.File(folder / "a.h5", "r+") as file:
+        file[labelled_dataset.MASK] = masks
+
+    found = load(folder, "classes: {a: [{file: a.h5, events: [8, 0]}]}")
+
+    assert found.bad.shape == (2, 100, 100)
+    assert np.flatnonzero(found.bad[0].all(axis=1)).tolist() == list(range(10, 20))
+    assert not found.bad[1].any()
+    assert load_supports(folder / "a.h5").bad.sum() == found.bad.sum()
+
+
+def test_frames_of_another_name_are_not_masked_by_the_usual_mask(folder):
+    with h5py.File(folder / "a.h5", "r+") as file:
+        file["/other/data"] = np.ones((3, 20, 20))
+        file[labelled_dataset.MASK] = np.ones((12, 100, 100), np.uint8)
+
+    text = "classes: {a: [{file: a.h5, dataset: /other/data, events: [1]}]}"
+
+    assert load(folder, text).bad is None
+
+
+def test_without_masks_of_every_shot_supports_have_none(folder):
+    assert load(folder, "classes: {a: [{file: a.h5, events: [8, 0]}]}").bad is None

@@ -262,6 +262,7 @@ class KaraboStream:
                 frames=train.frames,
                 flags=train.flags,
                 truth=np.full(number, ""),
+                bad=train.bad,
             )
         )
 

@@ -155,7 +155,7 @@ def test_parts_are_read_wherever_they_are_said_to_be(tmp_path):
         (DATA, h5py.Empty("u2"), "holds no values, numbers expected"),
         (LABEL, [b"\xff"] * 6, "UTF-8 expected"),
         (MASK, np.zeros((30, 20), np.uint8), r"mask of shape \(30, 20\), \(20, 30\)"),
-        (DATA, np.zeros((5, 5)), r"shape \(5, 5\), expected \(N, H, W\)"),
+        (DATA, np.zeros(5), r"shape \(5,\), expected \(N, H, W\)"),
         (DATA, np.full((2, 2, 2), b"x"), r"data type \|S1, numbers expected"),
     ],
 )
