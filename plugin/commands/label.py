@@ -13,7 +13,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
+from specklenn.core.labels import (
+    AUTHORS_CODES,
+    MULTI_HIT,
+    NON_SAMPLE_HIT,
+    SINGLE_HIT,
+)
 from specklenn.plugin.commands.arguments import add_set_argument, count, seed
 from specklenn.plugin.commands.few_shot_arguments import names
 
@@ -33,10 +38,10 @@ The keys:
   C  whole frame or what the network sees   B  coarser pixels   L  scale
   W  write supports and training data now   H  this list   Q  leave
 
-Every label is saved at once, by name in FILE.labels.json; give the same command again
-to go on. With --experiment and --number psocake's amo06516_0094.label.json is read
-and written beside it; it has no code for classes other than single-hit, multi-hit
-and no-hit, so that they stand there as "3", unknown.
+Every label is saved at once, by name in FILE.labels.json beside FILE; give the same
+command again to go on. With --experiment and --number psocake's
+amo06516_0094.label.json is read and written beside it; classes without a code
+(--codes) stand there as unknown.
 
 Examples:
   specklenn label run.cxi --supports support.yaml
@@ -62,8 +67,9 @@ def main(arguments: list[str]) -> int:
         code = _label(run, options)
     if code == INTERRUPTED:
         return code
-    run.store.save()
-    print(f"{len(run.store.labels)} labels in {run.labels_path()}")
+    if not options.only_write:
+        run.store.save()
+        print(f"{len(run.store.labels)} labels in {run.labels_path()}")
     if options.supports is not None or options.training is not None:
         print(run.export().replace("; ", "\n"))
     return code
@@ -104,7 +110,18 @@ def parser() -> argparse.ArgumentParser:
 def _add_files(made: argparse.ArgumentParser) -> None:
     group = made.add_argument_group("files")
     group.add_argument(
-        "--labels", type=Path, metavar="FILE", help="RUN.labels.json by default"
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="RUN.labels.json beside the data by default; or psocake's, which is kept "
+        "up beside ours",
+    )
+    group.add_argument(
+        "--codes",
+        type=_codes,
+        metavar="CODE=LABEL,...",
+        help="what the codes in psocake's file mean; default: "
+        + ",".join(f"{code}={label}" for code, label in AUTHORS_CODES.items()),
     )
     group.add_argument(
         "--experiment", metavar="NAME", help="for psocake's file of labels"
@@ -150,6 +167,24 @@ def _add_choice(made: argparse.ArgumentParser) -> None:
         "--at-most", type=count, default=2000, help="hits that are offered (2000)"
     )
     group.add_argument("--no-hits", action="store_true", help="offer no-hits as well")
+
+
+def _codes(text: str) -> dict[str, str]:
+    """Return what an argument like ``0=no-hit,1=single-hit`` says."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from specklenn.core.labelling.label_codes import LabelCodes
+
+    words = [part.partition("=") for part in text.split(",")]
+    try:
+        return TypeAdapter(LabelCodes).validate_python(
+            {code.strip(): label.strip() for code, _, label in words}
+        )
+    except ValidationError as error:
+        message = error.errors()[0]["msg"]
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: codes and labels as 0=no-hit,1=single-hit expected: {message}"
+        ) from error
 
 
 def _label(run: LabellingRun, options: argparse.Namespace) -> int:
