@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from specklenn.plugin.labelling.labelling_run import LabellingRun
 
 WINDOW = "specklenn.gui.labeller.app"
-"""Module whose ``run(session, title)`` opens the window and returns the exit code."""
+"""Module whose ``refuse()`` says why no window can open here, and whose
+``run(session, title)`` opens it; both return an exit code."""
 
-INTERRUPTED = 130
+WRONG_USAGE, INTERRUPTED = 2, 130
 
 EPILOG = """\
 The keys:
@@ -65,7 +66,7 @@ def main(arguments: list[str]) -> int:
     code = 0
     if not options.only_write:
         code = _label(run, options)
-    if code == INTERRUPTED:
+    if code in (WRONG_USAGE, INTERRUPTED):
         return code
     if not options.only_write:
         run.store.save()
@@ -189,12 +190,12 @@ def _codes(text: str) -> dict[str, str]:
 
 def _label(run: LabellingRun, options: argparse.Namespace) -> int:
     """Label in the window, or in the terminal where that is wanted or all there is."""
-    session = run.session()
     if options.terminal or not _window_would_be_seen():
         from specklenn.plugin.labelling import terminal
 
-        return terminal.run(session, run.title, sys.stdin, sys.stdout)
-    code: int = importlib.import_module(WINDOW).run(session, run.title)
+        return terminal.run(run.session(), run.title, sys.stdin, sys.stdout)
+    window = importlib.import_module(WINDOW)
+    code: int = window.refuse() or window.run(run.session(), run.title)
     return code
 
 

@@ -239,7 +239,7 @@ def test_without_qt_the_terminal_is_named(monkeypatch, capsys):
         "specklenn.gui.common.qt_check.refusal", lambda: "no Qt: pip install x"
     )
 
-    assert app.run(None, "run 94") == 2
+    assert app.refuse() == 2
     assert capsys.readouterr().err == (
         "specklenn label: no Qt: pip install x, or use --terminal\n"
     )

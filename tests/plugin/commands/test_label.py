@@ -224,6 +224,22 @@ def test_a_simulated_stream_is_no_run_to_label(tmp_path):
         label_command.main([str(Path(label_command.__file__).parents[2] / DEMO)])
 
 
+def test_a_display_that_is_gone_is_a_sentence_before_any_work(
+    command, run_folder, tmp_path
+):
+    gone = {**os.environ, "DISPLAY": "localhost:10.0", "QT_QPA_PLATFORM": "xcb"}
+    words = ("label", run_folder.path / "run.cxi", "--labels", "l.labels.json")
+
+    done = command(*words, env=gone, cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("specklenn label: the display (")
+    assert done.stderr.endswith("or use --terminal\n")
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_in_a_real_terminal_keys_and_signals_work(
