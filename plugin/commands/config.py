@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from specklenn.core.config.loading import LoadedConfig, check_config, resolved_yaml
 from specklenn.core.config.run_config import Config
-from specklenn.core.errors import ConfigError
+from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.settings import Settings
 from specklenn.core.settings_file import Document, validate
 from specklenn.core.simulation.experiment import Experiment
@@ -114,6 +114,9 @@ def _check_run(loaded: LoadedConfig, picture: Path | None) -> None:
 
         require_matplotlib()
     prepared = prepare_run(loaded)
+    if picture is not None and prepared.source is None:
+        raise ConfigError("--picture: a live stream has no shots before it runs")
+    survey = survey_run(loaded, prepared) if prepared.source is not None else None
     facts, first = prepared.facts, prepared.first
     shots = f"{facts.expected_shots} shots" if facts.expected_shots else "a live stream"
     print(
@@ -121,19 +124,11 @@ def _check_run(loaded: LoadedConfig, picture: Path | None) -> None:
         f"{', '.join(facts.classes)}, support version {first.support_version} "
         f"({first.support_hash})"
     )
-    if prepared.source is not None:
-        survey = survey_run(loaded, prepared)
-        for name, words in survey.lines():
-            print(f"  {name:<10} {words}")
-    for note in facts.notes:
+    for name, words in survey.lines() if survey else ():
+        print(f"  {name:<10} {words}")
+    for note in (*facts.notes, *(survey.warnings() if survey else ())):
         print(f"! {note}")
-    if prepared.source is None:
-        if picture is not None:
-            raise ConfigError("--picture: a live stream has no shots before it runs")
-        return
-    for warning in survey.warnings():
-        print(f"! {warning}")
-    if picture is not None:
+    if picture is not None and survey is not None:
         from specklenn.core.survey.picture import write_picture
 
         write_picture(picture, survey, loaded.document.source)
@@ -141,8 +136,15 @@ def _check_run(loaded: LoadedConfig, picture: Path | None) -> None:
 
 
 def survey_run(loaded: LoadedConfig, prepared: PreparedRun) -> RunSurvey:
-    """Look at shots from all over a run of files."""
+    """Look at shots from all over a run of files.
+
+    Raises
+    ------
+    DataError
+        If none of them can be read.
+    """
     from specklenn.core.data.shots import DetectorRun
+    from specklenn.core.flags import Flag
     from specklenn.core.survey.run_sample import look_at
     from specklenn.core.survey.survey import RunSurvey
     from specklenn.plugin.startup import load_mask
@@ -155,8 +157,14 @@ def survey_run(loaded: LoadedConfig, prepared: PreparedRun) -> RunSurvey:
         "in calibration.mask_file": load_mask(loaded, prepared.shape),
         "in the supports": classifier.supports.mask,
     }
+    sample = look_at(source, classifier.preprocessor, hit_finding, time.monotonic)
+    if (sample.shots.flags & Flag.UNREADABLE.bits).all():
+        raise DataError(
+            f"{loaded.where('source')}: none of {len(sample.shots.index)} shots from "
+            "all over the run can be read"
+        )
     return RunSurvey.of(
-        look_at(source, classifier.preprocessor, hit_finding, time.monotonic),
+        sample,
         classifier.preprocessor,
         hit_finding,
         {origin: mask for origin, mask in masks.items() if mask is not None},
