@@ -10,7 +10,7 @@ import pytest
 pytestmark = [pytest.mark.mpi, pytest.mark.slow]
 
 MPIRUN = str(Path(sys.executable).parent / "mpirun")
-PATIENCE_S = 60
+PATIENCE_S = 120
 """Far more than the job needs; before, it hung."""
 
 BROKEN = """\
