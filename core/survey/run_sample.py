@@ -35,9 +35,8 @@ class ShotFacts:
         Unix epoch; 0 where nobody knows.
     photons : (n,) float32
         On the good pixels of the crop.
-    noise : (n,) float32
-        Spread of the good pixels of the crop, photons: half of what lies between 16
-        and 84 %. In dark shots the noise of a pixel.
+    floor : (n,) float32
+        Photons that all but 5 % of the good pixels of the crop have at least.
     lit : (n,) int32
         Lit pixels of the crop.
     hit : (n,) bool
@@ -48,7 +47,7 @@ class ShotFacts:
     index: npt.NDArray[np.int64]
     timestamp_ns: npt.NDArray[np.uint64]
     photons: npt.NDArray[np.float32]
-    noise: npt.NDArray[np.float32]
+    floor: npt.NDArray[np.float32]
     lit: npt.NDArray[np.int32]
     hit: npt.NDArray[np.bool_]
     flags: npt.NDArray[np.uint16]
@@ -162,7 +161,7 @@ class _Sums:
             index=shots.index,
             timestamp_ns=shots.timestamp_ns,
             photons=cropped.total,
-            noise=np.array([_spread(each) for each in cropped.photons], np.float32),
+            floor=np.array([_floor(each) for each in cropped.photons], np.float32),
             lit=lit,
             hit=is_hit(lit, self._hit_finding),
             flags=shots.flags | cropped.flags,
@@ -201,12 +200,9 @@ class _Sums:
         )
 
 
-def _spread(photons: Picture) -> float:
+def _floor(photons: Picture) -> float:
     good = photons[np.isfinite(photons)]
-    if not len(good):
-        return 0.0
-    low, high = np.percentile(good, (16, 84))
-    return float(high - low) / 2
+    return float(np.percentile(good, 5)) if len(good) else 0.0
 
 
 def _in_order(parts: list[ShotFacts]) -> ShotFacts:

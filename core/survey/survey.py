@@ -21,11 +21,8 @@ Mask = npt.NDArray[np.bool_]
 MOST_NAMED = 5
 """Pixels that are named one by one."""
 
-BRIGHT_BACKGROUND = 1.0
-"""Photons on a good pixel of the darkest shots: there is an offset left, or ADU."""
-
-MOST_NOISE = 0.5
-"""Photons of noise on a pixel of the darkest shots, beyond which none is counted."""
+BRIGHT_FLOOR = 1.0
+"""Photons on nearly every good pixel of the darkest shots: an offset is left."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -194,9 +191,10 @@ class RunSurvey:
         good, hits = int(shots.good.sum()), int((shots.good & shots.hit).sum())
         if not self.hit_finding.enabled or not good or 0 < hits < good:
             return ""
-        which = "no shot is a hit" if not hits else "every shot is a hit"
+        which = "every shot is a hit" if hits else "no shot is a hit"
+        expected = "; unless the file holds hits alone" if hits else ""
         return (
-            f"{which} of {good}: do hit_finder.minimum_lit_pixels, "
+            f"{which} of {good}{expected}: do hit_finder.minimum_lit_pixels, "
             "hit_finder.lit_above_photons and calibration fit?"
         )
 
@@ -204,20 +202,13 @@ class RunSurvey:
         shots = self.sample.shots
         if not shots.good.any():
             return ""
-        good_pixels = int((~self.preprocessor.mask[self.preprocessor.window]).sum())
-        darkest = float(np.percentile(shots.photons[shots.good], 5)) / good_pixels
-        if darkest > BRIGHT_BACKGROUND:
-            return (
-                f"{darkest:.3g} photons on a pixel of the darkest shots: are "
-                "calibration.offset_adu and calibration.adu_per_photon right?"
-            )
-        noise = float(np.percentile(shots.noise[shots.good], 5))
-        if noise > MOST_NOISE:
-            return (
-                f"noise of {noise:.3g} photons on a pixel of the darkest shots: is "
-                "calibration.adu_per_photon right?"
-            )
-        return ""
+        floor = float(np.percentile(shots.floor[shots.good], 5))
+        if floor <= BRIGHT_FLOOR:
+            return ""
+        return (
+            f"{floor:.3g} photons or more on nearly every pixel of the darkest shots: "
+            "are calibration.offset_adu and calibration.adu_per_photon right?"
+        )
 
     def _warn_of_pixels(self) -> str:
         found = self.pixels

@@ -89,12 +89,15 @@ def test_masked_pixels_are_told_with_where_they_come_from(survey_of, make_sphere
         (lambda frames: frames + 1000, "are calibration.offset_adu and"),
         (lambda frames: np.zeros_like(frames), "60 of 60 shots cannot be classified"),
         (lambda frames: frames[3::4], "no shot is a hit of 15"),
-        (lambda frames: frames[np.arange(60) % 4 < 3], "every shot is a hit of 45"),
+        (
+            lambda frames: frames[np.arange(60) % 4 < 3],
+            "every shot is a hit of 45; unless",
+        ),
         (
             lambda frames: (
                 20.0 * frames + np.random.default_rng(0).normal(0, 3, frames.shape)
             ).astype(np.float32),
-            "noise of ",
+            "every shot is a hit of 60",
         ),
     ],
 )
@@ -108,6 +111,14 @@ def test_counted_photons_with_read_noise_are_no_cause_for_concern(
     frames = make_spheres(60) + np.random.default_rng(0).normal(0, 0.2, (60, 100, 110))
 
     assert survey_of(frames.astype(np.float32)).warnings() == []
+
+
+def test_a_file_of_bright_hits_alone_has_no_offset(survey_of, make_spheres):
+    hits = make_spheres(60)[np.arange(60) % 4 < 3]
+
+    (warning,) = survey_of(hits).warnings()
+
+    assert warning.startswith("every shot is a hit of 45; unless the file holds hits")
 
 
 def test_wrong_times_and_skipped_shots_are_told(survey_of, make_spheres):
