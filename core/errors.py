@@ -59,6 +59,12 @@ class EndOfRun(Exception):
     """A live source has no more shots."""
 
 
+def sentence(error: BaseException) -> str:
+    """Return what went wrong in one line."""
+    words = " ".join(str(error).split())
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+
+
 def import_optional(name: str, purpose: str, extra: str) -> Any:
     """Import a package that is installed with an extra of specklenn.
 

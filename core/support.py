@@ -30,6 +30,7 @@ from pydantic import Field, StringConstraints
 from specklenn.core.data import labelled_dataset
 from specklenn.core.data.labelled_dataset import DatasetNames, LabelledDataset
 from specklenn.core.errors import ConfigError, DataError
+from specklenn.core.labels import ABSTENTIONS
 from specklenn.core.settings import Settings
 from specklenn.core.settings_file import Document, read_yaml, validate
 from specklenn.core.settings_paths import FileName
@@ -165,6 +166,11 @@ def from_settings(
                 f"{document.where(key)}: class {name!r} has no support; at least "
                 "one (file, events) expected"
             )
+        if name in ABSTENTIONS:
+            problems.append(
+                f"{document.where((*location, name))}: class {name!r} found, which is "
+                "what somebody says who does not know the class"
+            )
         for number, group in enumerate(groups):
             key = (*location, name, number)
             try:
@@ -233,11 +239,14 @@ def _from_dataset(path: Path) -> SupportSet:
     try:
         with LabelledDataset(path) as file:
             labels = file.need_labels("a support file")
+            events = np.flatnonzero(~np.isin(labels, ("", *ABSTENTIONS))).tolist()
+            if not events:
+                raise DataError(f"{path}: no shot with the label of a class")
             return SupportSet(
-                frames=file.frames(),
-                labels=labels,
-                classes=tuple(dict.fromkeys(labels.tolist())),
-                origins=tuple(f"{path.name} event {i}" for i in range(len(file))),
+                frames=file.frames(events),
+                labels=labels[events],
+                classes=tuple(dict.fromkeys(labels[events].tolist())),
+                origins=tuple(f"{path.name} event {event}" for event in events),
                 mask=file.mask,
                 bad=file.bad_in(),
                 in_photons=file.in_photons,

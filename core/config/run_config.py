@@ -14,7 +14,13 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from specklenn.core.config.endpoints import LOOPBACK, Endpoint, check_reach
+from specklenn.core.config.endpoints import (
+    LOOPBACK,
+    Endpoint,
+    Interface,
+    check_reach,
+    is_loopback,
+)
 from specklenn.core.data import labelled_dataset
 from specklenn.core.data.detector_area import Area
 from specklenn.core.data.masks import MaskBits
@@ -289,16 +295,16 @@ class Metrics(Settings):
     """
 
     enabled: bool = False
-    host: str = Field(default="127.0.0.1", min_length=1)
+    host: Interface = "127.0.0.1"
     port: int = Field(default=9464, ge=1, le=65535)
     allow_remote: bool = False
     last_scrape_s: float = Field(default=20.0, ge=0, le=120)
 
     @model_validator(mode="after")
     def _loopback(self) -> Metrics:
-        loopback = [name.strip("[]") for name in LOOPBACK]
-        if not self.allow_remote and self.host not in loopback:
-            raise ValueError(f"a host of {', '.join(loopback)}, or allow_remote: true")
+        if not self.allow_remote and not is_loopback(self.host):
+            loopback = ", ".join(name.strip("[]") for name in LOOPBACK)
+            raise ValueError(f"a host of {loopback}, or allow_remote: true")
         return self
 
 
@@ -319,6 +325,15 @@ class Config(Settings):
     publish: Publish = Publish()
     control: Control = Control()
     metrics: Metrics = Metrics()
+
+    @model_validator(mode="after")
+    def _different_sockets(self) -> Config:
+        enabled = self.publish.enabled and self.control.enabled
+        if enabled and self.publish.endpoint == self.control.endpoint:
+            raise ValueError(
+                f"control.endpoint other than publish.endpoint, {self.publish.endpoint}"
+            )
+        return self
 
     @property
     def output_folder(self) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,8 +24,9 @@ from specklenn.core.data.labelled_dataset import (
 from specklenn.core.data.masks import Mask, read_mask_file
 from specklenn.core.errors import DataError
 from specklenn.core.finetuning.settings import Adaptation, LabelledRun
+from specklenn.core.labelling.data_identity import LabelledData, read_alone
 from specklenn.core.labelling.label_file import read_labels
-from specklenn.core.labels import NO_HIT, SINGLE_HIT, UNKNOWN
+from specklenn.core.labels import ABSTENTIONS, NO_HIT, SINGLE_HIT
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,8 @@ class LabelledShots:
     bad : (N, H, W) bool or None
         Pixels that are bad in one shot alone; None where no run has masks of every
         shot.
+    notes : tuple of str
+        What a user should know of the files of labels.
     """
 
     frames: Frames
@@ -62,6 +65,7 @@ class LabelledShots:
     origins: tuple[str, ...]
     mask: Mask
     bad: Mask | None = None
+    notes: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
         """Return how many shots each class has."""
@@ -93,7 +97,8 @@ def load_labelled_shots(adaptation: Adaptation) -> LabelledShots:
     problems: list[str] = []
     calibration = adaptation.calibration
     calibrated = calibration.changes_nothing
-    runs = [_attempt(problems, run, calibrated) for run in adaptation.data]
+    codes = adaptation.label_codes
+    runs = [_attempt(problems, run, calibrated, codes) for run in adaptation.data]
     found = [run for run in runs if run is not None]
     labels = _labels(found, problems)
     classes = _classes(adaptation.classes, labels)
@@ -121,6 +126,7 @@ def load_labelled_shots(adaptation: Adaptation) -> LabelledShots:
         classes=classes,
         origins=tuple(f"{shot.run.path.name} event {shot.event}" for shot, _ in chosen),
         mask=np.logical_or.reduce([bad, *masks]),
+        notes=tuple(run.note for run in found if run.note),
     )
 
 
@@ -161,6 +167,7 @@ class _Run:
     modules: int
     mask: Mask | None
     labels: dict[int, str]
+    note: str
     source: str
 
 
@@ -174,7 +181,12 @@ class _Shot(NamedTuple):
 _Labels = list[tuple[_Shot, str]]
 
 
-def _attempt(problems: list[str], run: LabelledRun, calibrated: bool) -> _Run | None:
+def _attempt(
+    problems: list[str],
+    run: LabelledRun,
+    calibrated: bool,
+    codes: Mapping[str, str],
+) -> _Run | None:
     """Open a run; remember what is wrong with it."""
     names = DatasetNames(
         data=run.dataset,
@@ -185,6 +197,7 @@ def _attempt(problems: list[str], run: LabelledRun, calibrated: bool) -> _Run | 
     try:
         with LabelledDataset(run.file, names) as file:
             check_calibration(str(file), file.in_photons, calibrated)
+            labels, note = _labels_of(run, file, codes)
             return _Run(
                 path=run.file,
                 dataset=run.dataset,
@@ -192,7 +205,8 @@ def _attempt(problems: list[str], run: LabelledRun, calibrated: bool) -> _Run | 
                 dtype=file.dtype,
                 modules=file.modules,
                 mask=file.mask,
-                labels=_labels_of(run, file),
+                labels=labels,
+                note=note,
                 source=str(run.labels or run.file),
             )
     except DataError as error:
@@ -200,11 +214,17 @@ def _attempt(problems: list[str], run: LabelledRun, calibrated: bool) -> _Run | 
         return None
 
 
-def _labels_of(run: LabelledRun, file: LabelledDataset) -> dict[int, str]:
+def _labels_of(
+    run: LabelledRun, file: LabelledDataset, codes: Mapping[str, str]
+) -> tuple[dict[int, str], str]:
+    """Return the labels of a run by event, and what to say of their file."""
     if run.labels is not None:
-        return read_labels(run.labels, len(file))
+        frame_of = read_alone(run.file, run.dataset)
+        data = LabelledData(path=run.file, shots=len(file), frame_of=frame_of)
+        read = read_labels(run.labels, data, codes)
+        return read.labels, read.note
     found = file.need_labels("without a file of labels, adapt")
-    return {event: label for event, label in enumerate(found.tolist()) if label}
+    return {event: label for event, label in enumerate(found.tolist()) if label}, ""
 
 
 def _labels(runs: Sequence[_Run], problems: list[str]) -> _Labels:
@@ -229,7 +249,7 @@ def _classes(asked: Sequence[str] | None, labels: _Labels) -> tuple[str, ...]:
     """Return the classes in their order; single-hits first where nobody asked."""
     if asked is not None:
         return tuple(asked)
-    found = {label for _, label in labels} - {NO_HIT, UNKNOWN}
+    found = {label for _, label in labels} - {NO_HIT, *ABSTENTIONS}
     return tuple(sorted(found, key=lambda name: (name != SINGLE_HIT, name)))
 
 

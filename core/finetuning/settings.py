@@ -10,6 +10,8 @@ from pydantic import Field, field_validator
 from specklenn.core.config.run_config import Calibration, PreprocessOverrides
 from specklenn.core.data import labelled_dataset
 from specklenn.core.data.detector_area import Area
+from specklenn.core.labelling.label_codes import LabelCodes
+from specklenn.core.labels import ABSTENTIONS, AUTHORS_CODES
 from specklenn.core.settings import Settings
 from specklenn.core.settings_paths import FileName, WeightsName
 from specklenn.core.support import ClassName
@@ -73,9 +75,12 @@ class Adaptation(Settings):
         Where the labelled shots are, all of one frame shape.
     start : str
         Model to start from, by name or file.
+    label_codes : dict of code to label
+        What the codes in psocake's files of labels mean; the paper's authors' by
+        default.
     classes : tuple of str or None
-        Labels that are told apart; by default all that are found but no-hit and
-        unknown.
+        Labels that are told apart; by default all that are found but no-hit, and
+        never unknown or needs-help.
     most_per_class : int or None
         Labels of each class that are used, drawn at random; all by default.
     held_out : float
@@ -93,6 +98,7 @@ class Adaptation(Settings):
     name: str = "adapted"
     data: tuple[LabelledRun, ...] = Field(min_length=1)
     start: WeightsName = "default"
+    label_codes: LabelCodes = Field(default_factory=lambda: dict(AUTHORS_CODES))
     classes: tuple[ClassName, ...] | None = Field(default=None, min_length=2)
     most_per_class: int | None = Field(default=None, ge=2)
     held_out: float = Field(default=1 / 3, ge=0, lt=1)
@@ -102,6 +108,13 @@ class Adaptation(Settings):
     tuning: Tuning = Tuning()
     seed: int = Field(default=0, ge=0)
     output: FileName = Path("adapted")
+
+    @field_validator("classes")
+    @classmethod
+    def _no_abstentions(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if set(value or ()).intersection(ABSTENTIONS):
+            raise ValueError(f"classes; {' and '.join(ABSTENTIONS)} are none")
+        return value
 
     @field_validator("data", mode="before")
     @classmethod

@@ -15,7 +15,7 @@ from specklenn.core.data.dataset_writer import DatasetWriter, writing
 from specklenn.core.data.shots import IndexedSource
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.flags import is_skipped
-from specklenn.core.labels import NO_HIT, UNKNOWN
+from specklenn.core.labels import ABSTENTIONS, NO_HIT
 from specklenn.core.preprocess import Preprocessor
 from specklenn.core.settings_file import read_yaml, validate
 from specklenn.core.support import SupportFile, SupportShots
@@ -29,8 +29,8 @@ def by_class(
 ) -> dict[str, list[int]]:
     """Return the shots of each class, or the first so many of them.
 
-    No-hits are the hit finder's, and shots of unknown class are no class:
-    both are left out.
+    No-hits are the hit finder's, and shots of which somebody says that the class is
+    unknown or needs help are of no class: they are left out.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def by_class(
     """
     shots: dict[str, list[int]] = {}
     for shot, label in labels.items():
-        if label not in (NO_HIT, UNKNOWN):
+        if label not in (NO_HIT, *ABSTENTIONS):
             shots.setdefault(label, []).append(shot)
     return {name: own[:most] for name, own in shots.items()}
 

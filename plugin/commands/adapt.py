@@ -29,6 +29,8 @@ def main(arguments: list[str]) -> int:
     adaptation = validate(Adaptation, read_config(options))
     files = next_version(adaptation.output)
     shots = load_labelled_shots(adaptation)
+    for note in shots.notes:
+        print(f"! {note}")
     finetuning = Finetuning(adaptation, shots, checkpoint.load(adaptation.start))
     _train(finetuning, adaptation)
     finetuned = finetuning.result()
