@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from specklenn.core.decision import Decision, DecisionRule, make_head
-from specklenn.core.distances import Classification, Embeddings
+from specklenn.core.distances import Classification, Embeddings, Rule
 from specklenn.core.errors import ConfigError
 from specklenn.core.flags import is_skipped
 from specklenn.core.heads.head import Features, Task
@@ -26,6 +26,7 @@ from specklenn.core.network.checkpoint import Checkpoint
 from specklenn.core.network.features import extract_features
 from specklenn.core.network.specklenn2023 import store_channels_last
 from specklenn.core.preprocess import Preprocessor
+from specklenn.core.rejection import Limits
 from specklenn.core.support import SupportSet, load_supports
 
 Given = TypeVar("Given")
@@ -38,8 +39,8 @@ class Classified:
     Parameters
     ----------
     labels : (B,) str
-        Class of each pattern; empty where it cannot be classified (flat, empty, NaN
-        or absurd pixels, all masked).
+        Class of each pattern, or unknown; empty where it cannot be classified (flat,
+        empty, NaN or absurd pixels, all masked).
     distances : (B, classes) float32
         Distance to each class by the rule in use, in the paper the mean distance
         to its supports; NaN where not classified.
@@ -119,6 +120,11 @@ class Classifier:
         if support is None or isinstance(support, SupportSet):
             return cls(model, support)
         return cls(model, load_supports(support))
+
+    @property
+    def rule(self) -> Rule:
+        """The rule of the settings, or else the model's."""
+        return self.settings.rule or self.model.rule
 
     @property
     def supports(self) -> SupportSet:
@@ -208,20 +214,16 @@ class Classifier:
         cropped = preprocessor.crop(supports.frames)
         _check_usable(supports, cropped.flags)
         model, settings, classes = self.model, self.settings, supports.classes
+        rule = self.rule
         head = make_head(
-            model.encoder,
-            classes,
-            settings.rule or model.rule,
-            settings.temperature or model.temperature,
+            model.encoder, classes, rule, settings.temperature or model.temperature
         )
         task = Task(
             supports=self._features(cropped.photons, preprocessor),
             classes=np.array([classes.index(name) for name in supports.labels]),
             n_classes=len(classes),
         )
-        return DecisionRule(
-            head=head.fit(task), reject_above_distance=settings.reject_above_distance
-        )
+        return DecisionRule(head=head.fit(task), limits=Limits.of(settings, rule))
 
     def _preprocessor_for(self, patterns: npt.NDArray[Any]) -> Preprocessor:
         if patterns.ndim != 3:
