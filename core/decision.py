@@ -55,7 +55,9 @@ class Decision:
 
         The number of classes, one more than the last, where it is unknown.
         """
-        return np.where(self.rejected, self.scores.shape[1], self.scores.argmax(axis=1))
+        codes: npt.NDArray[np.int64] = self.scores.argmax(axis=1)
+        codes[self.rejected] = self.scores.shape[1]
+        return codes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
