@@ -14,7 +14,10 @@ import torch
 
 from specklenn.core.classify import Classifier
 from specklenn.core.data import dataset_writer
+from specklenn.core.heads.distance_head import DistanceHead
+from specklenn.core.heads.head import FeatureLayout
 from specklenn.core.hitfinder import HitFinding
+from specklenn.core.labelling.active_learning import ActiveLearner
 from specklenn.core.network import checkpoint
 from specklenn.core.network.specklenn2023 import Encoder
 from specklenn.core.pipeline import Pipeline
@@ -121,6 +124,18 @@ def model():
 def classifier(model, supports, mask):
     preprocessor = Preprocessor(model.preprocessing, supports.shape, mask)
     return Classifier(model, supports, preprocessor)
+
+
+@pytest.fixture(scope="session")
+def learn_from():
+    """Make an active learner of embeddings alone."""
+
+    def make(embeddings, classes, rule="soft", temperature=0.1):
+        layout = FeatureLayout(embedding_size=embeddings.shape[1], blocks=())
+        head = DistanceHead(rule=rule, layout=layout, temperature=temperature)
+        return ActiveLearner(embeddings, embeddings, classes, lambda _: head)
+
+    return make
 
 
 @pytest.fixture

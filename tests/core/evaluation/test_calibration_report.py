@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from specklenn.core.evaluation.calibration_report import auroc, measure_confidence
-from specklenn.core.evaluation.classifiers import embedding_classifier
 from specklenn.core.evaluation.few_shot import EvaluationSettings, draw_few_shot
 from specklenn.core.network.prototype_adapter import make_prototype_fn
 
@@ -26,17 +25,23 @@ def embedded():
     return vectors, labels, np.repeat("sample", 120)
 
 
-def measure(embedded, n_shot, rule, adapter=None):
-    vectors, labels, names = embedded
-    settings = EvaluationSettings(n_shot=(1, n_shot), draws=3, classes=CLASSES)
-    prototype_fn = make_prototype_fn(adapter, CLASSES)
-    classifier = embedding_classifier("model", vectors, (rule,), prototype_fn)
-    draws = draw_few_shot(labels, names, settings)
-    return measure_confidence(classifier, draws, temperature=0.1, n_shot=n_shot)
+@pytest.fixture
+def measure(embedding_classifier):
+    def make(embedded, n_shot, rule, adapter=None, temperature=0.1):
+        vectors, labels, names = embedded
+        settings = EvaluationSettings(n_shot=(1, n_shot), draws=3, classes=CLASSES)
+        prototype_fn = make_prototype_fn(adapter, CLASSES)
+        classifier = embedding_classifier(
+            "model", vectors, (rule,), prototype_fn, temperature
+        )
+        draws = draw_few_shot(labels, names, settings)
+        return measure_confidence(classifier, draws, temperature, n_shot=n_shot)
+
+    return make
 
 
 @pytest.fixture
-def confidence(embedded):
+def confidence(measure, embedded):
     return measure(embedded, 5, "prototype")
 
 
@@ -50,7 +55,21 @@ def test_all_queries_of_all_draws_are_in_the_diagram(confidence):
     assert confidence.temperature == 0.1
 
 
-def test_prototypes_lie_towards_other_patterns_or_away(embedded, adapter_to):
+def test_the_best_temperature_does_not_depend_on_that_of_the_scores(measure):
+    """Of two classes that overlap: at 0.5 scores are not sure, at 0.05 too sure."""
+    vectors = directions(*np.eye(6)[:2], each=200, spread=0.6)
+    embedded = vectors, np.repeat(CLASSES, 200), np.repeat("sample", 400)
+
+    found = [measure(embedded, 5, "prototype", None, of) for of in (0.05, 0.15, 0.5)]
+
+    assert [one.temperature for one in found] == [0.05, 0.15, 0.5]
+    best = [one.best_temperature for one in found]
+    np.testing.assert_allclose(best, best[1], rtol=0.06)
+    assert 0.05 < best[1] < 0.5
+    assert min(one.log_loss for one in found) == found[1].log_loss
+
+
+def test_prototypes_lie_towards_other_patterns_or_away(measure, embedded, adapter_to):
     ice = 10 * np.eye(6)[2]
 
     towards, away = (
@@ -62,7 +81,9 @@ def test_prototypes_lie_towards_other_patterns_or_away(embedded, adapter_to):
     assert away.ood_auroc["ice"] == 1.0
 
 
-def test_the_middle_number_of_supports_is_measured_unless_another_is_asked_for():
+def test_the_middle_number_of_supports_is_measured_unless_another_is_asked_for(
+    embedding_classifier,
+):
     vectors = directions(*np.eye(6)[:2], each=30, spread=0.05)
     settings = EvaluationSettings(n_shot=(1, 2, 5), classes=CLASSES)
     draws = draw_few_shot(np.repeat(CLASSES, 30), np.repeat("sample", 60), settings)

@@ -1,16 +1,19 @@
 import numpy as np
 import pytest
 
-from specklenn.core.evaluation.classifiers import embedding_classifier
+from specklenn.core.evaluation.classifiers import model_classifier
 from specklenn.core.evaluation.disturbance_table import measure_disturbances
 from specklenn.core.evaluation.disturbances import find_disturbances
 from specklenn.core.evaluation.evaluate import evaluate
 from specklenn.core.evaluation.few_shot import EvaluationSettings, draw_few_shot
 from specklenn.core.evaluation.labelled_file import Embedded
+from specklenn.core.heads.distance_head import DistanceHead
+from specklenn.core.heads.head import FeatureLayout
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
 
 PER_CLASS = 30
-TEMPERATURE = 0.1
+LAYOUT = FeatureLayout(embedding_size=2, blocks=())
+HEAD = DistanceHead(rule="prototype", layout=LAYOUT, temperature=0.1)
 
 
 def embedded(spread=0.3, samples=3, rows=None, seed=0):
@@ -21,9 +24,10 @@ def embedded(spread=0.3, samples=3, rows=None, seed=0):
     angles = sample + 1.5 * label + spread * random.normal(size=len(numbers))
     kept = numbers if rows is None else rows
     return Embedded(
-        embeddings=np.stack((np.cos(angles), np.sin(angles)), axis=1).astype(
-            np.float32
-        )[kept],
+        features=np.stack((np.cos(angles), np.sin(angles)), axis=1).astype(np.float32)[
+            kept
+        ],
+        layout=LAYOUT,
         labels=np.array([SINGLE_HIT, MULTI_HIT])[label][kept],
         names=np.array([f"sample {each}" for each in sample])[kept],
         rows=kept,
@@ -31,7 +35,7 @@ def embedded(spread=0.3, samples=3, rows=None, seed=0):
 
 
 def classifier(patterns):
-    return embedding_classifier("model", patterns.embeddings, ("prototype",))
+    return model_classifier("model", patterns.features, {"prototype": HEAD})
 
 
 def measure(names, plain, disturbed, **settings):
@@ -40,7 +44,6 @@ def measure(names, plain, disturbed, **settings):
         plain,
         disturbed,
         classifier,
-        TEMPERATURE,
         EvaluationSettings(**settings),
     )
 
@@ -90,11 +93,12 @@ def test_a_disturbance_scores_the_same_alone_and_among_others():
     assert scores(rows[1]) == scores(alone)
 
 
-def test_the_log_loss_is_that_of_the_softmax_of_the_distances():
+def test_the_log_loss_is_that_of_the_scores():
     """All patterns at one point: both classes have the same distance."""
     plain = embedded()
     same = Embedded(
-        embeddings=np.tile(np.float32([1, 0]), (len(plain.rows), 1)),
+        features=np.tile(np.float32([1, 0]), (len(plain.rows), 1)),
+        layout=LAYOUT,
         labels=plain.labels,
         names=plain.names,
         rows=plain.rows,

@@ -5,7 +5,7 @@ from specklenn.core.errors import DataError
 from specklenn.core.evaluation.classifiers import (
     FewShotClassifier,
     MethodVariant,
-    embedding_classifier,
+    scores_of_distances,
 )
 from specklenn.core.evaluation.evaluate import evaluate, score_draw
 from specklenn.core.evaluation.few_shot import (
@@ -180,8 +180,11 @@ def test_a_classifier_sees_supports_with_their_classes_and_the_seed_of_the_draw(
     def fit(supports, classes, seed):
         seen.append((supports.tolist(), classes.tolist(), seed))
         return lambda queries: [
-            np.stack([np.zeros(len(queries)), np.ones(len(queries))], axis=1),
-            np.stack([queries, 20 - queries], axis=1),
+            scores_of_distances(np.stack(distances, axis=1))
+            for distances in (
+                [np.zeros(len(queries)), np.ones(len(queries))],
+                [queries, 20 - queries],
+            )
         ]
 
     classifier = FewShotClassifier(
@@ -208,7 +211,7 @@ def test_every_classifier_gets_the_same_supports_and_queries():
         def fit(supports, classes, seed):
             def measure(queries):
                 asked[name].append((supports.tolist(), queries.tolist()))
-                return [np.zeros((len(queries), 2))]
+                return [scores_of_distances(np.zeros((len(queries), 2)))]
 
             return measure
 
@@ -224,7 +227,7 @@ def test_every_classifier_gets_the_same_supports_and_queries():
     assert asked["a"] == asked["b"]
 
 
-def test_scores_are_the_same_alone_and_beside_others():
+def test_scores_are_the_same_alone_and_beside_others(embedding_classifier):
     embeddings, labels, names = make(30, 0.8)
     one, other = (
         embedding_classifier(name, embeddings, (rule,))
@@ -240,7 +243,7 @@ def test_scores_are_the_same_alone_and_beside_others():
         assert (found.accuracy, found.confusion) == (alone.accuracy, alone.confusion)
 
 
-def test_the_middle_number_of_supports_is_the_main_one():
+def test_the_middle_number_of_supports_is_the_main_one(embedding_classifier):
     embeddings, labels, names = make(30, 0.8)
     draws = draw_few_shot(labels, names, EvaluationSettings(n_shot=(1, 5, 9)))
 

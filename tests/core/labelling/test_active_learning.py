@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from specklenn.core.decision import make_head
 from specklenn.core.distances import class_distances
 from specklenn.core.evaluation.labelled_file import LabelledFile, embed_file
+from specklenn.core.heads.head import ClassScores
 from specklenn.core.labelling.active_learning import (
     PER_CLASS,
     UNCERTAIN_SHARE,
@@ -43,41 +45,43 @@ def gain(vectors, seen, candidate):
 
 
 @pytest.mark.parametrize("number_seen", [0, 1, 4])
-def test_the_representative_shot_is_the_one_that_a_loop_finds(number_seen):
+def test_the_representative_shot_is_the_one_that_a_loop_finds(learn_from, number_seen):
     vectors, truth = embedded(60, seed=2)
     labels, passed = no_labels(60)
     labels[:number_seen] = truth[:number_seen]
     seen = list(range(number_seen))
 
-    found = ActiveLearner(vectors, CLASSES).suggest(labels, passed)
+    found = learn_from(vectors, CLASSES).suggest(labels, passed)
 
     gains = {i: gain(vectors, seen, i) for i in range(number_seen, 60)}
     assert found.position == max(gains, key=gains.get)
 
 
-def test_the_uncertain_shot_is_the_one_that_a_loop_finds():
+def test_the_uncertain_shot_is_the_one_that_a_loop_finds(learn_from):
     vectors, truth = embedded(200, seed=3)
     labels, passed = no_labels(200)
     seen = [i for name in CLASSES for i in np.flatnonzero(truth == name)[:PER_CLASS]]
     labels[seen] = truth[seen]
     means = [vectors[[i for i in seen if truth[i] == n]].mean(axis=0) for n in CLASSES]
 
-    found = ActiveLearner(vectors, CLASSES, "prototype").suggest(labels, passed)
+    found = learn_from(vectors, CLASSES, "prototype").suggest(labels, passed)
 
     margins = {}
     for i in set(range(200)).difference(seen):
-        near, second, _ = sorted(np.linalg.norm(vectors[i] - mean) for mean in means)
-        margins[i] = second - near
+        distances = np.array([np.linalg.norm(vectors[i] - mean) for mean in means])
+        powers = np.exp(-distances / 0.1)
+        *_, second, first = sorted(powers / powers.sum())
+        margins[i] = first - second
     doubtful = sorted(margins, key=margins.get)[: round(UNCERTAIN_SHARE * 191)]
     gains = {i: gain(vectors, seen, i) for i in doubtful}
     assert found.position == max(gains, key=gains.get)
     assert found.reason.startswith("uncertain: ")
 
 
-def test_what_was_labelled_or_passed_by_is_never_suggested_again():
+def test_what_was_labelled_or_passed_by_is_never_suggested_again(learn_from):
     vectors, truth = embedded(40, seed=4)
     labels, passed = no_labels(40)
-    learner = ActiveLearner(vectors, CLASSES)
+    learner = learn_from(vectors, CLASSES)
     met = []
     for turn in range(40):
         position = learner.suggest(labels, passed).position
@@ -89,12 +93,14 @@ def test_what_was_labelled_or_passed_by_is_never_suggested_again():
     assert learner.suggest(labels, passed) is None
 
 
-def test_a_class_that_never_occurs_does_not_stop_the_search_for_doubtful_shots():
+def test_a_class_that_never_occurs_does_not_stop_the_search_for_doubtful_shots(
+    learn_from,
+):
     vectors, truth = embedded(200, seed=5)
     kept = truth != "non-sample-hit"
     vectors, truth = vectors[kept], truth[kept]
     labels, passed = no_labels(len(truth))
-    learner = ActiveLearner(vectors, CLASSES)
+    learner = learn_from(vectors, CLASSES)
     reasons = []
     for _ in range(14):
         found = learner.suggest(labels, passed)
@@ -107,23 +113,23 @@ def test_a_class_that_never_occurs_does_not_stop_the_search_for_doubtful_shots()
     )
 
 
-def test_shots_that_nobody_could_judge_count_as_seen_but_make_no_class():
+def test_shots_that_nobody_could_judge_count_as_seen_but_make_no_class(learn_from):
     vectors, _ = embedded(100, seed=6)
     labels, passed = no_labels(100)
     labels[:20] = "unknown"
     labels[20:30] = "no-hit"
-    learner = ActiveLearner(vectors, CLASSES)
+    learner = learn_from(vectors, CLASSES)
 
     assert learner.suggest(labels, passed).position >= 30
     assert learner.guess(50, labels) == ""
 
 
-def test_the_guess_is_the_class_of_the_nearest_mean_of_the_other_labels():
+def test_the_guess_is_the_class_of_the_nearest_mean_of_the_other_labels(learn_from):
     vectors, truth = embedded(100, seed=7)
     labels, _ = no_labels(100)
     labels[:30] = truth[:30]
     labels[0] = "multi-hit" if truth[0] != "multi-hit" else "single-hit"
-    learner = ActiveLearner(vectors, CLASSES, "prototype")
+    learner = learn_from(vectors, CLASSES, "prototype")
 
     others = range(1, 30)
     means = {
@@ -134,14 +140,40 @@ def test_the_guess_is_the_class_of_the_nearest_mean_of_the_other_labels():
     assert learner.guess(0, labels) == nearest
 
 
-def test_classes_of_older_labels_take_part_even_if_they_are_not_named_now():
+def test_classes_of_older_labels_take_part_even_if_they_are_not_named_now(learn_from):
     vectors, truth = embedded(100, seed=8)
     labels, _ = no_labels(100)
     labels[truth == "single-hit"] = "drop"
     labels[truth == "multi-hit"] = "multi-hit"
     position = int(np.flatnonzero(truth == "single-hit")[0])
 
-    assert ActiveLearner(vectors, ("multi-hit",)).guess(position, labels) == "drop"
+    assert learn_from(vectors, ("multi-hit",)).guess(position, labels) == "drop"
+
+
+def test_the_head_is_that_of_the_classes_that_have_labels():
+    vectors, truth = embedded(60, seed=10)
+    labels, _ = no_labels(60)
+    labels[:10] = np.where(truth[:10] == "single-hit", "single-hit", "drop")
+    asked = []
+
+    class Constant:
+        def fit(self, task):
+            asked.append((task.n_classes, len(task.supports)))
+            scores = np.float32([[0.2, 0.8]])
+            return lambda features: ClassScores(
+                distances=np.repeat(1 - scores, len(features), axis=0),
+                scores=np.repeat(scores, len(features), axis=0),
+            )
+
+    def head_for(classes):
+        asked.append(tuple(classes))
+        return Constant()
+
+    learner = ActiveLearner(vectors, vectors, CLASSES, head_for)
+
+    assert learner.guess(20, labels) == asked[0][1]
+    assert set(asked[0]) == {"single-hit", "drop"}
+    assert asked[1] == (2, 10)
 
 
 def test_distances_between_pairs_are_those_of_numpy():
@@ -163,9 +195,8 @@ def accuracy(vectors, truth, labelled):
     return np.mean(np.array(names)[distances.argmin(axis=1)] == truth[rest])
 
 
-def suggested_shots(vectors, truth, number):
+def suggested_shots(learner, truth, number):
     labels, passed = no_labels(len(truth))
-    learner = ActiveLearner(vectors, CLASSES)
     found = []
     for _ in range(number):
         found.append(learner.suggest(labels, passed).position)
@@ -185,10 +216,17 @@ def random_accuracy(vectors, truth, number, draws=20):
 
 
 @pytest.mark.parametrize("number", [5, 10, 15, 30])
-def test_suggested_labels_are_worth_more_than_random_ones(number):
+def test_suggested_labels_are_worth_more_than_random_ones(learn_from, number):
     runs = [embedded(400, seed) for seed in range(6)]
 
-    ours = [accuracy(*run, suggested_shots(*run, number)) for run in runs]
+    ours = [
+        accuracy(
+            vectors,
+            truth,
+            suggested_shots(learn_from(vectors, CLASSES), truth, number),
+        )
+        for vectors, truth in runs
+    ]
     at_random = [random_accuracy(*run, number) for run in runs]
 
     assert np.mean(ours) > np.mean(at_random) + 0.02
@@ -202,11 +240,19 @@ def test_ten_suggested_labels_of_a_simulated_run_are_worth_more_than_random_ones
     pytest.importorskip("gemmi")
     words = ["simulate", "-o", str(tmp_path / "run.cxi"), "-n", "400"]
     assert simulate.main([*words, "--processes", "1"]) == 0
-    file = LabelledFile(tmp_path / "run.cxi")
-    (found,) = embed_file(file, checkpoint.load("default"))
+    model = checkpoint.load("default")
+    (found,) = embed_file(LabelledFile(tmp_path / "run.cxi"), model)
     hits = found.labels != "no-hit"
     run = found.embeddings[hits], found.labels[hits]
+    learner = ActiveLearner(
+        found.features[hits],
+        found.embeddings[hits],
+        CLASSES,
+        lambda classes: make_head(
+            model.encoder, classes, model.rule, model.temperature
+        ),
+    )
 
-    ours = accuracy(*run, suggested_shots(*run, 10))
+    ours = accuracy(*run, suggested_shots(learner, run[1], 10))
 
     assert ours > random_accuracy(*run, 10) + 0.03

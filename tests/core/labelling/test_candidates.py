@@ -5,6 +5,7 @@ from specklenn.core.data.shots import InMemorySource
 from specklenn.core.errors import DataError
 from specklenn.core.hitfinder import HitFinding
 from specklenn.core.labelling.candidates import Viewer
+from specklenn.core.network.features import feature_layout
 from specklenn.core.preprocess import Preprocessing, Preprocessor
 
 
@@ -28,7 +29,7 @@ def test_hits_are_offered_in_order_without_a_network(view):
     found = view().find_candidates(1000, labelled=())
 
     assert found.shots.tolist() == [i for i in range(200) if i % 4 != 3]
-    assert found.vectors is None
+    assert found.features is None
 
 
 def test_the_first_hits_are_offered_where_fewer_are_wanted(view):
@@ -45,13 +46,17 @@ def test_no_hits_are_offered_on_demand_and_where_they_are_labelled(view):
     assert labelled.shots.tolist() == [0, 1, 3, 100]
 
 
-def test_vectors_are_those_of_the_classifier(view, model, classifier):
+def test_features_begin_with_the_embeddings_of_the_classifier(view, model, classifier):
     viewer = view(model)
 
     found = viewer.find_candidates(1000, labelled=())
 
     frames = viewer.source.read(0, 200).frames[found.shots]
-    np.testing.assert_allclose(found.vectors, classifier.embed(frames), atol=1e-5)
+    layout = feature_layout(model.encoder)
+    assert found.features.shape == (len(found.shots), layout.size)
+    np.testing.assert_allclose(
+        layout.embeddings(found.features), classifier.embed(frames), atol=1e-5
+    )
 
 
 def test_suggested_shots_are_from_all_over_the_run_and_the_same_every_time(view, model):

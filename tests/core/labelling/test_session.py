@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from specklenn.core.labelling.active_learning import ActiveLearner
 from specklenn.core.labelling.label_store import LabelStore
 from specklenn.core.labelling.session import LabelSession
 
@@ -24,11 +23,11 @@ def in_order(store):
 
 
 @pytest.fixture
-def suggested(store):
+def suggested(store, learn_from):
     random = np.random.default_rng(0)
     vectors = random.standard_normal((len(SHOTS), 8)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return LabelSession(SHOTS, store, CLASSES, draw, ActiveLearner(vectors, CLASSES))
+    return LabelSession(SHOTS, store, CLASSES, draw, learn_from(vectors, CLASSES))
 
 
 def test_a_label_is_saved_and_the_next_shot_shown(in_order, store):

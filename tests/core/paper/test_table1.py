@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from specklenn.core.baselines.baselines import label_distances
 from specklenn.core.data.detector_area import Area
 from specklenn.core.errors import DataError
+from specklenn.core.evaluation.classifiers import scores_of_labels
 from specklenn.core.finetuning.labelled_shots import LabelledShots
 from specklenn.core.finetuning.settings import Adaptation
 from specklenn.core.network import checkpoint
@@ -17,7 +17,7 @@ from specklenn.core.paper.table1_methods import (
     PaperOnline,
     ShiOnline,
     Untrained,
-    distances_to_supports,
+    classifier_of_supports,
 )
 from specklenn.core.preprocess import Preprocessing
 
@@ -36,7 +36,7 @@ class Confused:
     def fit(self, labelled, seed):
         def measure(queries):
             self.seen.append((labelled, queries))
-            return label_distances(np.where(queries.codes == 2, 2, 0), 3)
+            return scores_of_labels(np.where(queries.codes == 2, 2, 0), 3)
 
         return measure
 
@@ -92,7 +92,7 @@ def test_too_few_shots_are_refused(shots):
 def test_methods_that_know_two_classes_have_no_accuracy_over_all(shots):
     class Two(Confused):
         def fit(self, labelled, seed):
-            return lambda queries: label_distances(np.minimum(queries.codes, 1), 2)
+            return lambda queries: scores_of_labels(np.minimum(queries.codes, 1), 2)
 
     cell = run({WHOLE: shots}, [Two([])])["confused", WHOLE.words]
 
@@ -137,6 +137,6 @@ def test_classification_uses_every_labelled_shot_as_a_support(striped, untrained
     model = checkpoint.load(untrained)
     labelled = striped.only(np.arange(0, 120, 2))
 
-    found = distances_to_supports(model, labelled)(labelled)
+    found = classifier_of_supports(model, labelled)(labelled)
 
-    assert (found.argmin(axis=1) == labelled.codes).mean() > 0.8
+    assert (found.scores.argmax(axis=1) == labelled.codes).mean() > 0.8

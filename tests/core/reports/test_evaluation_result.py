@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from specklenn.core.evaluation.calibration_report import measure_confidence
-from specklenn.core.evaluation.classifiers import embedding_classifier
+from specklenn.core.evaluation.classifiers import model_classifier
 from specklenn.core.evaluation.evaluate import evaluate
 from specklenn.core.evaluation.few_shot import EvaluationSettings, draw_few_shot
+from specklenn.core.heads.distance_head import DistanceHead
+from specklenn.core.heads.head import FeatureLayout
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
 from specklenn.core.reports.evaluation_result import EvaluationResult, nearest
 from specklenn.core.reports.sample_sizes import Sizes
@@ -22,7 +24,9 @@ def classifier(seed):
     """Two samples, 6 random patterns of each class of each."""
     vectors = np.random.default_rng(seed).normal(size=(24, 4)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return embedding_classifier("model", vectors, ("mean",))
+    layout = FeatureLayout(embedding_size=4, blocks=())
+    head = DistanceHead(rule="mean", layout=layout, temperature=0.1)
+    return model_classifier("model", vectors, {"mean": head})
 
 
 def scores(seed):

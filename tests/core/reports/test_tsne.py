@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from specklenn.core.errors import DataError, MissingPackageError
-from specklenn.core.evaluation.classifiers import MethodVariant, embedding_classifier
+from specklenn.core.evaluation.classifiers import MethodVariant
 from specklenn.core.evaluation.evaluate import evaluate
 from specklenn.core.evaluation.few_shot import EvaluationSettings, draw_few_shot
 from specklenn.core.evaluation.labelled_file import embed_file
@@ -24,7 +24,7 @@ def embedded(clean_file, tiny_model):
 
 
 @pytest.fixture(scope="module")
-def mapped(embedded):
+def mapped(embedded, embedding_classifier):
     """Make the map of a sample, and return its accuracy too."""
 
     def call(name, n_shot=3, seed=2, rule="nearest"):

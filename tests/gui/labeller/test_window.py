@@ -13,7 +13,6 @@ pytest.importorskip("pyqtgraph")
 
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
-from specklenn.core.labelling.active_learning import ActiveLearner
 from specklenn.core.labelling.label_store import LabelStore
 from specklenn.core.labelling.session import LabelSession
 from specklenn.gui.labeller import app
@@ -51,10 +50,10 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def learner():
+def learner(learn_from):
     vectors = np.random.default_rng(0).standard_normal((len(SHOTS), 8))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return ActiveLearner(vectors.astype(np.float32), CLASSES)
+    return learn_from(vectors.astype(np.float32), CLASSES)
 
 
 @pytest.fixture
