@@ -19,7 +19,7 @@ from specklenn.core.decision import Decision, DecisionRule, make_head
 from specklenn.core.distances import Classification, Embeddings, Rule
 from specklenn.core.errors import ConfigError
 from specklenn.core.flags import is_skipped
-from specklenn.core.heads.head import Features, Task
+from specklenn.core.heads.head import Features, Head, Task
 from specklenn.core.labels import UNKNOWN
 from specklenn.core.network import checkpoint
 from specklenn.core.network.checkpoint import Checkpoint
@@ -28,6 +28,7 @@ from specklenn.core.network.specklenn2023 import store_channels_last
 from specklenn.core.preprocess import Preprocessor
 from specklenn.core.rejection import Limits
 from specklenn.core.support import SupportSet, load_supports
+from specklenn.core.support_check import check_supports
 
 Given = TypeVar("Given")
 
@@ -207,23 +208,41 @@ class Classifier:
         rule = _needed(self._rule)
         return rule.decide(self._features(photons, self.preprocessor))
 
+    def check_supports(self) -> tuple[str, ...]:
+        """Return what a person should know of the supports, a sentence each.
+
+        See `specklenn.core.support_check`. Takes as long as several fits.
+
+        Raises
+        ------
+        ConfigError
+            If there are no supports.
+        """
+        supports = self.supports
+        task = self._task(supports, self.preprocessor)
+        return check_supports(supports, self._head(supports), task)
+
     def _decision_rule(
         self, supports: SupportSet, preprocessor: Preprocessor
     ) -> DecisionRule:
         """Return the rule of the settings, or else the model's, for these supports."""
+        fitted = self._head(supports).fit(self._task(supports, preprocessor))
+        return DecisionRule(head=fitted, limits=Limits.of(self.settings, self.rule))
+
+    def _head(self, supports: SupportSet) -> Head:
+        model = self.model
+        temperature = self.settings.temperature or model.temperature
+        return make_head(model.encoder, supports.classes, self.rule, temperature)
+
+    def _task(self, supports: SupportSet, preprocessor: Preprocessor) -> Task:
         cropped = preprocessor.crop(supports.frames)
         _check_usable(supports, cropped.flags)
-        model, settings, classes = self.model, self.settings, supports.classes
-        rule = self.rule
-        head = make_head(
-            model.encoder, classes, rule, settings.temperature or model.temperature
-        )
-        task = Task(
+        classes = supports.classes
+        return Task(
             supports=self._features(cropped.photons, preprocessor),
             classes=np.array([classes.index(name) for name in supports.labels]),
             n_classes=len(classes),
         )
-        return DecisionRule(head=head.fit(task), limits=Limits.of(settings, rule))
 
     def _preprocessor_for(self, patterns: npt.NDArray[Any]) -> Preprocessor:
         if patterns.ndim != 3:

@@ -84,6 +84,7 @@ class Job:
                 workers=self.workers,
                 examples_per_class=self.config.publish.examples_per_class,
                 now_s=self.clock.monotonic(),
+                support_notes=self.prepared.support_notes,
             )
             self.update_requests = self._update_requests()
 
@@ -146,8 +147,9 @@ class Job:
         text = resolved_yaml(config)
         (self.folder / "config.yaml").write_text(text)
         log.info("resolved configuration:\n%s", text)
-        for note in prepared.facts.notes:
+        for note in self.state.notes:
             log.warning("%s", note)
+            print(f"! {note}", file=sys.stderr)
         return Collector(
             channel,
             self._scheduler(),

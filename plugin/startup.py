@@ -43,6 +43,8 @@ class PreparedRun:
     source : IndexedSource or None
         An open run; None for a stream.
     mask : (H, W) bool or None
+    support_notes : tuple of str
+        Sentences about the supports; at rank 0 alone, which tells them.
     """
 
     pipeline: Pipeline
@@ -50,6 +52,7 @@ class PreparedRun:
     source: IndexedSource | None
     facts: RunFacts
     mask: Mask | None
+    support_notes: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -146,6 +149,7 @@ def prepare_run(loaded: LoadedConfig, rank: int = 0) -> PreparedRun:
             (*notes, *used.notes),
         ),
         mask=used.mask,
+        support_notes=pipeline.classifier.check_supports() if rank == 0 else (),
     )
 
 

@@ -93,8 +93,8 @@ def _confidence(result: EvaluationResult) -> str:
     lines = [
         f"With {found.n_shot} supports: log loss {found.log_loss:.3f}, expected "
         f"calibration error {found.reliability.error:.3f}. Logarithms of scores "
-        f"divided by {found.best_temperature / found.temperature:.3g} would fit these data "
-        "best; 1 where scores are probabilities.",
+        f"divided by {found.best_temperature / found.temperature:.3g} would fit these "
+        "data best; 1 where scores are probabilities.",
         f"{100 * found.unknown:.1f} % of these patterns are called unknown, because "
         "they are far from every class or none is probable; of the others "
         f"{100 * found.accuracy_of_known:.1f} % are right. The accuracy above counts "

@@ -95,5 +95,5 @@ def _check_run(loaded: LoadedConfig) -> None:
         f"{', '.join(facts.classes)}, support version {first.support_version} "
         f"({first.support_hash})"
     )
-    for note in facts.notes:
+    for note in (*facts.notes, *prepared.support_notes):
         print(f"! {note}")

@@ -23,7 +23,7 @@ def print_summary(state: RunState, files: Sequence[Path], console: Console) -> N
     console.print(_numbers(state))
     for path in files:
         console.print(f"wrote {path}")
-    for sentence in (*state.facts.notes, *state.failures):
+    for sentence in (*state.notes, *state.failures):
         console.print(f"! {sentence}")
 
 
