@@ -89,6 +89,17 @@ class Classification(Settings):
     reject_above_distance: Limit = None
     reject_below_score: Limit = None
 
+    def with_rule(self, rule: Rule | None) -> Classification:
+        """Return the settings with another rule.
+
+        A limit of distance that was set stays with its rule, whose units it has.
+        """
+        if rule == self.rule:
+            return self
+        distance = self.reject_above_distance
+        kept = False if distance is False else None
+        return self.model_copy(update={"rule": rule, "reject_above_distance": kept})
+
 
 def class_distances(
     queries: Embeddings,
