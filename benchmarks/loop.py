@@ -44,7 +44,9 @@ FACTS = RunFacts(
     support_classes=SUPPORTED,
     expected_shots=SHOTS,
 )
-FIRST = Version(model="none", weights_sha256="", support_version=1, support_hash="")
+FIRST = Version(
+    model="none", weights_sha256="", rule="mean", support_version=1, support_hash=""
+)
 
 
 class Numbers:

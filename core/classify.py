@@ -16,17 +16,19 @@ import numpy.typing as npt
 import torch
 
 from specklenn.core.decision import Decision, DecisionRule, make_head
-from specklenn.core.distances import Classification, Embeddings
+from specklenn.core.distances import Classification, Embeddings, Rule
 from specklenn.core.errors import ConfigError
 from specklenn.core.flags import is_skipped
-from specklenn.core.heads.head import Features, Task
+from specklenn.core.heads.head import Features, Head, Task
 from specklenn.core.labels import UNKNOWN
 from specklenn.core.network import checkpoint
 from specklenn.core.network.checkpoint import Checkpoint
 from specklenn.core.network.features import extract_features
 from specklenn.core.network.specklenn2023 import store_channels_last
 from specklenn.core.preprocess import Preprocessor
+from specklenn.core.rejection import Limits
 from specklenn.core.support import SupportSet, load_supports
+from specklenn.core.support_check import check_supports
 
 Given = TypeVar("Given")
 
@@ -38,8 +40,8 @@ class Classified:
     Parameters
     ----------
     labels : (B,) str
-        Class of each pattern; empty where it cannot be classified (flat, empty, NaN
-        or absurd pixels, all masked).
+        Class of each pattern, or unknown; empty where it cannot be classified (flat,
+        empty, NaN or absurd pixels, all masked).
     distances : (B, classes) float32
         Distance to each class by the rule in use, in the paper the mean distance
         to its supports; NaN where not classified.
@@ -119,6 +121,11 @@ class Classifier:
         if support is None or isinstance(support, SupportSet):
             return cls(model, support)
         return cls(model, load_supports(support))
+
+    @property
+    def rule(self) -> Rule:
+        """The rule of the settings, or else the model's."""
+        return self.settings.rule or self.model.rule
 
     @property
     def supports(self) -> SupportSet:
@@ -201,26 +208,40 @@ class Classifier:
         rule = _needed(self._rule)
         return rule.decide(self._features(photons, self.preprocessor))
 
+    def check_supports(self) -> tuple[str, ...]:
+        """Return what a person should know of the supports, a sentence each.
+
+        See `specklenn.core.support_check`. Takes as long as several fits.
+
+        Raises
+        ------
+        ConfigError
+            If there are no supports.
+        """
+        supports = self.supports
+        task = self._task(supports, self.preprocessor)
+        return check_supports(supports, self._head(supports), task)
+
     def _decision_rule(
         self, supports: SupportSet, preprocessor: Preprocessor
     ) -> DecisionRule:
         """Return the rule of the settings, or else the model's, for these supports."""
+        fitted = self._head(supports).fit(self._task(supports, preprocessor))
+        return DecisionRule(head=fitted, limits=Limits.of(self.settings, self.rule))
+
+    def _head(self, supports: SupportSet) -> Head:
+        model = self.model
+        temperature = self.settings.temperature or model.temperature
+        return make_head(model.encoder, supports.classes, self.rule, temperature)
+
+    def _task(self, supports: SupportSet, preprocessor: Preprocessor) -> Task:
         cropped = preprocessor.crop(supports.frames, supports.bad)
         _check_usable(supports, cropped.flags)
-        model, settings, classes = self.model, self.settings, supports.classes
-        head = make_head(
-            model.encoder,
-            classes,
-            settings.rule or model.rule,
-            settings.temperature or model.temperature,
-        )
-        task = Task(
+        classes = supports.classes
+        return Task(
             supports=self._features(cropped.photons, preprocessor),
             classes=np.array([classes.index(name) for name in supports.labels]),
             n_classes=len(classes),
-        )
-        return DecisionRule(
-            head=head.fit(task), reject_above_distance=settings.reject_above_distance
         )
 
     def _preprocessor_for(self, patterns: npt.NDArray[Any]) -> Preprocessor:

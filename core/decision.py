@@ -20,6 +20,7 @@ from specklenn.core.heads.head import Features, FittedHead, Head
 from specklenn.core.network.features import feature_layout
 from specklenn.core.network.prototype_adapter import make_prototype_fn
 from specklenn.core.network.registry import Network
+from specklenn.core.rejection import Limits, Mask
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,44 +33,56 @@ class Decision:
         To each class of the supports, in the head's units.
     scores : (B, classes) float32, 0 to 1
         Probabilities of the classes, which sum to one.
-    codes : (B,) int64
-        Number of the class of each pattern; the number of classes, one more than the
-        last, where it is unknown.
+    far, unsure : (B,) bool
+        Which patterns are unknown because they are far from every class, and because
+        no class is probable.
     """
 
     distances: Distances
     scores: npt.NDArray[np.float32]
-    codes: npt.NDArray[np.int64]
+    far: Mask
+    unsure: Mask
 
     @property
-    def rejected(self) -> npt.NDArray[np.bool_]:
+    def rejected(self) -> Mask:
         """Which patterns are unknown, (B,) bool."""
-        unknown: npt.NDArray[np.bool_] = self.codes == self.distances.shape[1]
+        unknown: Mask = self.far | self.unsure
         return unknown
+
+    @property
+    def codes(self) -> npt.NDArray[np.int64]:
+        """Number of the class of each pattern, (B,) int64.
+
+        The number of classes, one more than the last, where it is unknown.
+        """
+        codes: npt.NDArray[np.int64] = self.scores.argmax(axis=1)
+        codes[self.rejected] = self.scores.shape[1]
+        return codes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DecisionRule:
-    """The class of the highest score wins, unless even the nearest is too far away.
+    """The class of the highest score wins, unless the pattern is unknown.
 
     Parameters
     ----------
     head : FittedHead
-    reject_above_distance : float or None
-        Patterns farther than this from every class are unknown.
+    limits : Limits
+        Beyond which patterns are unknown.
     """
 
     head: FittedHead
-    reject_above_distance: float | None = None
+    limits: Limits
 
     def decide(self, features: Features) -> Decision:
         """Decide about patterns by their features, (B, F) float32."""
         distances, scores = self.head(features)
-        codes = scores.argmax(axis=1)
-        if self.reject_above_distance is not None:
-            far = distances.min(axis=1) > self.reject_above_distance
-            codes[far] = distances.shape[1]
-        return Decision(distances=distances, scores=scores, codes=codes)
+        return Decision(
+            distances=distances,
+            scores=scores,
+            far=self.limits.far(distances),
+            unsure=self.limits.unsure(scores),
+        )
 
 
 def make_head(

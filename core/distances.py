@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from specklenn.core.settings import Settings
 
@@ -39,6 +40,23 @@ SOFT_WIDTH = 0.1
 """Temperature of the soft minimum over the supports of a class."""
 
 
+def _limit(value: Any) -> Any:
+    """Check a limit: None, False, or a number above 0."""
+    if value is None or value is False:
+        return value
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise ValueError("a number above 0, or off")
+    return number
+
+
+Limit = Annotated[float | Literal[False] | None, BeforeValidator(_limit)]
+"""False, in YAML ``off``: no limit. None: the rule's own."""
+
+
 class Classification(Settings):
     """How distances become labels and scores.
 
@@ -56,15 +74,31 @@ class Classification(Settings):
         Scores are the softmax of -distance / temperature; in the ensemble, of those
         classifiers that measure such distances. None for the model's own, calibrated
         on shots that it was not trained on.
-    reject_above_distance : float or None
-        A shot farther than this from every class is called unknown; off by
-        default. Distances between unit vectors lie between 0 and 2; those of the
-        ensemble are multiples of the usual distance of a support to its own class.
+    reject_above_distance : float, off or None
+        A shot farther than this from every class is called unknown. Distances of
+        the ensemble are multiples of the usual distance of a support to its own
+        class, those of the other rules lie between 0 and 2. None for the rule's
+        own limit, see `specklenn.core.rejection`: only the ensemble has one.
+    reject_below_score : float, off or None
+        A shot whose best class is less probable than this is called unknown. None as
+        above.
     """
 
     rule: Rule | None = None
     temperature: float | None = Field(default=None, gt=0)
-    reject_above_distance: float | None = Field(default=None, gt=0)
+    reject_above_distance: Limit = None
+    reject_below_score: Limit = None
+
+    def with_rule(self, rule: Rule | None) -> Classification:
+        """Return the settings with another rule.
+
+        A limit of distance that was set stays with its rule, whose units it has.
+        """
+        if rule == self.rule:
+            return self
+        distance = self.reject_above_distance
+        kept = False if distance is False else None
+        return self.model_copy(update={"rule": rule, "reject_above_distance": kept})
 
 
 def class_distances(

@@ -12,7 +12,9 @@ class Flag(IntFlag):
     """Bits of the ``flags`` field of a result row.
 
     A shot with any of the `SKIPS` cannot be classified: it is counted under the
-    first of its reasons and never reaches the network.
+    first of its reasons and never reaches the network. A shot that is called unknown
+    is `REJECTED`, and `FAR` or `UNSURE` or both say why: it is far from every class, or
+    none is probable.
     """
 
     UNREADABLE = 1
@@ -24,6 +26,8 @@ class Flag(IntFlag):
     FAILED = 64
     NO_HIT = 256
     REJECTED = 512
+    FAR = 1024
+    UNSURE = 2048
 
     @property
     def bits(self) -> np.uint16:

@@ -145,4 +145,9 @@ class Pipeline:
         rows["distances"][chosen] = decision.distances
         rows["score"][chosen] = decision.scores.max(axis=1)
         rows["label"][chosen] = self._label_of_code[decision.codes]
-        rows["flags"][chosen[decision.rejected]] |= Flag.REJECTED.bits
+        for flag, found in (
+            (Flag.REJECTED, decision.rejected),
+            (Flag.FAR, decision.far),
+            (Flag.UNSURE, decision.unsure),
+        ):
+            rows["flags"][chosen[found]] |= flag.bits

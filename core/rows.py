@@ -24,10 +24,10 @@ FIELDS = {
     "run": "run number",
     "label": "code into the classes, -1 where skipped",
     "truth": "code into the classes of the label in the data, -1 where none",
-    "score": "probability of the label among the supported classes, 0 to 1; "
+    "score": "probability of the best of the supported classes, 0 to 1; "
     "NaN where the shot never reached the network",
-    "distances": "to each supported class by the rule in use (by the paper's the mean "
-    "Euclidean distance to its supports); NaN where the shot never reached the network",
+    "distances": "distance to each supported class, in units of the rule; "
+    "NaN where the shot never reached the network",
     "photons": "photons on the good pixels of the crop",
     "lit_pixels": "pixels of the crop above the hit finder's threshold",
     "flags": "bits, see specklenn.core.flags",

@@ -86,6 +86,7 @@ class Job:
                 workers=self.workers,
                 examples_per_class=self.config.publish.examples_per_class,
                 now_s=self.clock.monotonic(),
+                support_notes=self.prepared.support_notes,
             )
             self.update_requests = self._update_requests()
 
@@ -150,8 +151,9 @@ class Job:
             part.write_text(text, encoding="utf-8")
         log.info("resolved configuration:\n%s", text)
         log.info("%s", prepared.facts.masked)
-        for note in prepared.facts.notes:
+        for note in self.state.notes:
             log.warning("%s", note)
+            print(f"! {note}", file=sys.stderr)
         return Collector(
             channel,
             self._scheduler(),

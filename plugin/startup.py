@@ -43,6 +43,8 @@ class PreparedRun:
     source : IndexedSource or None
         An open run; None for a stream.
     mask : (H, W) bool or None
+    support_notes : tuple of str
+        Sentences about the supports; at rank 0 alone, which tells them.
     """
 
     pipeline: Pipeline
@@ -50,6 +52,7 @@ class PreparedRun:
     source: IndexedSource | None
     facts: RunFacts
     mask: Mask | None
+    support_notes: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -63,6 +66,7 @@ class PreparedRun:
         return Version(
             model=classifier.model.card.name,
             weights_sha256=classifier.model.card.sha256,
+            rule=classifier.rule,
             support_version=classifier.supports.version,
             support_hash=classifier.supports.content_hash,
         )
@@ -148,6 +152,7 @@ def prepare_run(loaded: LoadedConfig, rank: int = 0) -> PreparedRun:
             words,
         ),
         mask=used.mask,
+        support_notes=pipeline.classifier.check_supports() if rank == 0 else (),
     )
 
 

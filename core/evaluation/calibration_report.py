@@ -2,13 +2,16 @@
 
 On the same draws as accuracy. Patterns of the file whose label is none of the classes
 are out of distribution: contaminants that nobody gave supports for. Their distance to
-the nearest class should be larger than that of any query.
+the nearest class should be larger than that of any query. Accuracy elsewhere counts
+the best class of every query; here it is told how many queries are called unknown
+instead, and how often the others are right.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +23,9 @@ from specklenn.core.evaluation.calibration import (
     reliability,
 )
 from specklenn.core.evaluation.classifiers import FewShotClassifier
-from specklenn.core.evaluation.few_shot import Draw, FewShotDraws, Indices
+from specklenn.core.evaluation.few_shot import FewShotDraws
 from specklenn.core.heads.head import ClassScores
+from specklenn.core.rejection import Limits
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,9 +45,15 @@ class Confidence:
     best_temperature : float
         By which logarithms of scores should be divided, times the model's: what would
         have fitted best.
+    unknown : float
+        Share of queries that are called unknown, see `specklenn.core.rejection`.
+    accuracy_of_known : float
+        Share of right labels among the other queries; NaN if there are none.
     ood_auroc : dict of label to float
         Probability that a pattern with this label is farther from its nearest class
         than a query, mean over samples and draws (area under the curve of rejection).
+    ood_unknown : dict of label to float
+        Share of the patterns with this label that are called unknown, as above.
     """
 
     n_shot: int
@@ -51,7 +61,10 @@ class Confidence:
     reliability: Reliability
     log_loss: float
     best_temperature: float
+    unknown: float
+    accuracy_of_known: float
     ood_auroc: dict[str, float]
+    ood_unknown: dict[str, float]
 
 
 def measure_confidence(
@@ -59,6 +72,7 @@ def measure_confidence(
     draws: FewShotDraws,
     temperature: float,
     n_shot: int | None = None,
+    limits: Limits | None = None,
 ) -> Confidence:
     """Measure what the scores and distances of a classifier are worth.
 
@@ -71,23 +85,39 @@ def measure_confidence(
         Of the scores.
     n_shot : int, optional
         Supports per class, one of the draws'; `FewShotDraws.main_n_shot` if None.
+    limits : Limits, optional
+        Beyond which patterns are unknown; none are without.
     """
+    limits = limits or Limits()
     n_shot = draws.main_n_shot if n_shot is None else n_shot
-    all_scores, all_classes, aurocs = [], [], []
+    queries, others = [], []
     for sample, of_sample in draws.by_n_shot[n_shot].items():
         for draw in of_sample:
-            found, by_label = _classify(classifier, draw, draws.ood_rows[sample])
-            all_scores.append(found.scores)
-            all_classes.append(draw.query_classes)
-            aurocs.append(by_label)
-    scores, classes = np.concatenate(all_scores), np.concatenate(all_classes)
+            measure = classifier.fit(draw)
+            found = measure(draw.queries)[0]
+            queries.append((found, draw.query_classes))
+            others.append(
+                {
+                    label: _Others.measure(found, measure(rows)[0], limits)
+                    for label, rows in draws.ood_rows[sample].items()
+                    if len(rows)
+                }
+            )
+    scores = np.concatenate([found.scores for found, _ in queries])
+    distances = np.concatenate([found.distances for found, _ in queries])
+    classes = np.concatenate([codes for _, codes in queries])
+    unknown = limits.unknown(distances, scores)
+    right = scores.argmax(axis=1) == classes
     return Confidence(
         n_shot=n_shot,
         temperature=temperature,
         reliability=reliability(scores, classes),
         log_loss=log_loss(scores, classes),
         best_temperature=temperature * fit_temperature(scores, classes),
-        ood_auroc=_mean_by_label(aurocs),
+        unknown=float(unknown.mean()),
+        accuracy_of_known=float(right[~unknown].mean()) if (~unknown).any() else np.nan,
+        ood_auroc=_mean_by_label(others, lambda found: found.auroc),
+        ood_unknown=_mean_by_label(others, lambda found: found.unknown),
     )
 
 
@@ -104,23 +134,26 @@ def auroc(low: npt.NDArray[np.floating], high: npt.NDArray[np.floating]) -> floa
     return float((below + at_most).mean() / (2 * len(low)))
 
 
-def _classify(
-    classifier: FewShotClassifier, draw: Draw, ood_rows: Mapping[str, Indices]
-) -> tuple[ClassScores, dict[str, float]]:
-    """Return the scores of the queries and the AUROC of other labels."""
-    measure = classifier.fit(draw)
-    found = measure(draw.queries)[0]
-    nearest = found.distances.min(axis=1)
-    return found, {
-        label: auroc(nearest, measure(rows)[0].distances.min(axis=1))
-        for label, rows in ood_rows.items()
-        if len(rows)
-    }
+class _Others(NamedTuple):
+    """How patterns of another label differ from the queries of one draw."""
+
+    auroc: float
+    unknown: float
+
+    @classmethod
+    def measure(
+        cls, queries: ClassScores, others: ClassScores, limits: Limits
+    ) -> _Others:
+        nearest, theirs = (found.distances.min(axis=1) for found in (queries, others))
+        unknown = limits.unknown(others.distances, others.scores)
+        return cls(auroc=auroc(nearest, theirs), unknown=float(unknown.mean()))
 
 
-def _mean_by_label(aurocs: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    labels = sorted({label for by_label in aurocs for label in by_label})
+def _mean_by_label(
+    draws: Sequence[Mapping[str, _Others]], quantity: Callable[[_Others], float]
+) -> dict[str, float]:
+    labels = sorted({label for by_label in draws for label in by_label})
     return {
-        label: float(np.mean([found[label] for found in aurocs if label in found]))
+        label: float(np.mean([quantity(one[label]) for one in draws if label in one]))
         for label in labels
     }

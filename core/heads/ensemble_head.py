@@ -168,16 +168,25 @@ class _FittedEnsemble:
             for output, own in zip(outputs, self.weights, strict=True)
             for weight, sharpness in zip(own, SHARPNESS, strict=True)
         )
-        distances = sum(
-            weight * output.distances / typical
-            for output, weight, typical in zip(
-                outputs, self.weights.sum(axis=1), self.typical, strict=True
-            )
-        )
         return ClassScores(
-            distances=np.asarray(distances, np.float32),
+            distances=np.asarray(self._distances(outputs), np.float32),
             scores=np.asarray(scores, np.float32),
         )
+
+    def _distances(self, outputs: Sequence[Outputs]) -> Floats:
+        """Return distances (B, classes) in multiples of a support's to its own class.
+
+        Those of the prototypes for their weight, for the rest those of discriminant
+        analysis: both know what is unlike every class, where the kernel machine only
+        knows the nearest support.
+        """
+        by_prototypes, by_analysis = (
+            output.distances / typical
+            for output, typical in zip(outputs[:2], self.typical[:2], strict=True)
+        )
+        share = self.weights[0].sum()
+        distances: Floats = share * by_prototypes + (1.0 - share) * by_analysis
+        return distances
 
 
 def _cross_validate(seats: Sequence[_Seat], task: Task) -> tuple[Floats, Floats]:

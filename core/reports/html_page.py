@@ -91,14 +91,19 @@ def as_page(result: EvaluationResult, images: Mapping[str, bytes]) -> str:
 def _confidence(result: EvaluationResult) -> str:
     found = result.confidence
     lines = [
-        f"Scores are the softmax of minus the distances at temperature "
-        f"{found.temperature:.3g}; {found.best_temperature:.3g} would fit these data "
-        f"best. Expected calibration error with {found.n_shot} supports: "
-        f"{found.reliability.error:.3f}."
+        f"With {found.n_shot} supports: log loss {found.log_loss:.3f}, expected "
+        f"calibration error {found.reliability.error:.3f}. Logarithms of scores "
+        f"divided by {found.best_temperature / found.temperature:.3g} would fit these "
+        "data best; 1 where scores are probabilities.",
+        f"{100 * found.unknown:.1f} % of these patterns are called unknown, because "
+        "they are far from every class or none is probable; of the others "
+        f"{100 * found.accuracy_of_known:.1f} % are right. The accuracy above counts "
+        "the best class of every pattern.",
     ]
     lines += [
         f"A {label}, for which there were no supports, is farther from all classes "
-        f"than a query with probability {probability:.3f}."
+        f"than a query with probability {probability:.3f}; "
+        f"{100 * found.ood_unknown[label]:.1f} % of them are called unknown."
         for label, probability in found.ood_auroc.items()
     ]
     return "".join(f"<p>{html.escape(line)}</p>" for line in lines)

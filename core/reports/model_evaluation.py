@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from specklenn.core.decision import make_head
-from specklenn.core.distances import Rule
+from specklenn.core.distances import Classification, Rule
 from specklenn.core.evaluation.calibration_report import measure_confidence
 from specklenn.core.evaluation.classifiers import FewShotClassifier, model_classifier
 from specklenn.core.evaluation.disturbance_table import (
@@ -30,6 +30,7 @@ from specklenn.core.evaluation.labelled_file import (
 )
 from specklenn.core.evaluation.progress import ProgressFn, silent
 from specklenn.core.network.checkpoint import Checkpoint
+from specklenn.core.rejection import Limits
 from specklenn.core.reports.evaluation_result import EvaluationResult, main_fluence
 from specklenn.core.reports.sample_sizes import Sizes
 from specklenn.core.reports.tsne import SampleMap, choose_samples, map_sample
@@ -90,6 +91,7 @@ class ModelEvaluation:
                 self._classifier(embedded[main]),
                 scores[main].draws,
                 self.model.temperature,
+                limits=Limits.of(Classification(), self.rule),
             ),
             sizes=self.sizes,
         )

@@ -110,11 +110,15 @@ def _confidence(confidence: Confidence) -> Json:
         "supports": confidence.n_shot,
         "temperature": confidence.temperature,
         "best_temperature": confidence.best_temperature,
+        "log_loss": confidence.log_loss,
         "calibration_error": bins.error,
         "queries": bins.shots.tolist(),
         "mean_score": _numbers(bins.score),
         "share_right": _numbers(bins.right),
+        "unknown": confidence.unknown,
+        "accuracy_of_known": _number(confidence.accuracy_of_known),
         "strangers": confidence.ood_auroc,
+        "strangers_unknown": confidence.ood_unknown,
     }
 
 
@@ -138,7 +142,11 @@ def _disturbances(table: DisturbanceTable) -> Json:
 
 def _numbers(values: npt.NDArray[np.float64]) -> list[float | None]:
     """Return numbers as JSON knows them, None for an empty bin."""
-    return [None if np.isnan(value) else float(value) for value in values]
+    return [_number(value) for value in values]
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def _text(found: Json) -> str:

@@ -127,7 +127,11 @@ def _check_run(loaded: LoadedConfig, picture: Path | None) -> None:
     print(facts.masked)
     for name, words in survey.lines() if survey else ():
         print(f"  {name:<10} {words}")
-    for note in (*facts.notes, *(survey.warnings() if survey else ())):
+    for note in (
+        *facts.notes,
+        *prepared.support_notes,
+        *(survey.warnings() if survey else ()),
+    ):
         print(f"! {note}")
     if picture is not None and survey is not None:
         from specklenn.core.survey.picture import write_picture

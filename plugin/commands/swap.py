@@ -1,4 +1,4 @@
-"""``specklenn swap``: give a running job another model or other supports."""
+"""``specklenn swap``: give a running job another model, supports or rule."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import sys
 import time
 import uuid
 from pathlib import Path
+from typing import get_args
 
 import zmq
 
 from specklenn.core.config.endpoints import is_ipv6
+from specklenn.core.distances import Rule
 from specklenn.core.errors import DataError
 from specklenn.plugin.control.protocol import (
     LARGEST_MESSAGE_BYTES,
@@ -32,13 +34,15 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line of ``specklenn swap``."""
     made = argparse.ArgumentParser(
         prog="specklenn swap",
-        description="Give a running job another model, other supports, or both. All "
-        "ranks change between two batches; no shot is lost, and every row says what "
-        "classified it. What does not fit is refused and changes nothing. The run must "
-        "have been started with --allow-control (or control.enabled: true).",
+        description="Give a running job another model, other supports, another rule, "
+        "or several of these. All ranks change between two batches; no shot is lost, "
+        "and every row says what classified it. What does not fit is refused and "
+        "changes nothing. The run must have been started with --allow-control (or "
+        "control.enabled: true).",
         epilog="Examples: specklenn swap --support better.yaml;  specklenn swap "
-        "--weights adapted.safetensors;  specklenn swap --back;  specklenn swap "
-        "--status.  Exit codes: 0 done, 1 refused or no answer, 2 wrong usage.",
+        "--weights adapted.safetensors;  specklenn swap --rule nearest;  specklenn "
+        "swap --back;  specklenn swap --status.  Exit codes: 0 done, 1 refused or no "
+        "answer, 2 wrong usage.",
     )
     made.add_argument(
         "--endpoint", default=ENDPOINT, help=f"where the run listens ({ENDPOINT})"
@@ -47,6 +51,9 @@ def parser() -> argparse.ArgumentParser:
         "--weights", metavar="NAME|FILE", help="packaged model or .safetensors file"
     )
     made.add_argument("--support", metavar="FILE", help="support set, YAML or HDF5")
+    made.add_argument(
+        "--rule", choices=get_args(Rule), help="how supports decide, as classify.rule"
+    )
     made.add_argument(
         "--back", action="store_true", help="go back to what was used before"
     )
@@ -67,9 +74,12 @@ def main(arguments: list[str]) -> int:
     """Run the command; returns the exit code."""
     made = parser()
     options = made.parse_args(arguments)
-    swap = options.weights is not None or options.support is not None
+    asked = options.weights, options.support, options.rule
+    swap = any(value is not None for value in asked)
     if [swap, options.back, options.status].count(True) != 1:
-        made.error("one of --weights and --support (or both), --back, --status")
+        made.error(
+            "one of --weights, --support and --rule (or several), --back, --status"
+        )
     answer = ask(options.endpoint, request_of(options), options.timeout)
     if not answer.done:
         print(f"specklenn: error: refused: {answer.words}", file=sys.stderr)
@@ -90,6 +100,7 @@ def request_of(options: argparse.Namespace) -> Request:
         action="back" if options.back else "status" if options.status else "swap",
         weights=weights,
         support=None if support is None else str(Path(support).absolute()),
+        rule=options.rule,
         user=getpass.getuser()[:60],
         host=os.uname().nodename[:60],
     )

@@ -37,7 +37,7 @@ def print_summary(
         console.print(state.facts.masked)
     for path in files:
         console.print(f"wrote {path}")
-    for sentence in (*state.facts.notes, *notes, *state.failures):
+    for sentence in (*state.notes, *notes, *state.failures):
         console.print(f"! {sentence}")
 
 

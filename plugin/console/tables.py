@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from specklenn.core.evaluation.calibration_report import Confidence
 from specklenn.core.evaluation.classifiers import MethodVariant
 from specklenn.core.evaluation.disturbance_table import DisturbanceTable
 from specklenn.core.reports.comparison_result import ComparisonResult
@@ -24,10 +25,11 @@ FACTS = ("method", "variant", "trained on", "sees supports")
 
 
 def print_evaluation(result: EvaluationResult, console: Console | None = None) -> None:
-    """Print accuracy, confusion and, if measured, accuracy by fluence, disturbances."""
+    """Print accuracy, confusion, what scores are worth and, if measured, the rest."""
     shown = console or Console()
     shown.print(_evaluation_scores(result))
     shown.print(_confusion(result))
+    shown.print(_confidence(result.confidence))
     if result.scan:
         shown.print(_evaluation_scan(result))
     if result.disturbances is not None:
@@ -84,6 +86,28 @@ def _confusion(result: EvaluationResult) -> Table:
     _add_numbers(table, result.settings.classes)
     for true, shares in result.main.main.confusion.items():
         table.add_row(true, *(f"{100 * share:.1f}" for share in shares.values()))
+    return table
+
+
+def _confidence(found: Confidence) -> Table:
+    """Return what scores are worth; below, labels that there are no supports for."""
+    table = _table(
+        f"Scores as probabilities, and who is called unknown, {_supports(found.n_shot)}"
+    )
+    table.add_column("")
+    headings = ("log loss", "calibration error", "unknown", "others right", "AUROC")
+    _add_numbers(table, headings)
+    table.add_row(
+        "these classes",
+        f"{found.log_loss:.3f}",
+        f"{found.reliability.error:.3f}",
+        f"{100 * found.unknown:.1f} %",
+        f"{100 * found.accuracy_of_known:.1f} %",
+        "",
+    )
+    for label, probability in found.ood_auroc.items():
+        unknown = f"{100 * found.ood_unknown[label]:.1f} %"
+        table.add_row(label, "", "", unknown, "", f"{probability:.3f}")
     return table
 
 

@@ -10,10 +10,11 @@ from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
+from specklenn.core.distances import Rule
 from specklenn.core.errors import DataError
 from specklenn.plugin.live.versions import Version
 
-SCHEMA: Literal[1] = 1
+SCHEMA: Literal[2] = 2
 LARGEST_MESSAGE_BYTES = 64 * 1024
 
 Name = Annotated[str, msgspec.Meta(max_length=60)]
@@ -35,15 +36,18 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Packaged model by name, or a weights file where rank 0 sees it.
     support : str or None
         Support set, a file where rank 0 sees it.
+    rule : str or None
+        How supports decide, see `specklenn.core.distances.Classification`.
     user, host : str
         Who asks, for the log.
     """
 
-    layout: Literal[1] = SCHEMA
+    layout: Literal[2] = SCHEMA
     id: Name
     action: Literal["swap", "back", "status"]
     weights: FileName | None = None
     support: FileName | None = None
+    rule: Rule | None = None
     user: Name
     host: Name
 
@@ -57,6 +61,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """What is asked, for the log."""
         parts = [f"model {self.weights}"] if self.weights else []
         parts += [f"supports {self.support}"] if self.support else []
+        parts += [f"rule {self.rule}"] if self.rule else []
         return " ".join([self.action, " and ".join(parts)]).strip()
 
 
@@ -79,7 +84,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         From the request to the last rank that has it, seconds.
     """
 
-    layout: Literal[1] = SCHEMA
+    layout: Literal[2] = SCHEMA
     id: str = ""
     done: bool
     words: str = ""

@@ -10,9 +10,10 @@ from msgspec.structs import replace
 
 from specklenn.core.config.run_config import PreprocessOverrides
 from specklenn.core.data.labelled_dataset import check_calibration
+from specklenn.core.distances import Rule
 from specklenn.core.errors import ConfigError
 from specklenn.core.network import checkpoint
-from specklenn.core.network.checkpoint import Weights
+from specklenn.core.network.checkpoint import Checkpoint, Weights
 from specklenn.core.pipeline import Pipeline
 from specklenn.core.preprocess import Preprocessor
 from specklenn.core.support import SupportSet, load_supports
@@ -27,10 +28,19 @@ MOST_KEPT = 8
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ModelAndSupports:
-    """What shots are classified by, as it was read."""
+    """What shots are classified by, as it was read.
+
+    Parameters
+    ----------
+    weights : Weights
+    supports : SupportSet
+    rule : Rule or None
+        None for the model's own.
+    """
 
     weights: Weights
     supports: SupportSet
+    rule: Rule | None
 
 
 @dataclass(kw_only=True, eq=False)
@@ -70,8 +80,11 @@ class UpdateBuilder:
     ) -> None:
         self._pipeline = pipeline
         self._overrides = overrides
-        supports = pipeline.classifier.supports
-        first = ModelAndSupports(weights=weights, supports=supports)
+        classifier = pipeline.classifier
+        self._settings = classifier.settings
+        first = ModelAndSupports(
+            weights=weights, supports=classifier.supports, rule=self._settings.rule
+        )
         self._stack: tuple[ModelAndSupports, ...] = (first,)
         self._offered = 1
 
@@ -92,9 +105,11 @@ class UpdateBuilder:
         """
         stack = self._wanted(request)
         newest, now = stack[0], history[-1]
+        model = self._model(newest.weights)
         wanted = Version(
             model=newest.weights.card.name,
             weights_sha256=newest.weights.card.sha256,
+            rule=newest.rule or model.rule,
             support_version=newest.supports.version,
             support_hash=newest.supports.content_hash,
             asked_by=request.asked_by,
@@ -103,13 +118,16 @@ class UpdateBuilder:
             raise ConfigError(f"nothing changes: {now.words} is in use already")
         self._offered += 1
         version = replace(numbered(history, wanted), number=self._offered)
-        update, pipeline = self._built(newest, version)
+        update, pipeline = self._built(newest, version, model)
+        support_notes = pipeline.classifier.check_supports()
+        renumbered = _renumbered(newest.supports.version, version)
         return BuiltUpdate(
             version=version,
             payload=pack_update(update),
             pipeline=pipeline,
             stack=stack,
-            note=_renumbered(newest.supports.version, version),
+            support_notes=support_notes,
+            note="; ".join([*renumbered, *support_notes]),
         )
 
     def adopt(self, built: BuiltUpdate) -> None:
@@ -124,23 +142,28 @@ class UpdateBuilder:
             if not earlier:
                 raise ConfigError("there is no earlier version in this run")
             return tuple(earlier)
-        if request.weights is None and request.support is None:
-            raise ConfigError("neither a model nor supports to swap to")
+        if not (request.weights or request.support or request.rule):
+            raise ConfigError("no model, supports or rule to swap to")
         weights, supports = now.weights, now.supports
         if request.weights is not None:
             weights = checkpoint.read(request.weights)
         if request.support is not None:
             supports = load_supports(Path(request.support))
-        wanted = ModelAndSupports(weights=weights, supports=supports)
+        rule = request.rule or now.rule
+        wanted = ModelAndSupports(weights=weights, supports=supports, rule=rule)
         return (wanted, now, *earlier)
 
+    def _model(self, weights: Weights) -> Checkpoint:
+        """Return the model of weights: that in use, where they are its own."""
+        now = self._pipeline.classifier.model
+        stays = weights.card.sha256 == now.card.sha256
+        return now if stays else checkpoint.decode(weights)
+
     def _built(
-        self, wanted: ModelAndSupports, version: Version
+        self, wanted: ModelAndSupports, version: Version, model: Checkpoint
     ) -> tuple[ModelUpdate, Pipeline]:
         """Make the update, and of it the pipeline that every worker will make."""
         now, supports = self._pipeline.classifier, wanted.supports
-        stays = version.weights_sha256 == now.model.card.sha256
-        model = now.model if stays else checkpoint.decode(wanted.weights)
         preprocessing = self._overrides.applied_to(model.preprocessing)
         preprocessor = now.preprocessor.with_settings(preprocessing)
         _check_classes(supports, now.classes)
@@ -148,8 +171,9 @@ class UpdateBuilder:
         window, bad = (slice(None), *preprocessor.window), supports.bad
         update = ModelUpdate(
             version=version,
-            weights=None if stays else wanted.weights,
+            weights=None if model is now.model else wanted.weights,
             preprocessing=preprocessing,
+            classification=self._settings.with_rule(wanted.rule),
             crops=supports.frames[window],
             labels=tuple(supports.labels.tolist()),
             origins=supports.origins,
@@ -183,10 +207,10 @@ def _check_frames(supports: SupportSet, preprocessor: Preprocessor) -> None:
         )
 
 
-def _renumbered(said: int, version: Version) -> str:
+def _renumbered(said: int, version: Version) -> list[str]:
     if version.support_version == said:
-        return ""
-    return (
+        return []
+    return [
         f"the supports say version {said}, in this run they are version "
         f"{version.support_version}: each number means one content"
-    )
+    ]

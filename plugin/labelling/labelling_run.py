@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from specklenn.core.classify import Classifier
 from specklenn.core.config.loading import (
     LoadedConfig,
     check_config,
@@ -36,6 +37,7 @@ from specklenn.core.labelling.session import LabelSession
 from specklenn.core.labels import AUTHORS_CODES
 from specklenn.core.network.features import feature_layout
 from specklenn.core.settings_file import Document
+from specklenn.core.support import load_supports
 from specklenn.plugin.console.progress_bar import WorkProgress
 from specklenn.plugin.packaged_configs import find_config, names
 from specklenn.plugin.sources.hdf5 import Hdf5Settings, Hdf5Source
@@ -47,8 +49,6 @@ NO_SUPPORT = "support.yaml"
 
 NAMED = 12
 """Shots that are named one by one."""
-
-RULE_HINT = " (suggested shots go best with classify.rule: soft)"
 
 
 class LabellingRun:
@@ -198,7 +198,18 @@ class LabellingRun:
         dataset = self._file_settings().dataset
         made = write_supports(path, shots, self.source.locate, dataset)
         counts = ", ".join(f"{len(own)} {name}" for name, own in shots.items())
-        return f"wrote {path}, version {made.version}: {counts}{RULE_HINT}"
+        words = f"wrote {path}, version {made.version}: {counts}"
+        return "; ".join([words, *self._checked(path)])
+
+    def _checked(self, path: Path) -> Sequence[str]:
+        """Return what a run would say of the supports that were written."""
+        settings = self._loaded.settings.classify
+        try:
+            supports = load_supports(path)
+            classifier = Classifier(self.model, supports, self.preprocessor, settings)
+        except ConfigError as error:
+            return error.problems
+        return classifier.check_supports()
 
     def _write_training(self, path: Path) -> str:
         counted = self.source.dtype == np.uint16 and self.preprocessor.calibrated

@@ -1,7 +1,8 @@
-"""What a swap sends to the workers: a model and a support set, by content.
+"""What a swap sends to the workers: a model, how it decides, and a support set.
 
-No file names are sent: ranks may be on machines that do not see the same files. Of
-the supports only the crop is sent, of the model nothing where it stays.
+All by content: no file names are sent, since ranks may be on machines that do not see
+the same files. Of the supports only the crop is sent, of the model nothing where it
+stays.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.classify import Classifier
+from specklenn.core.distances import Classification
 from specklenn.core.errors import DataError
 from specklenn.core.message_arrays import from_message, to_message
 from specklenn.core.network.checkpoint import Card, Checkpoint, Weights, decode
@@ -34,6 +36,8 @@ class ModelUpdate(
         None where the model in use stays.
     preprocessing : Preprocessing
         That of the model, with the overrides of the run's configuration.
+    classification : Classification
+        With the rule to use.
     crops : (S, crop, crop) array
         The supports as the detector gives them, cut to the crop.
     labels : tuple of str
@@ -47,6 +51,7 @@ class ModelUpdate(
     version: Version
     weights: Weights | None
     preprocessing: Preprocessing
+    classification: Classification
     crops: npt.NDArray[Any]
     labels: tuple[str, ...]
     origins: tuple[str, ...]
@@ -98,7 +103,9 @@ def with_model(pipeline: Pipeline, update: ModelUpdate, model: Checkpoint) -> Pi
         version=version.support_version,
         bad=None if update.bad is None else _frames(update.bad, preprocessor),
     )
-    classifier = Classifier(model, supports, preprocessor, now.settings, now.device)
+    classifier = Classifier(
+        model, supports, preprocessor, update.classification, now.device
+    )
     return pipeline.with_classifier(classifier, version.model_version)
 
 
@@ -107,7 +114,7 @@ def _to_message(value: Any) -> Any:
 
 
 def _from_message(kind: Any, body: Any) -> Any:
-    if kind in (Card, Preprocessing):
+    if kind in (Card, Preprocessing, Classification):
         return kind.model_validate_json(body)
     return from_message(kind, body)
 

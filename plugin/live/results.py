@@ -38,6 +38,7 @@ VERSION_DTYPE = np.dtype(
         ("model_version", "<u4"),
         ("model", "S64"),
         ("weights_sha256", "S64"),
+        ("rule", "S16"),
         ("support_version", "<u4"),
         ("support_hash", "S16"),
         ("time_ns", "<u8"),

@@ -14,6 +14,7 @@ from specklenn.core.class_counts import ClassCounts
 from specklenn.core.flags import REASONS, Flag
 from specklenn.core.messages import Example, RankStatus, Snapshot
 from specklenn.core.rows import Rows
+from specklenn.plugin.live.far_shots import FarShots
 from specklenn.plugin.live.report import Report
 from specklenn.plugin.live.versions import Version
 
@@ -104,6 +105,8 @@ class RunState:
 
     Attributes
     ----------
+    support_notes : tuple of str
+        Sentences about the supports in use, see `specklenn.core.support_check`.
     state : str
         One of `specklenn.core.messages.RUN_STATES`.
     failures : list of str
@@ -128,6 +131,7 @@ class RunState:
     workers: Sequence[int]
     examples_per_class: int
     now_s: float
+    support_notes: tuple[str, ...] = ()
     state: str = "waiting"
     failures: list[str] = field(default_factory=list)
     started_ns: int = 0
@@ -138,6 +142,7 @@ class RunState:
     def __post_init__(self) -> None:
         self.versions = [self.first]
         self.class_counts = ClassCounts(self.facts.classes)
+        self._far_shots = FarShots()
         self.ranks = {
             rank: RankState(rank=rank, heard_s=self.now_s) for rank in self.workers
         }
@@ -192,6 +197,7 @@ class RunState:
         )[0]
         self.last_row_ns = wall_ns
         self.class_counts.add(rows)
+        self._far_shots.add(rows)
         self._keep_examples(report)
 
     def record_history(self, wall_ns: int) -> None:
@@ -237,8 +243,14 @@ class RunState:
                 [counts for _, counts in self._history], np.int64
             ).reshape(len(self._history), len(facts.classes)),
             examples=tuple(self._newest_examples()),
-            failures=(*facts.notes, *self.failures, *self._stalls()),
+            failures=(*self.notes, *self.failures, *self._stalls()),
         )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person must know that is no failure: of data, supports and shots."""
+        far = self._far_shots.warnings()
+        return (*self.facts.notes, *self.support_notes, *far)
 
     def _stalls(self) -> list[str]:
         return [

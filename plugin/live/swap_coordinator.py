@@ -59,10 +59,13 @@ class UpdateRequest:
     ----------
     payload : bytes
         The packed `ModelUpdate` for the workers.
+    support_notes : tuple of str
+        Sentences about its supports.
     """
 
     version: Version
     payload: bytes
+    support_notes: tuple[str, ...] = ()
     result: UpdateResult | None = None
     _finished: threading.Event = field(default_factory=threading.Event)
 
@@ -181,6 +184,7 @@ class SwapCoordinator:
         self._switching = True
         request.version = replace(request.version, time_ns=self._clock.wall_ns())
         self._record(request.version)
+        self._state.support_notes = request.support_notes
         self._send_to_all(Kind.SWITCH, msgpack.encode(request.version.number))
 
     def _time_out(self, request: UpdateRequest) -> None:

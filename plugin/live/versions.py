@@ -15,7 +15,7 @@ SupportNumber = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_NUMBER)]
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A model and a support set, in use from some time on.
+    """A model with its rule and a support set, in use from some time on.
 
     The pair of ``model_version`` and ``support_version``, which every row carries,
     means one content within a run: what comes back has its old numbers again.
@@ -25,11 +25,13 @@ class Version(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     number : int
         Number of the update in this run, from 1; refused updates use up numbers.
     model_version : int
-        Number of the model in this run, from 1.
+        Number of the model and rule in this run, from 1.
     model : str
         Name of the model.
     weights_sha256 : str
         SHA-256 of the weights file.
+    rule : str
+        How supports decide, see `specklenn.core.distances.Classification`.
     support_version : int
         Version in the support set; another if other supports of this run have it.
     support_hash : str
@@ -44,6 +46,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     model_version: ModelNumber = 1
     model: str
     weights_sha256: str
+    rule: str
     support_version: SupportNumber
     support_hash: str
     time_ns: Annotated[int, msgspec.Meta(ge=0)] = 0
@@ -54,16 +57,14 @@ class Version(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """Which model and supports, for people."""
         return (
             f"model v{self.model_version} {self.model} "
-            f"({self.weights_sha256[:12]}), support v{self.support_version} "
-            f"({self.support_hash})"
+            f"({self.weights_sha256[:12]}) by {self.rule}, "
+            f"support v{self.support_version} ({self.support_hash})"
         )
 
     def has_content_of(self, other: Version) -> bool:
-        """Whether model and supports are the same."""
-        return (self.weights_sha256, self.support_hash) == (
-            other.weights_sha256,
-            other.support_hash,
-        )
+        """Whether model, rule and supports are the same."""
+        same_model = _model(self) == _model(other)
+        return same_model and self.support_hash == other.support_hash
 
 
 def numbered(history: Sequence[Version], wanted: Version) -> Version:
@@ -78,14 +79,19 @@ def numbered(history: Sequence[Version], wanted: Version) -> Version:
     """
     return msgspec.structs.replace(
         wanted,
-        model_version=_model_version(history, wanted.weights_sha256),
+        model_version=_model_version(history, wanted),
         support_version=_support_version(history, wanted),
     )
 
 
-def _model_version(history: Sequence[Version], weights_sha256: str) -> int:
-    known = {item.weights_sha256: item.model_version for item in history}
-    return known.get(weights_sha256, max(known.values()) + 1)
+def _model(version: Version) -> tuple[str, str]:
+    """Return what a number of a model stands for."""
+    return version.weights_sha256, version.rule
+
+
+def _model_version(history: Sequence[Version], wanted: Version) -> int:
+    known = {_model(item): item.model_version for item in history}
+    return known.get(_model(wanted), max(known.values()) + 1)
 
 
 def _support_version(history: Sequence[Version], wanted: Version) -> int:

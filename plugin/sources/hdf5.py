@@ -21,13 +21,12 @@ from specklenn.core.data.hdf5_file import LARGEST_CACHE
 from specklenn.core.data.labelled_dataset import (
     DatasetNames,
     LabelledDataset,
-    Texts,
-    Timestamps,
     check_calibration,
 )
 from specklenn.core.data.masks import Mask, MaskBits
 from specklenn.core.data.shot_lists import SUFFIX, ListedShots, read_list
 from specklenn.core.data.shots import Shots, blank_shots, put
+from specklenn.core.data.side_datasets import Texts, Timestamps
 from specklenn.core.data.sources import ConfigFolder, SourceSettings
 from specklenn.core.errors import DataError
 from specklenn.core.flags import Flag

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from specklenn.core.config.loading import resolved_yaml
 from specklenn.core.distances import Classification, class_distances, softmax_scores
+from specklenn.core.errors import ConfigError
+from specklenn.core.settings_file import parse_yaml, validate
 
 
 def unit_vectors(number, seed):
@@ -144,7 +147,30 @@ def test_the_rule_is_open_unless_it_is_given():
     assert Classification(rule="soft").rule == "soft"
 
 
-@pytest.mark.parametrize("key", ["temperature", "reject_above_distance"])
-def test_distances_and_temperatures_must_be_positive(key):
+@pytest.mark.parametrize(
+    "key", ["temperature", "reject_above_distance", "reject_below_score"]
+)
+@pytest.mark.parametrize("value", [0, -1.0, float("nan"), "much"])
+def test_limits_and_temperatures_must_be_positive_numbers(key, value):
     with pytest.raises(ValidationError):
-        Classification(**{key: 0})
+        Classification(**{key: value})
+
+
+def test_a_limit_that_is_switched_off_in_yaml_stays_off_when_written_and_read():
+    text = "reject_above_distance: off\nreject_below_score: 0.7\n"
+    settings = validate(Classification, parse_yaml(text, "text"))
+
+    again = validate(Classification, parse_yaml(resolved_yaml(settings), "again"))
+
+    assert again == settings
+    assert again.reject_above_distance is False
+    assert again.reject_below_score == 0.7
+
+
+def test_a_wrong_limit_is_one_sentence():
+    with pytest.raises(ConfigError) as caught:
+        validate(Classification, parse_yaml("reject_below_score: high", "c.yaml"))
+
+    assert caught.value.problems == [
+        "c.yaml:1: reject_below_score: 'high' found, expected a number above 0, or off"
+    ]

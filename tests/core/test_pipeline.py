@@ -80,6 +80,27 @@ def test_a_far_shot_is_unknown_and_flagged_as_by_the_classifier(
     assert labels.tolist() == classifier.classify(frames).labels.tolist()
     np.testing.assert_array_equal(labels == "unknown", rejected)
     np.testing.assert_array_equal(rejected, rows["distances"].min(axis=1) > limit)
+    np.testing.assert_array_equal(rejected, (rows["flags"] & Flag.FAR.bits) != 0)
+    assert not (rows["flags"] & Flag.UNSURE.bits).any()
+
+
+def test_a_shot_between_classes_is_unknown_and_the_flags_say_why(
+    model, supports, mask, draw_shots
+):
+    preprocessor = Preprocessor(model.preprocessing, supports.shape, mask)
+    frames, _ = draw_shots(24, seed=3)
+    scores = Classifier(model, supports, preprocessor).classify(frames).scores
+    limit = float(np.median(scores.max(axis=1)))
+    settings = Classification(reject_above_distance=False, reject_below_score=limit)
+    classifier = Classifier(model, supports, preprocessor, settings)
+
+    rows = Pipeline(classifier, HitFinding(enabled=False)).classify(batch(frames)).rows
+
+    unsure = (rows["flags"] & Flag.UNSURE.bits) != 0
+    assert 0 < unsure.sum() < len(rows)
+    np.testing.assert_array_equal(unsure, (rows["flags"] & Flag.REJECTED.bits) != 0)
+    np.testing.assert_array_equal(unsure, rows["score"] < np.float32(limit))
+    assert not (rows["flags"] & Flag.FAR.bits).any()
 
 
 @pytest.fixture

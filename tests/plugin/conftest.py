@@ -73,6 +73,7 @@ class Bench:
         first = Version(
             model=classifier.model.card.name,
             weights_sha256=classifier.model.card.sha256,
+            rule=classifier.rule,
             support_version=classifier.supports.version,
             support_hash=classifier.supports.content_hash,
         )

@@ -4,6 +4,7 @@ import pytest
 from specklenn.core.evaluation.calibration_report import auroc, measure_confidence
 from specklenn.core.evaluation.few_shot import EvaluationSettings, draw_few_shot
 from specklenn.core.network.prototype_adapter import make_prototype_fn
+from specklenn.core.rejection import Limits
 
 CLASSES = ("single-hit", "multi-hit")
 
@@ -27,7 +28,7 @@ def embedded():
 
 @pytest.fixture
 def measure(embedding_classifier):
-    def make(embedded, n_shot, rule, adapter=None, temperature=0.1):
+    def make(embedded, n_shot, rule, adapter=None, temperature=0.1, **limits):
         vectors, labels, names = embedded
         settings = EvaluationSettings(n_shot=(1, n_shot), draws=3, classes=CLASSES)
         prototype_fn = make_prototype_fn(adapter, CLASSES)
@@ -35,7 +36,9 @@ def measure(embedding_classifier):
             "model", vectors, (rule,), prototype_fn, temperature
         )
         draws = draw_few_shot(labels, names, settings)
-        return measure_confidence(classifier, draws, temperature, n_shot=n_shot)
+        return measure_confidence(
+            classifier, draws, temperature, n_shot, limits=Limits(**limits)
+        )
 
     return make
 
@@ -48,6 +51,38 @@ def confidence(measure, embedded):
 def test_other_patterns_are_told_by_distance_if_they_lie_elsewhere(confidence):
     assert confidence.ood_auroc["ice"] == 1.0
     assert confidence.ood_auroc["twin"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_nothing_is_unknown_without_limits(confidence):
+    assert confidence.unknown == 0.0
+    assert confidence.accuracy_of_known == 1.0
+    assert confidence.ood_unknown == {"ice": 0.0, "twin": 0.0}
+
+
+def test_it_is_told_how_many_are_unknown_and_how_often_the_others_are_right(
+    measure, embedded
+):
+    far = measure(embedded, 5, "prototype", above_distance=0.5)
+    unsure = measure(embedded, 5, "prototype", below_score=0.5)
+    nobody = measure(embedded, 5, "prototype", above_distance=1e-6)
+
+    assert far.unknown == 0.0
+    assert far.ood_unknown == {"ice": 1.0, "twin": 0.0}
+    assert unsure.ood_unknown == {"ice": 0.0, "twin": 0.0}
+    assert nobody.unknown == 1.0
+    assert np.isnan(nobody.accuracy_of_known)
+
+
+def test_those_who_are_left_are_right_more_often_where_classes_overlap(measure):
+    vectors = directions(*np.eye(6)[:2], each=200, spread=0.6)
+    embedded = vectors, np.repeat(CLASSES, 200), np.repeat("sample", 400)
+
+    everybody = measure(embedded, 5, "prototype", temperature=0.3)
+    sure = measure(embedded, 5, "prototype", temperature=0.3, below_score=0.8)
+
+    assert 0.1 < sure.unknown < 0.9
+    assert sure.accuracy_of_known > everybody.accuracy_of_known + 0.02
+    assert sure.log_loss == everybody.log_loss
 
 
 def test_all_queries_of_all_draws_are_in_the_diagram(confidence):

@@ -99,11 +99,15 @@ def test_scores_have_the_keys_that_scripts_rely_on():
         "supports",
         "temperature",
         "best_temperature",
+        "log_loss",
         "calibration_error",
         "queries",
         "mean_score",
         "share_right",
+        "unknown",
+        "accuracy_of_known",
         "strangers",
+        "strangers_unknown",
     ]
     assert found["n_patterns"] == 24
 

@@ -16,7 +16,11 @@ from specklenn.plugin.live.run_state import RunFacts, RunState
 from specklenn.plugin.live.versions import Version
 
 FIRST = Version(
-    model="default", weights_sha256="0a", support_version=3, support_hash="abc"
+    model="default",
+    weights_sha256="0a",
+    rule="mean",
+    support_version=3,
+    support_hash="abc",
 )
 
 

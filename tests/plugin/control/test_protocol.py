@@ -30,7 +30,11 @@ from specklenn.plugin.parallel.clock import SystemClock
 
 ROOT = Path(__file__).parents[3]
 FIRST = Version(
-    model="default", weights_sha256="0a", support_version=3, support_hash="abc"
+    model="default",
+    weights_sha256="0a",
+    rule="mean",
+    support_version=3,
+    support_hash="abc",
 )
 SECOND = replace(FIRST, number=2, support_version=4)
 
@@ -271,14 +275,14 @@ def test_an_answer_with_an_impossible_duration_is_refused(seconds):
         decode(Answer, answer)
 
 
-def test_the_messages_of_layout_1_stay_as_they_are():
+def test_the_messages_of_layout_2_stay_as_they_are():
     """Written out, so that a run and a command of other versions can talk."""
-    asked = {"layout": 1, "id": "7", "action": "swap", "weights": None}
-    asked |= {"support": "/s.yaml", "user": "ann", "host": "node"}
+    asked = {"layout": 2, "id": "7", "action": "swap", "weights": None}
+    asked |= {"rule": None, "support": "/s.yaml", "user": "ann", "host": "node"}
     version = {"number": 1, "model_version": 1, "model": "default"}
     version |= {"weights_sha256": "0a", "support_version": 3, "support_hash": "abc"}
-    version |= {"time_ns": 0, "asked_by": ""}
-    told = {"layout": 1, "id": "7", "done": True, "words": "a note", "before": None}
+    version |= {"rule": "mean", "time_ns": 0, "asked_by": ""}
+    told = {"layout": 2, "id": "7", "done": True, "words": "a note", "before": None}
     told |= {"now": version, "ranks": 2, "workers": 2, "built_s": 0.5, "took_s": 1.5}
     answer = Answer(
         id="7",

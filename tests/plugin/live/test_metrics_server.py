@@ -49,7 +49,11 @@ def counted():
         notes=("a note",),
     )
     first = Version(
-        model="default", weights_sha256="0a", support_version=3, support_hash="abc"
+        model="default",
+        weights_sha256="0a",
+        rule="mean",
+        support_version=3,
+        support_hash="abc",
     )
     run = RunState(
         facts=facts, first=first, workers=[1, 2], examples_per_class=0, now_s=10.0

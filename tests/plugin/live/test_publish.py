@@ -10,7 +10,11 @@ from specklenn.plugin.live.versions import Version
 from specklenn.plugin.parallel.clock import SystemClock
 
 FIRST = Version(
-    model="default", weights_sha256="0a", support_version=3, support_hash="abc"
+    model="default",
+    weights_sha256="0a",
+    rule="mean",
+    support_version=3,
+    support_hash="abc",
 )
 
 

@@ -16,7 +16,11 @@ from specklenn.plugin.live.run_state import RunFacts
 from specklenn.plugin.live.versions import Version
 
 FIRST = Version(
-    model="default", weights_sha256="0a", support_version=3, support_hash="abc"
+    model="default",
+    weights_sha256="0a",
+    rule="mean",
+    support_version=3,
+    support_hash="abc",
 )
 
 FACTS = RunFacts(
@@ -101,8 +105,8 @@ def test_versions_can_be_read_by_another_process_before_their_rows(tmp_path):
 
     short = "ä" * 32
     assert lines.splitlines() == [
-        "1|1|b'default'|b'0a'|3|b'abc'|0|b''",
-        f"3|1|{short.encode()}|b'0a'|4|b'abc'|5|b'ann@node'",
+        "1|1|b'default'|b'0a'|b'mean'|3|b'abc'|0|b''",
+        f"3|1|{short.encode()}|b'0a'|b'mean'|4|b'abc'|5|b'ann@node'",
     ]
 
 

@@ -1,13 +1,18 @@
 import numpy as np
 import pytest
 
+from specklenn.core.flags import Flag
 from specklenn.core.rows import empty_rows
 from specklenn.plugin.live.report import Report, attach
 from specklenn.plugin.live.run_state import LATENCY_EDGES_MS, RunFacts, RunState
 from specklenn.plugin.live.versions import Version
 
 FIRST = Version(
-    model="default", weights_sha256="0a", support_version=3, support_hash="abc"
+    model="default",
+    weights_sha256="0a",
+    rule="mean",
+    support_version=3,
+    support_hash="abc",
 )
 
 FACTS = RunFacts(
@@ -100,3 +105,18 @@ def test_the_newest_examples_of_each_class_are_kept(state):
 
     assert [example.index for example in shown] == [4, 3]
     assert [example.pattern[0, 0] for example in shown] == [4, 3]
+
+
+def test_sentences_about_supports_and_far_shots_are_notes_and_no_failures(state):
+    state.support_notes = ("supports: one is odd",)
+    far = report([1.0] * 200)
+    far.rows["score"] = 0.9
+    far.rows["flags"] = Flag.REJECTED.bits | Flag.FAR.bits
+
+    state.add(1, far, SECOND)
+
+    shown = state.snapshot(0.0, SECOND).failures
+    assert shown[0] == "supports: one is odd"
+    assert shown[1].startswith("100 % of the hits are far from every support")
+    assert state.notes == shown
+    assert state.failures == []

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from specklenn.core.classify import Classifier
 from specklenn.core.config.run_config import PreprocessOverrides
 from specklenn.core.data import dataset_writer, labelled_dataset
+from specklenn.core.distances import Classification
 from specklenn.core.errors import SpecklennError
 from specklenn.core.hitfinder import HitFinding
 from specklenn.core.network import checkpoint
@@ -164,6 +165,84 @@ def test_a_new_model_judges_with_its_own_preprocessing(
     check_against(after, shots, second_weights, supports, mask)
 
 
+def test_another_rule_judges_the_rest_of_the_run_and_is_written_down(
+    bench, builder, shots, supports, first_weights, mask
+):
+    bench.step(5)
+    swap(bench, builder, request(rule="nearest"))
+    bench.step(3)
+    swap(bench, builder, request("back"))
+    begun = len(bench.kept.rows)
+    bench.run()
+
+    rows, model = bench.kept.rows, checkpoint.load(first_weights)
+    assert sorted(rows["index"]) == list(range(203))
+    assert pairs(rows) == [(1, 7), (2, 7)]
+    assert pairs(rows[begun:]) == [(1, 7)]
+    assert [item.rule for item in bench.kept.versions] == [
+        model.rule,
+        "nearest",
+        model.rule,
+    ]
+    preprocessor = Preprocessor(model.preprocessing, supports.shape, mask)
+    for number, rule in ((1, None), (2, "nearest")):
+        settings = Classification(rule=rule)
+        classifier = Classifier(model, supports, preprocessor, settings)
+        own = rows[(rows["model_version"] == number) & np.isfinite(rows["score"])]
+        found = classifier.classify(shots[0][own["index"]])
+        assert len(own) > 2
+        np.testing.assert_allclose(own["distances"], found.distances, atol=1e-5)
+
+
+def test_a_rule_stays_when_supports_follow_and_a_limit_does_not_change_its_units(
+    make_pipeline, first_weights, bench, second_supports
+):
+    pipeline = make_pipeline(0)
+    now = pipeline.classifier
+    settings = Classification(rule="soft", reject_above_distance=0.4, temperature=0.2)
+    limited = Classifier(now.model, now.supports, now.preprocessor, settings)
+    builder = UpdateBuilder(
+        pipeline.with_classifier(limited, 1),
+        checkpoint.read(first_weights),
+        PreprocessOverrides(),
+    )
+
+    found = []
+    for asked in (
+        request(rule="ensemble"),
+        request(support=second_supports),
+        request(rule="soft"),
+    ):
+        built = builder.build(asked, bench.state.versions)
+        bench.state.versions.append(built.version)
+        builder.adopt(built)
+        found.append(unpack_update(built.payload).classification)
+
+    ensemble = Classification(rule="ensemble", temperature=0.2)
+    assert found == [ensemble, ensemble, settings]
+
+
+def test_the_notes_of_a_run_are_those_of_the_supports_in_use(
+    bench, builder, tmp_path, supports
+):
+    bench.state.support_notes = ("supports: of before",)
+    frames, labels = supports.frames.copy(), supports.labels.tolist()
+    frames[3] = frames[0]
+    path = tmp_path / "twice.h5"
+    dataset_writer.write_dataset(path, frames, labels, mask=supports.mask)
+    bench.step(3)
+
+    built = builder.build(request(support=path), bench.state.versions)
+    bench.update_requests.waiting.append(built)
+    bench.step(6)
+
+    assert built.result.done
+    (sentence, *_) = bench.state.support_notes
+    assert "event 0 and twice.h5 event 3" in sentence
+    assert sentence in built.note
+    assert bench.state.notes[0] == sentence
+
+
 def test_what_comes_back_has_its_old_numbers_and_judges_as_before(
     bench,
     builder,
@@ -308,7 +387,7 @@ def test_supports_saved_in_photons_are_not_calibrated_again(
         (request(weights="/no/w.safetensors"), "no such file"),
         (request(support="/no/support.yaml"), "cannot be read"),
         (request("back"), "no earlier version in this run"),
-        (request(), "neither a model nor supports"),
+        (request(), "no model, supports or rule to swap to"),
         (request(weights="{folder}/first.safetensors"), "nothing changes"),
     ],
 )
@@ -477,10 +556,11 @@ def test_a_request_under_way_when_the_run_ends_is_answered(
     assert update.result.reason == "the run ended meanwhile"
 
 
-def version(model, support, number):
+def version(model, support, number, rule="mean"):
     return Version(
         model="m",
         weights_sha256=model,
+        rule=rule,
         support_version=number,
         support_hash=support,
     )
@@ -506,6 +586,17 @@ def test_a_pair_of_numbers_means_one_content_whatever_is_swapped():
         == (item.weights_sha256, item.support_hash)
         for item in history
     )
+
+
+def test_a_model_has_another_number_with_another_rule_and_its_old_one_again():
+    history = [version("a", "x", 1)]
+    for model, rule in (("a", "soft"), ("b", "soft"), ("a", "mean"), ("a", "soft")):
+        history.append(numbered(history, version(model, "x", 1, rule)))
+
+    assert [item.model_version for item in history] == [1, 2, 3, 1, 2]
+    assert history[-1].has_content_of(history[1])
+    assert not history[1].has_content_of(history[0])
+    assert "by soft, support v1" in history[1].words
 
 
 def test_a_free_number_of_a_support_set_is_kept():

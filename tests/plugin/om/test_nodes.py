@@ -112,7 +112,11 @@ class Job:
             support_classes=classifier.classes,
         )
         first = Version(
-            model="untrained", weights_sha256="", support_version=7, support_hash=""
+            model="untrained",
+            weights_sha256="",
+            rule="mean",
+            support_version=7,
+            support_hash="",
         )
         state = RunState(
             facts=facts,

@@ -32,7 +32,9 @@ def snapshot():
         classes=("single-hit", "no-hit", "unknown"),
         support_classes=("single-hit",),
     )
-    first = Version(model="m", weights_sha256="", support_version=1, support_hash="")
+    first = Version(
+        model="m", weights_sha256="", rule="mean", support_version=1, support_hash=""
+    )
     state = RunState(
         facts=facts, first=first, workers=[1], examples_per_class=1, now_s=0.0
     )
