@@ -24,6 +24,9 @@ class Settings(BaseModel):
     former_keys: ClassVar[Mapping[str, str]] = {}
     """Keys of the version before and what they are called now; still read."""
 
+    removed_keys: ClassVar[Mapping[str, str]] = {}
+    """Keys of the version before that mean nothing now, and what to do instead."""
+
     @model_validator(mode="before")
     @classmethod
     def _renamed(cls, given: Any) -> Any:

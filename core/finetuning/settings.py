@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
@@ -34,7 +35,7 @@ class LabelledRun(Settings):
 
 
 class Tuning(Settings):
-    """How a trained network is trained on.
+    """How a trained network is trained on, its last layers or all of it.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ class Tuning(Settings):
     sharpness : float
         Of the softmax over distances.
     patches : int
-        Most rectangles that are masked out of a pattern.
+        Most rectangles that are masked out of a pattern, where all of it is trained.
     patch_share : float
         Longest side of a rectangle as a share of the pattern's side.
     """
@@ -78,9 +79,9 @@ class Adaptation(Settings):
         unknown.
     most_per_class : int or None
         Labels of each class that are used, drawn at random; all by default.
-    held_out : float
-        Share of each class that is not trained on: it says which network is better,
-        the tuned one or the one it started from, and calibrates the scores.
+    folds : int
+        Parts that the labels are dealt out to; each is classified by what was trained
+        on the others, which says how much tuning is worth it.
     calibration, preprocess, area
         As in the configuration of a run; use the same.
     tuning : Tuning
@@ -95,13 +96,18 @@ class Adaptation(Settings):
     start: WeightsName = "default"
     classes: tuple[ClassName, ...] | None = Field(default=None, min_length=2)
     most_per_class: int | None = Field(default=None, ge=2)
-    held_out: float = Field(default=1 / 3, ge=0, lt=1)
+    folds: int = Field(default=3, ge=2, le=20)
     calibration: Calibration = Calibration()
     preprocess: PreprocessOverrides = PreprocessOverrides()
     area: Area = Area()
     tuning: Tuning = Tuning()
     seed: int = Field(default=0, ge=0)
     output: FileName = Path("adapted")
+
+    removed_keys: ClassVar[Mapping[str, str]] = {
+        "held_out": "replaced by folds: all labels train, and each is classified by "
+        "models that have not seen it; folds: 3 sets a third aside at a time"
+    }
 
     @field_validator("data", mode="before")
     @classmethod
