@@ -54,9 +54,9 @@ class Tuning(Settings):
         Longest side of a rectangle as a share of the pattern's side.
     """
 
-    steps: int = Field(default=200, ge=1)
-    patterns_per_class: int = Field(default=16, ge=2)
-    learning_rate: float = Field(default=3e-4, gt=0)
+    steps: int = Field(default=100, ge=1)
+    patterns_per_class: int = Field(default=8, ge=2)
+    learning_rate: float = Field(default=1e-4, gt=0)
     weight_decay: float = Field(default=1e-3, ge=0)
     sharpness: float = Field(default=10.0, gt=0)
     patches: int = Field(default=1, ge=0, le=100)
@@ -96,7 +96,7 @@ class Adaptation(Settings):
     start: WeightsName = "default"
     classes: tuple[ClassName, ...] | None = Field(default=None, min_length=2)
     most_per_class: int | None = Field(default=None, ge=2)
-    folds: int = Field(default=3, ge=2, le=20)
+    folds: int = Field(default=4, ge=2, le=20)
     calibration: Calibration = Calibration()
     preprocess: PreprocessOverrides = PreprocessOverrides()
     area: Area = Area()
