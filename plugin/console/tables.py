@@ -16,6 +16,7 @@ from specklenn.core.reports.comparison_result import ComparisonResult
 from specklenn.core.reports.evaluation_result import EvaluationResult
 
 if TYPE_CHECKING:
+    from specklenn.core.finetuning.finetune import FinetunedModel
     from specklenn.core.paper.table1 import Cell
 
 FILE_WIDTH = 240
@@ -57,6 +58,21 @@ def print_table1(cells: Iterable[Cell]) -> None:
             f"{cell.f1:.3f}",
             "" if cell.all_classes is None else f"{cell.all_classes:.3f}",
             f"{cell.spread:.3f}",
+        )
+    Console(soft_wrap=True).print(table)
+
+
+def print_cross_fitted(finetuned: FinetunedModel) -> None:
+    """Print what ``specklenn adapt`` tried, the yardstick last."""
+    table = Table("trained")
+    _add_numbers(table, ("accuracy", "log loss, nats", "calibration error"))
+    rows = {**finetuned.candidates, "yardstick: ring features": finetuned.yardstick}
+    for name, found in rows.items():
+        table.add_row(
+            name,
+            f"{found.accuracy:.3f}",
+            f"{found.log_loss:.3f}",
+            f"{found.reliability.error:.3f}",
         )
     Console(soft_wrap=True).print(table)
 
