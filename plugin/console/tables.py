@@ -66,8 +66,8 @@ def print_cross_fitted(finetuned: FinetunedModel) -> None:
     """Print what ``specklenn adapt`` tried, the yardstick last."""
     table = Table("trained")
     _add_numbers(table, ("accuracy", "log loss, nats", "calibration error"))
-    rows = {**finetuned.candidates, "yardstick: ring features": finetuned.yardstick}
-    for name, found in rows.items():
+    yardstick = ("yardstick: ring features", finetuned.yardstick)
+    for name, found in (*finetuned.candidates.items(), yardstick):
         table.add_row(
             name,
             f"{found.accuracy:.3f}",
