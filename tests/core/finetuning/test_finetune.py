@@ -18,7 +18,8 @@ from specklenn.core.network.checkpoint import Card
 from specklenn.core.network.specklenn2023 import Encoder
 from specklenn.core.preprocess import Preprocessing
 
-LEARNING = {"steps": 80, "learning_rate": 1e-3, "patches": 0}
+LEARNING = {"steps": 60, "learning_rate": 2e-3, "patches": 0}
+BRIEFLY = {"steps": 2}
 
 
 @pytest.fixture
@@ -29,7 +30,8 @@ def adapt(untrained, labelled):
         adaptation = Adaptation(
             data=[settings.pop("data", labelled)],
             start=str(settings.pop("start", untrained)),
-            tuning=LEARNING | settings.pop("tuning", {}),
+            tuning=settings.pop("tuning", BRIEFLY),
+            folds=settings.pop("folds", 2),
             output=labelled.parent / "ours",
             **settings,
         )
@@ -41,7 +43,7 @@ def adapt(untrained, labelled):
 
 
 def test_an_adapted_model_classifies_new_shots_better(adapt, make_shots, untrained):
-    adaptation, finetuning, finetuned = adapt()
+    adaptation, finetuning, finetuned = adapt(tuning=LEARNING)
     files = next_version(adaptation.output)
     write_model(files, adaptation, finetuning, finetuned)
     frames, labels = make_shots(100, seed=9)
@@ -68,7 +70,7 @@ def test_a_network_that_got_worse_is_not_kept(adapt, untrained):
 
 
 def test_all_candidates_classify_all_labels(adapt):
-    _, finetuning, finetuned = adapt(tuning={"steps": 2})
+    _, finetuning, finetuned = adapt()
 
     assert [*finetuned.candidates] == ["head alone", "last layers", "everything"]
     for found in finetuned.candidates.values():
@@ -77,7 +79,7 @@ def test_all_candidates_classify_all_labels(adapt):
 
 
 def test_the_labels_of_every_class_are_dealt_out_evenly(adapt):
-    _, finetuning, _ = adapt(tuning={"steps": 1}, folds=4)
+    _, finetuning, _ = adapt(folds=4)
 
     assert np.bincount(finetuning.folds).tolist() == [10] * 4
     assert np.bincount(finetuning.shots.codes[finetuning.folds == 0]).tolist() == [5, 5]
@@ -107,11 +109,15 @@ def test_two_labels_of_each_class_are_for_the_head_alone(adapt):
 
 
 def test_the_reasons_name_what_was_compared(adapt):
-    _, _, finetuned = adapt(tuning={"steps": 30, "learning_rate": 3.0})
+    _, _, finetuned = adapt()
 
-    assert len(finetuned.reasons) == 2
-    assert finetuned.reasons[0].startswith("last layers against head alone: log loss")
-    assert finetuned.reasons[1].startswith("everything against last layers: log loss")
+    first, second = finetuned.choice.compared
+    assert finetuned.reasons == [
+        f"last layers against head alone: log loss lower by {first.gain.mean:.3f} +- "
+        f"{first.gain.standard_error:.3f} nats",
+        f"everything against {[*finetuned.candidates][second.kept]}: log loss lower "
+        f"by {second.gain.mean:.3f} +- {second.gain.standard_error:.3f} nats",
+    ]
 
 
 def test_a_temperature_is_fitted_to_all_labels_and_shrunk_to_the_models(adapt):
@@ -142,13 +148,13 @@ def test_the_paper_s_network_is_adapted_too(adapt, tmp_path):
     settings = Preprocessing(crop=32, bin=2)
     checkpoint.save(start, network, settings, Card(name="paper"), "mean")
 
-    _, _, finetuned = adapt(start=start, tuning={"steps": 2})
+    _, _, finetuned = adapt(start=start)
 
     assert [*finetuned.candidates] == ["head alone", "last layers", "everything"]
 
 
 def test_the_same_seed_gives_the_same_model(adapt):
-    (_, _, first), (_, _, again) = (adapt(tuning={"steps": 5}) for _ in range(2))
+    (_, _, first), (_, _, again) = (adapt() for _ in range(2))
 
     for name, found in first.candidates.items():
         other = again.candidates[name].found.scores
@@ -156,7 +162,7 @@ def test_the_same_seed_gives_the_same_model(adapt):
 
 
 def test_versions_are_counted_and_carry_what_was_measured(adapt):
-    adaptation, finetuning, finetuned = adapt(tuning={"steps": 2})
+    adaptation, finetuning, finetuned = adapt()
     for number in (1, 2):
         files = next_version(adaptation.output)
         write_model(files, adaptation, finetuning, finetuned)
@@ -179,7 +185,7 @@ def test_versions_are_counted_and_carry_what_was_measured(adapt):
 
 
 def test_the_supports_carry_the_area(adapt):
-    adaptation, finetuning, finetuned = adapt(tuning={"steps": 2}, area={"quadrant": 3})
+    adaptation, finetuning, finetuned = adapt(area={"quadrant": 3})
     files = next_version(adaptation.output)
     write_model(files, adaptation, finetuning, finetuned)
 
