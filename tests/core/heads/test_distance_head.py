@@ -6,7 +6,7 @@ from specklenn.core.heads.distance_head import DistanceHead
 from specklenn.core.heads.head import FeatureBlock, FeatureLayout, Task
 
 LAYOUT = FeatureLayout(
-    embedding_size=6, blocks=(FeatureBlock(name="others", size=3, weight=1.0),)
+    embedding_size=6, blocks=(FeatureBlock(name="last_layer", size=3),)
 )
 CLASSES = np.array([0, 0, 1, 1, 1])
 

@@ -27,7 +27,7 @@ def test_classes_are_counted_even_where_the_last_ones_have_no_support():
 
 
 def test_features_begin_with_the_embedding_and_have_the_columns_of_all_blocks():
-    blocks = tuple(FeatureBlock(name=name, size=2, weight=1.0) for name in "ab")
+    blocks = tuple(FeatureBlock(name=name, size=2) for name in "ab")
     layout = FeatureLayout(embedding_size=3, blocks=blocks)
     features = np.arange(14, dtype=np.float32).reshape(2, 7)
 

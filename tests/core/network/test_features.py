@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from specklenn.core.heads.feature_space import BY_EMBEDDING, BY_RINGS
 from specklenn.core.network.compact import CompactEncoder
 from specklenn.core.network.embed import CPU_BATCH, embed
 from specklenn.core.network.features import extract_features, feature_layout
@@ -60,20 +61,21 @@ def test_between_them_are_means_of_the_channels_of_every_layer(encoder):
     )
 
 
-def test_blocks_are_named_and_have_the_sizes_of_their_columns(encoder):
+def test_blocks_have_the_sizes_of_their_columns_and_all_are_weighted(encoder):
     layout = feature_layout(encoder)
 
     sizes = {block.name: block.size for block in layout.blocks}
 
     *earlier, last = encoder.pooled_sizes
     assert sizes == {
-        "earlier layers": sum(earlier),
-        "last layer": last,
+        "earlier_layers": sum(earlier),
+        "last_layer": last,
         "fano": RINGS,
         "profile": RINGS,
         "contrast": RINGS,
     }
-    assert all(block.weight > 0 for block in layout.blocks)
+    for weighting in (BY_EMBEDDING, BY_RINGS):
+        assert all(getattr(weighting, name) > 0 for name in sizes)
 
 
 def test_batches_change_nothing(encoder):
