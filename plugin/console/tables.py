@@ -65,8 +65,10 @@ def print_classified_run(
         f"right: {100 * found.accuracy:.1f} % of {found.judged}, where unknown shots "
         f"count as wrong; without them {100 * found.accuracy_of_known:.1f} %"
     )
+    if not found.judged:
+        right = "no shot is labelled with a class of this run"
     shown.print(
-        f"{right if found.judged else 'no shot is labelled with a class of this run'}\n"
+        f"{right}\n"
         f"unknown: {100 * found.share(Flag.REJECTED):.1f} % of the hits; far from every "
         f"class {100 * found.share(Flag.FAR):.1f} %, no class probable "
         f"{100 * found.share(Flag.UNSURE):.1f} %",
