@@ -48,6 +48,9 @@ class Settings(BaseModel):
     former_keys: ClassVar[Mapping[str, str]] = {}
     """Keys of the version before and what they are called now; still read."""
 
+    removed_keys: ClassVar[Mapping[str, str]] = {}
+    """Keys of the version before that mean nothing now, and what to do instead."""
+
     @classmethod
     def __get_pydantic_core_schema__(
         cls, source: Any, handler: GetCoreSchemaHandler

@@ -96,7 +96,8 @@ def parse_yaml(text: str, source: str) -> Document:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{source}:{line}: not YAML: {error.problem}") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"{source}: not YAML: {error}") from error
+        problem = str(error).splitlines()[0]
+        raise ConfigError(f"{source}: not YAML: {problem}") from error
     except RecursionError as error:
         raise ConfigError(f"{source}: {TOO_DEEP}") from error
     return Document(data, source, walk.places, tuple(walk.problems))

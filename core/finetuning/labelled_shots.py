@@ -130,32 +130,6 @@ def load_labelled_shots(adaptation: Adaptation) -> LabelledShots:
     )
 
 
-def split(
-    codes: Indices, held_out: float, random: np.random.Generator
-) -> tuple[Indices, Indices]:
-    """Split shots into those to train on and those held out, class by class.
-
-    Parameters
-    ----------
-    codes : (N,) int64
-    held_out : float
-        Share of each class, rounded; at least two stay to train on.
-    random : Generator
-
-    Returns
-    -------
-    trained, held : (n,), (m,) int64
-        Rows.
-    """
-    trained, held = [], []
-    for code in np.unique(codes):
-        rows = random.permutation(np.flatnonzero(codes == code))
-        number = max(min(round(held_out * len(rows)), len(rows) - FEWEST), 0)
-        held.append(rows[:number])
-        trained.append(rows[number:])
-    return np.concatenate(trained), np.concatenate(held)
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Run:
     """A run with labels, its frames not read yet."""

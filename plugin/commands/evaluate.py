@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from specklenn.core.errors import ConfigError
+from specklenn.plugin.commands.arguments import add_set_argument
 from specklenn.plugin.commands.few_shot_arguments import (
     add_area_arguments,
     add_few_shot_arguments,
@@ -33,6 +34,11 @@ def main(arguments: list[str]) -> int:
     """Run the command; returns its exit code."""
     options = _parser().parse_args(arguments)
     _check(options)
+    if options.supports is not None:
+        from specklenn.plugin.commands import evaluate_supports
+
+        evaluate_supports.check_options(options)
+        return evaluate_supports.run(options)
     from specklenn.core.reports.report import make_folder, write_file, write_report
     from specklenn.core.reports.scores_json import evaluation_json
     from specklenn.plugin.console.progress_bar import on_screen
@@ -74,7 +80,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Measure N-way X-shot accuracy, sample by sample.",
         epilog="Examples: specklenn evaluate shots.h5 --report report;  "
         "specklenn evaluate expected.h5 --fluence-scan --by-size --sizes atoms.csv "
-        "--tsne --report report;  specklenn evaluate shots.h5 --disturb gap,offset.  "
+        "--tsne --report report;  specklenn evaluate shots.h5 --disturb gap,offset;  "
+        "specklenn evaluate shots.h5 --supports support.yaml.  "
         "What each option shows: docs/evaluation.md.",
     )
     parser.add_argument("data", type=Path, help="labelled dataset, HDF5")
@@ -90,6 +97,14 @@ def _parser() -> argparse.ArgumentParser:
         "prototype: distance to their mean; learned: to where the model has learned "
         "that a class with such supports lies",
     )
+    parser.add_argument(
+        "--supports",
+        type=Path,
+        metavar="FILE",
+        help="classify by these supports, YAML or HDF5, all shots of the data exactly "
+        "as specklenn run does, in place of supports drawn from the data",
+    )
+    add_set_argument(parser, "hit_finder.enabled=false, with --supports")
     add_area_arguments(parser)
     _add_disturbances(parser)
     _add_report_arguments(parser)
@@ -179,6 +194,8 @@ def _check(options: argparse.Namespace) -> None:
         raise ConfigError(f"{drawn[0]}: goes together with --report FOLDER")
     if options.noise is not None and options.fluence_scan is None:
         raise ConfigError("--noise: goes together with --fluence-scan")
+    if options.set and options.supports is None:
+        raise ConfigError("--set: goes together with --supports FILE")
     if not options.classes:
         raise ConfigError("--classes: none found, at least two expected")
     check_folder("json", options.json)

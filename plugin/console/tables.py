@@ -12,10 +12,13 @@ from rich.table import Table
 from specklenn.core.evaluation.calibration_report import Confidence
 from specklenn.core.evaluation.classifiers import MethodVariant
 from specklenn.core.evaluation.disturbance_table import DisturbanceTable
+from specklenn.core.evaluation.labelled_run import ClassifiedRun
+from specklenn.core.flags import Flag
 from specklenn.core.reports.comparison_result import ComparisonResult
 from specklenn.core.reports.evaluation_result import EvaluationResult
 
 if TYPE_CHECKING:
+    from specklenn.core.finetuning.finetune import FinetunedModel
     from specklenn.core.paper.table1 import Cell
 
 FILE_WIDTH = 240
@@ -46,6 +49,32 @@ def print_comparison(result: ComparisonResult, console: Console | None = None) -
         shown.print(_comparison_scan(result))
 
 
+def print_classified_run(
+    found: ClassifiedRun, rule: str, console: Console | None = None
+) -> None:
+    """Print how a labelled run was classified by given supports."""
+    shown = console or Console()
+    table = _table(f"Labels (rows) and what they were called (columns); rule: {rule}")
+    table.add_column("")
+    confusion = found.confusion
+    _add_numbers(table, next(iter(confusion.values())))
+    for true, counts in confusion.items():
+        table.add_row(true, *map(str, counts.values()))
+    shown.print(table)
+    right = (
+        f"right: {100 * found.accuracy:.1f} % of {found.judged}, where unknown shots "
+        f"count as wrong; without them {100 * found.accuracy_of_known:.1f} %"
+    )
+    shown.print(
+        f"{right if found.judged else 'no shot is labelled with a class of this run'}\n"
+        f"unknown: {100 * found.share(Flag.REJECTED):.1f} % of the hits; far from every "
+        f"class {100 * found.share(Flag.FAR):.1f} %, no class probable "
+        f"{100 * found.share(Flag.UNSURE):.1f} %",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
 def print_table1(cells: Iterable[Cell]) -> None:
     """Print the paper's Table 1."""
     table = Table("method", "area", "accuracy", "F1", "all classes", "spread")
@@ -57,6 +86,21 @@ def print_table1(cells: Iterable[Cell]) -> None:
             f"{cell.f1:.3f}",
             "" if cell.all_classes is None else f"{cell.all_classes:.3f}",
             f"{cell.spread:.3f}",
+        )
+    Console(soft_wrap=True).print(table)
+
+
+def print_cross_fitted(finetuned: FinetunedModel) -> None:
+    """Print what ``specklenn adapt`` tried, the yardstick last."""
+    table = Table("trained")
+    _add_numbers(table, ("accuracy", "log loss, nats", "calibration error"))
+    yardstick = ("yardstick: ring features", finetuned.yardstick)
+    for name, found in (*finetuned.candidates.items(), yardstick):
+        table.add_row(
+            name,
+            f"{found.accuracy:.3f}",
+            f"{found.log_loss:.3f}",
+            f"{found.reliability.error:.3f}",
         )
     Console(soft_wrap=True).print(table)
 

@@ -137,6 +137,7 @@ def test_what_is_no_document_of_settings_is_said_in_one_sentence(text, told):
         read(text)
 
     assert caught.value.problems[0].startswith(told)
+    assert caught.value.problems[0].isprintable()
 
 
 def test_aliases_of_aliases_do_not_stand_for_billions(monkeypatch):

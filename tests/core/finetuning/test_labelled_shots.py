@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from specklenn.core.data import labelled_dataset
 from specklenn.core.data.dataset_writer import write_dataset
 from specklenn.core.errors import DataError
-from specklenn.core.finetuning.labelled_shots import load_labelled_shots, split
+from specklenn.core.finetuning.labelled_shots import load_labelled_shots
 from specklenn.core.finetuning.settings import Adaptation
 from specklenn.core.labelling.data_identity import LabelledData, read_alone
 from specklenn.core.labelling.label_file import write_labels
@@ -172,15 +172,3 @@ def test_one_class_alone_is_refused(run, tmp_path):
 def test_a_run_without_labels_is_refused(run):
     with pytest.raises(DataError, match=r"no labels at .*; without a file of labels"):
         load(run)
-
-
-@pytest.mark.parametrize(
-    ("number", "share", "held"), [(60, 1 / 3, 20), (3, 0.9, 1), (2, 0.5, 0), (5, 0, 0)]
-)
-def test_the_held_out_share_leaves_two_of_every_class(number, share, held):
-    codes = np.repeat([0, 1, 2], number)
-
-    trained, out = split(codes, share, np.random.default_rng(0))
-
-    assert np.bincount(codes[out], minlength=3).tolist() == [held] * 3
-    assert sorted([*trained, *out]) == list(range(3 * number))

@@ -352,7 +352,8 @@ def test_the_commands_in_the_docs_are_understood():
     asked = [
         swap.request_of(swap.parser().parse_args(shlex.split(line))) for line in lines
     ]
-    assert [item.action for item in asked] == ["status", "swap", "swap", "swap", "back"]
+    assert [item.action for item in asked] == ["status", *["swap"] * 4, "back"]
+    assert asked[4].rule == "nearest"
     assert asked[3].weights == str(Path("adapted.safetensors").absolute())
     assert asked[3].support == str(Path("better.yaml").absolute())
 
