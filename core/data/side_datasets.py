@@ -80,17 +80,21 @@ def read_times(column: h5py.Dataset, shots: int) -> Timestamps:
     if h5py.check_string_dtype(column.dtype) is not None:
         texts = _decoded(column, _one_each(column, shots))
         return np.array([_time_of_text(column, text) for text in texts], np.uint64)
-    values = read_values(column, slice(shots))
     fields = column.dtype.names or ()
     if len(fields) == 2:
-        values = np.stack([values[name] for name in fields], axis=-1)
+        whole = _one_each(column, shots)
+        values = np.stack([whole[name] for name in fields], axis=-1)
+    elif column.shape[1:] == (2,):
+        values = read_values(column, slice(shots))
+    else:
+        values = _one_each(column, shots)
     if values.dtype.kind not in "uif":
         raise DataError(
             f"{title(column)}: data type {column.dtype} found; {KNOWN_TIMES}"
         )
     if values.shape[1:] == (2,):
         return _time_of_pairs(column, values)
-    return _time_of_numbers(column, values.reshape(len(values)))
+    return _time_of_numbers(column, values)
 
 
 def _one_each(column: h5py.Dataset, shots: int) -> npt.NDArray[Any]:

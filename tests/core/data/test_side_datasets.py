@@ -119,6 +119,7 @@ def test_what_is_not_known_of_one_shot_is_0_and_the_others_are_read(read):
         (np.full(4, -1), "-1 to -1 found, which is no date"),
         (np.arange(8).reshape(4, 2), "two numbers a shot found; Unix times in"),
         (np.arange(12).reshape(4, 3), r"shape \(4, 3\), \(4,\) expected"),
+        (np.zeros((4, 2), COMPOUND), r"shape \(4, 2\), \(4,\) expected"),
         (np.uint64(START_S), r"shape \(\), \(4,\) expected"),
         (["2024-13-01T12:00:00"] * 4, "'2024-13-01T12:00:00' found; Unix times"),
         (["1024-12-01T12:00:00"] * 4, "'1024-12-01T12:00:00' found; Unix times"),
