@@ -80,11 +80,10 @@ def prepare_on_all(
         prepared = prepare()
     except SpecklennError as error:
         mine = _Failure(*_here(communicator), str(error), error.exit_code)
-    except Exception as error:
+    except BaseException as error:  # SystemExit too: the others would wait for it
         if communicator is None:
             raise
-        traceback.print_exc()
-        mine = _Failure(*_here(communicator), sentence(error), 1)
+        mine = _unforeseen(communicator, error)
     everyone = communicator.allgather(mine) if communicator else [mine]
     failures = [failure for failure in everyone if failure is not None]
     if communicator is None or communicator.Get_rank() == 0:
@@ -131,6 +130,14 @@ class _Failure(NamedTuple):
     host: str
     text: str
     exit_code: int
+
+
+def _unforeseen(communicator: MPI.Intracomm, error: BaseException) -> _Failure:
+    """Return why a rank cannot start, if it is no problem that we know."""
+    if isinstance(error, KeyboardInterrupt):
+        return _Failure(*_here(communicator), "interrupted", INTERRUPTED)
+    traceback.print_exception(error)
+    return _Failure(*_here(communicator), sentence(error), 1)
 
 
 def _here(communicator: MPI.Intracomm | None) -> tuple[int, str]:

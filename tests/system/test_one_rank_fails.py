@@ -42,7 +42,7 @@ FAILURES = {
     ),
     "a package that exits": (
         (1, "Job.__init__", "SystemExit(0)"),
-        (1, " failed: SystemExit: 0"),
+        (1, ": SystemExit: 0"),
     ),
     "the collector's files": (
         (0, "Job.collector", "DataError('run.log: disk full')"),
@@ -52,7 +52,11 @@ FAILURES = {
         (1, "Job.worker", "ZeroDivisionError('x')"),
         (1, " failed: ZeroDivisionError: x"),
     ),
-    "an interrupt of one": (
+    "an interrupt of one while it prepares": (
+        (1, "Job.__init__", "KeyboardInterrupt"),
+        (130, ": interrupted"),
+    ),
+    "an interrupt of one before its loop": (
         (1, "Job.run_worker", "KeyboardInterrupt"),
         (130, " was interrupted"),
     ),
