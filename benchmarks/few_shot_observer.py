@@ -29,7 +29,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from ideal_observer import (
     BIN,
     NORMAL_95,
@@ -46,11 +45,12 @@ from observer import (
 )
 from rich.progress import track
 
-from specklenn.core.distances import class_distances
+from specklenn.core.decision import make_head
+from specklenn.core.heads.head import Task
 from specklenn.core.labels import MULTI_HIT, SINGLE_HIT
 from specklenn.core.network import checkpoint
 from specklenn.core.network.checkpoint import Checkpoint
-from specklenn.core.network.prototype_adapter import make_prototype_fn
+from specklenn.core.network.features import extract_features
 from specklenn.core.simulation.sample_library import find_structures
 from specklenn.core.simulation.samples import Molecule
 from specklenn.core.simulation.structures import read_structure
@@ -60,7 +60,6 @@ SHOTS = (1, 5, 20)
 DRAWS = 20
 FLUENCES = (0.03, 0.1)
 PARTS = {"without": 1, "a half": 2, "a quarter": 4}
-BATCH = 256
 
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -111,18 +110,15 @@ def of_sample(bench: Bench, path: Path, counts: Counts) -> list[Floats]:
 
 
 def vectors_of(bench: Bench, counts: Counts, model: Checkpoint) -> Vectors:
-    """Embed shots, (evaluated, class, fluence, shot, D)."""
+    """Return the features of shots, (evaluated, class, fluence, shot, F)."""
     settings = model.preprocessing
     if (settings.crop, settings.bin) != (SIDE, BIN):
         raise ValueError(
             f"the model crops {settings.crop} pixels and bins {settings.bin}"
         )
     pictures = bench.bins.pictures(counts.reshape(-1, counts.shape[-1]))
-    inputs = torch.from_numpy(np.sqrt(pictures))[:, None]
-    with torch.inference_mode():
-        parts = [model.encoder(part) for part in inputs.split(BATCH)]
-    vectors: Vectors = torch.cat(parts).numpy()
-    return vectors.reshape(*counts.shape[:-1], -1)
+    features = extract_features(model.encoder, np.sqrt(pictures))
+    return features.reshape(*counts.shape[:-1], -1)
 
 
 def draws(seed: int, own: int, shots: int, number: int) -> Iterator[list[Counts]]:
@@ -155,16 +151,16 @@ def of_observer(evidence: Floats, orders: list[Counts], shots: int) -> float:
 def of_network(
     vectors: Vectors, orders: list[Counts], shots: int, model: Checkpoint
 ) -> float:
-    """Return the accuracy of a model in one draw; vectors are (class, shot, D)."""
-    prototype_fn = make_prototype_fn(model.encoder.prototype_adapter, CLASSES)
+    """Return the accuracy of a model in one draw; vectors are (class, shot, F)."""
+    head = make_head(model.encoder, CLASSES, model.rule, model.temperature)
     pairs = list(zip(vectors, orders, strict=True))
     supports = np.concatenate([ours[order[:shots]] for ours, order in pairs])
-    classes = np.repeat([0, 1], shots)
+    task = Task(supports=supports, classes=np.repeat([0, 1], shots), n_classes=2)
+    fitted = head.fit(task)
     ratios = []
     for ours, order in pairs:
-        queries = ours[order[shots:]]
-        near = class_distances(queries, supports, classes, 2, model.rule, prototype_fn)
-        ratios.append((near[:, 1] - near[:, 0]).astype(np.float64))
+        scores = fitted(ours[order[shots:]]).scores.astype(np.float64)
+        ratios.append(scores[:, 0] - scores[:, 1])
     return float(rule_accuracy(*ratios))
 
 
@@ -181,7 +177,7 @@ def accuracies(
     Parameters
     ----------
     evidence : (library, class, class of the shot, shot) float64
-    vectors : (class of the shot, shot, D) float32
+    vectors : (class of the shot, shot, F) float32
     own : int
         Place of the structure in the library.
     shots, seed : int

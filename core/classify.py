@@ -235,7 +235,7 @@ class Classifier:
         return make_head(model.encoder, supports.classes, self.rule, temperature)
 
     def _task(self, supports: SupportSet, preprocessor: Preprocessor) -> Task:
-        cropped = preprocessor.crop(supports.frames)
+        cropped = preprocessor.crop(supports.frames, supports.bad)
         _check_usable(supports, cropped.flags)
         classes = supports.classes
         return Task(

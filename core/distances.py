@@ -41,7 +41,9 @@ SOFT_WIDTH = 0.1
 
 
 def _limit(value: Any) -> Any:
-    """Check a limit: None, False, or a number above 0."""
+    """Check a limit: None, a number above 0, or off, which is False."""
+    if value == "off":  # a word of YAML 1.2, where it is no truth value
+        return False
     if value is None or value is False:
         return value
     try:

@@ -23,14 +23,20 @@ class ConfigError(SpecklennError, ValueError):
     Parameters
     ----------
     problems : list of str
-        Every problem found, one line each.
+        Every problem found, one line each. What a terminal would not print of a value
+        that was found is escaped.
     """
 
     exit_code = 2
 
     def __init__(self, *problems: str) -> None:
-        self.problems = list(problems)
-        super().__init__("\n".join(problems))
+        self.problems = [_printable(problem) for problem in problems]
+        super().__init__("\n".join(self.problems))
+
+
+def _printable(text: str) -> str:
+    kept = (c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+    return "".join(kept)
 
 
 class DataError(SpecklennError, OSError):
@@ -51,6 +57,12 @@ class MissingPackageError(SpecklennError, ImportError):
 
 class EndOfRun(Exception):
     """A live source has no more shots."""
+
+
+def sentence(error: BaseException) -> str:
+    """Return what went wrong in one line."""
+    words = " ".join(str(error).split())
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
 def import_optional(name: str, purpose: str, extra: str) -> Any:

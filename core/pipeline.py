@@ -102,7 +102,8 @@ class Pipeline:
             rows["flags"][readable] |= Flag.WRONG_SHAPE.bits
             return ClassifiedBatch(rows=rows, photons=photons)
         usable = np.flatnonzero(~is_skipped(rows["flags"]))
-        cropped = preprocessor.crop(shots.frames[usable])
+        bad = None if shots.bad is None else shots.bad[usable]
+        cropped = preprocessor.crop(shots.frames[usable], bad)
         photons[usable] = cropped.photons
         rows["photons"][usable] = cropped.total
         rows["flags"][usable] |= cropped.flags

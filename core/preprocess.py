@@ -190,25 +190,34 @@ class Preprocessor:
             values /= self._gain
         return values
 
-    def crop(self, frames: npt.NDArray[Any]) -> CroppedFrames:
+    def crop(
+        self, frames: npt.NDArray[Any], bad: npt.NDArray[np.bool_] | None = None
+    ) -> CroppedFrames:
         """Cut out the centres in photons and flag frames that cannot be classified.
 
         Parameters
         ----------
         frames : (B, H, W) array, ADU or photons
+        bad : (B, H, W) bool, optional
+            Pixels that are bad in a frame alone, beside the mask.
         """
         photons = self.calibrate(frames[(slice(None), *self.window)])
         absurd = ~(np.abs(photons) <= LARGEST_PHOTONS)  # NaN and infinity too
         absurd &= ~self._bad
+        good_pixels: npt.NDArray[np.int64] | int = self._good_pixels
+        if bad is not None:
+            own = bad[(slice(None), *self.window)]
+            absurd &= ~own
+            photons[own] = np.nan
+            good_pixels = (~(self._bad | own)).sum(axis=(1, 2))
         photons[:, self._bad] = np.nan
         number_absurd = absurd.sum(axis=(1, 2))
         if number_absurd.any():
             photons[absurd] = np.nan
         flags = np.zeros(len(photons), np.uint16)
-        not_finite = number_absurd > BAD_PIXELS_ALLOWED * self._good_pixels
+        not_finite = number_absurd > BAD_PIXELS_ALLOWED * good_pixels
         flags[not_finite] |= Flag.NOT_FINITE.bits
-        if self._good_pixels == 0:
-            flags[:] |= Flag.ALL_MASKED.bits
+        flags[np.broadcast_to(good_pixels == 0, flags.shape)] |= Flag.ALL_MASKED.bits
         total, flat = self._sum_and_flatness(photons)
         flat &= flags == 0
         empty = total == 0
@@ -316,6 +325,7 @@ def prepare(
     patterns: npt.NDArray[Any],
     mask: npt.NDArray[np.bool_] | None,
     settings: Preprocessing,
+    bad: npt.NDArray[np.bool_] | None = None,
 ) -> PreparedPatterns:
     """Crop and normalise patterns in photons; see `Preprocessor`.
 
@@ -325,10 +335,12 @@ def prepare(
     mask : (H, W) bool or None
         True where bad.
     settings : Preprocessing
+    bad : (B, H, W) bool, optional
+        Pixels that are bad in a pattern alone.
     """
     height, width = patterns.shape[1:]
     preprocessor = Preprocessor(settings, (height, width), mask)
-    cropped = preprocessor.crop(patterns)
+    cropped = preprocessor.crop(patterns, bad)
     inputs = preprocessor.normalise(cropped.photons)
     inputs[cropped.flags != 0] = 0
     return PreparedPatterns(inputs=inputs, photons=cropped.photons, flags=cropped.flags)

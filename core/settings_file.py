@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.resources
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,8 +17,17 @@ from specklenn.core.errors import ConfigError
 from specklenn.core.settings import Location, Settings
 from specklenn.core.settings_paths import Folders
 from specklenn.core.settings_renames import Renaming
+from specklenn.core.settings_yaml import Loader
 
 Model = TypeVar("Model", bound=Settings)
+
+DEEPEST = 50
+"""Groups and lists in each other, far beyond any that a model has."""
+
+TOO_DEEP = f"more than {DEEPEST} groups or lists in each other"
+
+MOST_VALUES = 1_000_000
+"""Of one file, far beyond any; a few aliases of aliases can stand for billions."""
 
 PACKAGED = Path(str(importlib.resources.files("specklenn.configs")))
 """Folder of the packaged configurations; what they name need not lie there too."""
@@ -77,44 +86,82 @@ def read_yaml(path: Path) -> Document:
 
 def parse_yaml(text: str, source: str) -> Document:
     """Parse YAML text; see `read_yaml`."""
+    walk = _Walk(source)
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
+        loader = Loader(text)
+        node = loader.get_single_node()
+        walk.visit(node, (), ())
+        data = None if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{source}:{line}: not YAML: {error.problem}") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"{source}: not YAML: {error}") from error
-    places: dict[Location, str] = {}
-    problems: list[str] = []
-    _walk(node, (), places, problems, source)
-    return Document(data, source, places, tuple(problems))
+        problem = str(error).splitlines()[0]
+        raise ConfigError(f"{source}: not YAML: {problem}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{source}: {TOO_DEEP}") from error
+    return Document(data, source, walk.places, tuple(walk.problems))
 
 
-def _walk(
-    node: yaml.Node | None,
-    location: Location,
-    places: dict[Location, str],
-    problems: list[str],
-    source: str,
-) -> None:
-    """Note where every key and every item of a list stands."""
+class _Walk:
+    """Notes where every key and every item of a list stands.
+
+    Attributes
+    ----------
+    places : dict of location to str
+    problems : list of str
+        Keys that stand twice.
+    """
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self.places: dict[Location, str] = {}
+        self.problems: list[str] = []
+
+    def visit(
+        self, node: yaml.Node | None, location: Location, within: tuple[yaml.Node, ...]
+    ) -> None:
+        """Note what stands in a node.
+
+        Raises
+        ------
+        ConfigError
+            If aliases make the document endless, or nobody can have meant its size.
+        """
+        if not isinstance(node, yaml.CollectionNode):
+            return
+        where = self.places.get(location, self._source)
+        if node in within:
+            name = in_one_line(".".join(map(str, location)))
+            raise ConfigError(f"{where}: {name}: an alias of a group that it stands in")
+        if len(within) == DEEPEST:
+            raise ConfigError(f"{where}: {TOO_DEEP}")
+        for key, inner, line in _entries(node):
+            self._note((*location, key), line)
+            self.visit(inner, (*location, key), (*within, node))
+
+    def _note(self, location: Location, line: int) -> None:
+        place = f"{self._source}:{line}"
+        if location in self.places:
+            name = in_one_line(".".join(map(str, location)))
+            first = self.places[location]
+            self.problems.append(
+                f"{place}: {name} stands twice, first in line "
+                f"{first.rpartition(':')[2]}"
+            )
+        self.places[location] = place
+        if len(self.places) > MOST_VALUES:
+            raise ConfigError(f"{place}: more than {MOST_VALUES} values in one file")
+
+
+def _entries(node: yaml.CollectionNode) -> Iterator[tuple[str | int, yaml.Node, int]]:
+    """Give key or number, value and line of what stands in a group or a list."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            inner = (*location, str(key.value))
-            place = f"{source}:{key.start_mark.line + 1}"
-            if inner in places:
-                name, first = ".".join(map(str, inner)), places[inner].rpartition(":")
-                problems.append(
-                    f"{place}: {name} stands twice, first in line {first[2]}"
-                )
-            places[inner] = place
-            _walk(value, inner, places, problems, source)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            inner = (*location, index)
-            places[inner] = f"{source}:{value.start_mark.line + 1}"
-            _walk(value, inner, places, problems, source)
+            yield str(key.value), value, key.start_mark.line + 1
+    else:
+        for number, value in enumerate(node.value):
+            yield number, value, value.start_mark.line + 1
 
 
 def validate(model: type[Model], document: Document) -> Model:
@@ -146,7 +193,7 @@ def _sentences(item: ErrorDetails, document: Document) -> list[str]:
     if isinstance(cause, ConfigError):
         return cause.problems
     location = _real_keys(item, document.data)
-    key = ".".join(map(str, location)) or "the file"
+    key = in_one_line(".".join(map(str, location))) or "the file"
     return [f"{document.where(location)}: {key}: {_what(item)}"]
 
 
@@ -188,5 +235,10 @@ def _what(item: ErrorDetails) -> str:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    return in_one_line(repr(value))
+
+
+def in_one_line(text: str) -> str:
+    """Return what was found as a message shows it: the beginning, without line ends."""
+    text = text.replace("\n", "\\n")
     return text if len(text) <= 60 else text[:57] + "..."

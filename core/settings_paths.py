@@ -9,6 +9,7 @@ text that is marked as `Elsewhere`, as what was typed on the command line.
 from __future__ import annotations
 
 import os.path
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,11 +24,18 @@ from pydantic import (
 from pydantic_core import PydanticSerializationUnexpectedValue
 from yaml.representer import SafeRepresenter
 
+from specklenn.core.settings_yaml import Written
+
 Folders = Sequence[Path]
 """Where a name starts from: the first folder that has the file, or else the last."""
 
 RELATIVE_TO = "relative_to"
 """Key of a serialization context: the folder that file names are given from."""
+
+LONGEST_PART = 255
+"""Bytes of a name between two slashes, of nearly every file system."""
+
+_NAME = re.compile(r"[^\x00-\x1f]+")
 
 WEIGHTS_SUFFIX = ".safetensors"
 
@@ -50,6 +58,8 @@ yaml.SafeDumper.add_representer(Elsewhere, SafeRepresenter.represent_str)
 
 def elsewhere(data: Any, folders: Folders) -> Any:
     """Return data of YAML with all texts marked as from these folders."""
+    if isinstance(data, Written):
+        data.text = elsewhere(data.text, folders)
     if isinstance(data, dict):
         return {key: elsewhere(value, folders) for key, value in data.items()}
     if isinstance(data, list):
@@ -74,12 +84,16 @@ def located(name: str | Path, folders: Folders | None) -> Path:
         folders = name.folders
     expanded = Path(os.path.expanduser(name))
     paths = [folder / expanded for folder in folders or [Path()]]
-    return next((path for path in paths if path.exists()), paths[-1])
+    return next((path for path in paths if os.path.exists(path)), paths[-1])
 
 
 def _located(value: object, info: ValidationInfo) -> str:
-    if not isinstance(value, (str, Path)) or value == "":
+    if isinstance(value, Written):
+        value = value.text
+    if not isinstance(value, (str, Path)) or not _NAME.fullmatch(str(value)):
         raise ValueError("the name of a file")
+    if any(len(os.fsencode(part)) > LONGEST_PART for part in Path(value).parts):
+        raise ValueError(f"names of at most {LONGEST_PART} bytes in each other")
     return str(located(value, info.context))
 
 

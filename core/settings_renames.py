@@ -1,7 +1,7 @@
 """Deprecated keys in files that people write: accepted, with one warning.
 
 Renamed before validation, so that a wrong value of such a key is reported with its
-line.
+line. Keys that are gone are refused, with what to do instead.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Renaming:
     places : dict of location to str
         Where every value stands, by its former and its present keys.
     problems : list of str
-        Values that are there by both names.
+        Values that are there by both names, and keys that are gone.
     """
 
     def __init__(self, places: Mapping[Location, str]) -> None:
@@ -46,6 +46,10 @@ class Renaming:
         for old, new in model.former_keys.items():
             if old in data:
                 self._rename(data, (*at, old), (*at, new))
+        for gone, advice in model.removed_keys.items():
+            if gone in data:
+                self._refuse((*at, gone), advice)
+                del data[gone]
         for name, field in model.model_fields.items():
             if name in data:
                 data[name] = self._value(field.annotation, data[name], (*at, name))
@@ -67,6 +71,10 @@ class Renaming:
         if not isinstance(value, list):
             return self.group(model, value, at)
         return [self.group(model, item, (*at, i)) for i, item in enumerate(value)]
+
+    def _refuse(self, location: Location, advice: str) -> None:
+        where = self.places.get(location, COMMAND_LINE)
+        self.problems.append(f"{where}: {'.'.join(map(str, location))}: {advice}")
 
     def _rename(self, data: dict[Any, Any], old: Location, new: Location) -> None:
         """Move a value to the key of now; the command line wins where both are."""

@@ -28,8 +28,9 @@ import numpy.typing as npt
 from pydantic import Field, StringConstraints
 
 from specklenn.core.data import labelled_dataset
-from specklenn.core.data.labelled_dataset import LabelledDataset
+from specklenn.core.data.labelled_dataset import DatasetNames, LabelledDataset
 from specklenn.core.errors import ConfigError, DataError
+from specklenn.core.labels import ABSTENTIONS
 from specklenn.core.settings import Settings
 from specklenn.core.settings_file import Document, read_yaml, validate
 from specklenn.core.settings_paths import FileName
@@ -87,6 +88,9 @@ class SupportSet:
     version : int
     mask : (H, W) bool or None
         Mask of a saved support file.
+    bad : (S, H, W) bool or None
+        Pixels that are bad in one support alone; None where no file has masks of
+        every shot.
     in_photons : bool
         Whether a file says that its frames are calibrated.
     """
@@ -97,6 +101,7 @@ class SupportSet:
     origins: tuple[str, ...]
     version: int = 1
     mask: npt.NDArray[np.bool_] | None = None
+    bad: npt.NDArray[np.bool_] | None = None
     in_photons: bool = False
 
     @property
@@ -150,6 +155,7 @@ def from_settings(
     """
     problems: list[str] = []
     frames: list[npt.NDArray[Any]] = []
+    masks: list[npt.NDArray[np.bool_] | None] = []
     in_photons = False
     labels: list[str] = []
     origins: list[str] = []
@@ -160,14 +166,20 @@ def from_settings(
                 f"{document.where(key)}: class {name!r} has no support; at least "
                 "one (file, events) expected"
             )
+        if name in ABSTENTIONS:
+            problems.append(
+                f"{document.where((*location, name))}: class {name!r} found, which is "
+                "what somebody says who does not know the class"
+            )
         for number, group in enumerate(groups):
             key = (*location, name, number)
             try:
-                found, calibrated = _read_shots(group)
+                found, bad, calibrated = _read_shots(group)
             except DataError as error:
                 problems.append(f"{document.where(key)}: {error}")
                 continue
             frames.extend(found)
+            masks.extend([None] * len(found) if bad is None else bad)
             in_photons |= calibrated
             labels.extend([name] * len(found))
             origins.extend(f"{group.file.name} event {event}" for event in group.events)
@@ -180,15 +192,36 @@ def from_settings(
         classes=tuple(settings.classes),
         origins=tuple(origins),
         version=settings.version,
+        bad=_stacked_masks(masks, frames[0].shape),
         in_photons=in_photons,
     )
 
 
-def _read_shots(group: SupportShots) -> tuple[list[npt.NDArray[Any]], bool]:
-    """Return frames (H, W), and whether their file says that they are calibrated."""
-    names = labelled_dataset.frames_alone(group.dataset)
+def _read_shots(
+    group: SupportShots,
+) -> tuple[list[npt.NDArray[Any]], npt.NDArray[np.bool_] | None, bool]:
+    """Return frames (H, W), masks of theirs alone, and whether they are calibrated."""
+    usual = group.dataset == labelled_dataset.DATA  # the usual mask is of these frames
+    names = DatasetNames(
+        data=group.dataset,
+        mask=labelled_dataset.MASK if usual else None,
+        labels=None,
+        names=None,
+        timestamps=None,
+    )
     with LabelledDataset(group.file, names) as file:
-        return list(file.frames(group.events)), file.in_photons
+        frames, bad = file.frames(group.events), file.bad_in(group.events)
+        return list(frames), bad, file.in_photons
+
+
+def _stacked_masks(
+    masks: list[npt.NDArray[np.bool_] | None], shape: tuple[int, ...]
+) -> npt.NDArray[np.bool_] | None:
+    """Return masks (S, H, W) of supports, good for those without; None without any."""
+    if all(mask is None for mask in masks):
+        return None
+    good = np.zeros(shape, bool)
+    return np.stack([good if mask is None else mask for mask in masks])
 
 
 def _shape_problems(
@@ -206,12 +239,16 @@ def _from_dataset(path: Path) -> SupportSet:
     try:
         with LabelledDataset(path) as file:
             labels = file.need_labels("a support file")
+            events = np.flatnonzero(~np.isin(labels, ("", *ABSTENTIONS))).tolist()
+            if not events:
+                raise DataError(f"{path}: no shot with the label of a class")
             return SupportSet(
-                frames=file.frames(),
-                labels=labels,
-                classes=tuple(dict.fromkeys(labels.tolist())),
-                origins=tuple(f"{path.name} event {i}" for i in range(len(file))),
+                frames=file.frames(events),
+                labels=labels[events],
+                classes=tuple(dict.fromkeys(labels[events].tolist())),
+                origins=tuple(f"{path.name} event {event}" for event in events),
                 mask=file.mask,
+                bad=file.bad_in(),
                 in_photons=file.in_photons,
             )
     except DataError as error:

@@ -13,6 +13,7 @@ import numpy as np
 
 from specklenn.core.config.loading import load_config
 from specklenn.core.data import labelled_dataset
+from specklenn.core.data.dataset_writer import open_for_writing
 from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
 from specklenn.core.simulation.simulator import PooledSimulator
 from specklenn.plugin.packaged_configs import find_config
@@ -37,7 +38,7 @@ def main(target: Path) -> None:
         ]
     )
     patterns = np.round(drawn.patterns[chosen] / STEP_PHOTONS) * STEP_PHOTONS
-    with h5py.File(target, "w") as file:
+    with open_for_writing(target) as file:
         file.create_dataset(
             labelled_dataset.DATA,
             data=patterns.astype(np.float32),

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from specklenn.core.config.loading import LoadedConfig, resolved_yaml
 from specklenn.core.config.run_config import Config
-from specklenn.core.data.emc import hits_to_emc
+from specklenn.core.data.atomic import replacing
+from specklenn.core.data.emc import EmcSummary, hits_to_emc
 from specklenn.core.data.shots import ShotSource
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.plugin.console.run_progress import (
@@ -46,6 +47,7 @@ log = logging.getLogger(__name__)
 
 INTERRUPTED = 130
 EMC = "hits.emc"
+CONFIG = "config.yaml"
 
 
 def check_command(loaded: LoadedConfig, name: str) -> None:
@@ -145,8 +147,10 @@ class Job:
         config, prepared = self.config, self.prepared
         _log_to(self.folder / "run.log")
         text = resolved_yaml(config)
-        (self.folder / "config.yaml").write_text(text)
+        with replacing(self.folder / CONFIG) as (part,):
+            part.write_text(text, encoding="utf-8")
         log.info("resolved configuration:\n%s", text)
+        log.info("%s", prepared.facts.masked)
         for note in self.state.notes:
             log.warning("%s", note)
             print(f"! {note}", file=sys.stderr)
@@ -190,14 +194,16 @@ class Job:
 
     def finish(self, collector: Collector) -> int:
         """Print the summary of a run that has ended; returns the exit code."""
-        names = [RESULTS, HITS, *self._emc(collector), "run.log"]
+        made = self._emc(collector)
+        names = [RESULTS, HITS, *([EMC] if made and made.frames else []), "run.log"]
         files = [self.folder / name for name in names]
         console = Console(
             soft_wrap=True,
             highlight=False,
             force_terminal=seen_on_terminal(sys.stdout),
         )
-        print_summary(collector.state, files, console)
+        notes = [made.note] if made and made.note else []
+        print_summary(collector.state, files, console, notes)
         sys.stdout.flush()
         if collector.cannot_write:
             # HDF5 would crash at exit, trying once more to write what it could not.
@@ -206,17 +212,19 @@ class Job:
             return INTERRUPTED
         return 1 if collector.state.failures else 0
 
-    def _emc(self, collector: Collector) -> list[str]:
-        """Make hits.emc of hits.cxi where it is asked for; returns its name."""
+    def _emc(self, collector: Collector) -> EmcSummary | None:
+        """Make hits.emc of hits.cxi where it is asked for; None if it cannot be."""
         if not self.config.output.emc or collector.cannot_write:
-            return []
+            return None
         try:
             made = hits_to_emc(self.folder / HITS, self.folder / EMC)
         except DataError as error:
             log.error("%s", error)
             collector.state.failures.append(str(error))
-            return []
-        return [EMC] if made.frames else []
+            return None
+        if made.note:
+            log.warning("%s", made.note)
+        return made
 
 
 def make_output_folder(loaded: LoadedConfig) -> Path:

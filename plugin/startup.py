@@ -137,6 +137,7 @@ def prepare_run(loaded: LoadedConfig, rank: int = 0) -> PreparedRun:
     )
     _check_calibration(config, supports, source)
     used = use_area(loaded, model.preprocessing, supports.shape, mask, source)
+    words = _masked_words(loaded, source, supports.mask, extra_mask, used.mask)
     notes = source.notes if isinstance(source, DetectorRun) else ()
     pipeline = _make_pipeline(config, model, supports, used.mask, rank)
     return PreparedRun(
@@ -148,6 +149,7 @@ def prepare_run(loaded: LoadedConfig, rank: int = 0) -> PreparedRun:
             supports,
             len(source) if source else 0,
             (*notes, *used.notes),
+            words,
         ),
         mask=used.mask,
         support_notes=pipeline.classifier.check_supports() if rank == 0 else (),
@@ -202,7 +204,7 @@ def load_mask(loaded: LoadedConfig, shape: tuple[int, int] | None) -> Mask | Non
     if calibration.mask_file is None:
         return None
     file, dataset = calibration.mask_file, calibration.mask_dataset
-    return read_mask_file(file, dataset, shape)
+    return read_mask_file(file, dataset, shape, calibration.mask_bits)
 
 
 def _source_mask(loaded: LoadedConfig, source: IndexedSource | None) -> Mask | None:
@@ -254,8 +256,37 @@ def _make_pipeline(
     return Pipeline(classifier, config.hit_finder, config.run.number, rank)
 
 
+def _masked_words(
+    loaded: LoadedConfig,
+    source: IndexedSource | None,
+    of_supports: Mask | None,
+    extra: Mask | None,
+    used: Mask | None,
+) -> str:
+    """Say how many pixels are masked, and by what."""
+    if used is None:
+        return "no pixel is masked"
+    parts = []
+    if isinstance(source, Hdf5Source):
+        parts.append(source.mask_words)
+    elif (of_source := _source_mask(loaded, source)) is not None:
+        parts.append(f"{of_source.sum()} by the source")
+    if of_supports is not None:
+        parts.append(f"{of_supports.sum()} by {loaded.settings.support.file}")
+    if extra is not None:
+        parts.append(f"{extra.sum()} by {loaded.settings.calibration.mask_file}")
+    if loaded.settings.area.chosen:
+        parts.append(f"those outside {loaded.settings.area.words}")
+    why = ", ".join(part for part in parts if part)
+    return f"{used.sum()} of {used.size} pixels are masked" + (f": {why}" * bool(why))
+
+
 def _facts(
-    config: Config, supports: SupportSet, shots: int, notes: tuple[str, ...]
+    config: Config,
+    supports: SupportSet,
+    shots: int,
+    notes: tuple[str, ...],
+    masked: str,
 ) -> RunFacts:
     return RunFacts(
         experiment=config.run.experiment,
@@ -264,4 +295,5 @@ def _facts(
         support_classes=supports.classes,
         expected_shots=shots or config.source.expected_shots,
         notes=notes,
+        masked=masked,
     )

@@ -8,18 +8,18 @@ import numpy as np
 
 from specklenn.core.config.loading import LoadedConfig
 from specklenn.core.config.run_config import Config
+from specklenn.core.data.bad_pixels import (
+    FEWEST_SHOTS,
+    find_bad_pixels,
+    spread_shots,
+)
 from specklenn.core.data.dead_area import DeadArea, Signals, find_dead
 from specklenn.core.data.detector_area import Mask, area_mask, modules_with
 from specklenn.core.data.shots import DetectorRun, IndexedSource
 from specklenn.core.errors import ConfigError
-from specklenn.core.flags import is_skipped
+from specklenn.core.flags import count_reasons, is_skipped
 from specklenn.core.preprocess import Preprocessing, Preprocessor
-
-MOST_SHOTS, FEWEST_SHOTS = 64, 16
-"""Looked at for dead area; a file with fewer says nothing."""
-
-MOST_BYTES = 256_000_000
-"""Read for it, if the fewest shots are not more."""
+from specklenn.plugin.sources.hdf5 import Hdf5Source
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,7 +31,7 @@ class UsedArea:
     mask : (H, W) bool or None
         True where not used.
     notes : tuple of str
-        What was found to be dead, sentences.
+        What was found to be dead or cannot be read, sentences.
     """
 
     mask: Mask | None
@@ -87,9 +87,10 @@ def use_area(
     notes: tuple[str, ...] = ()
     if source is not None:
         _read_less(source, bad)
+        signals, notes = _look_at(source, preprocessor, loaded.where("source", "path"))
         if config.area.find_dead and not _growing(source):
-            found = _find_dead(source, preprocessor, bad)
-            bad, notes = bad | found.mask, found.words
+            found, words = _find_bad(source, signals, bad, preprocessor)
+            bad, notes = bad | found, (*notes, *words)
             _read_less(source, bad)
     nothing = mask is None and not bad.any()
     return UsedArea(mask=None if nothing else bad, notes=notes)
@@ -130,24 +131,55 @@ def _read_less(source: IndexedSource, bad: Mask) -> None:
         source.read_only(modules_with(~bad, source.modules))
 
 
-def _find_dead(
-    source: IndexedSource, preprocessor: Preprocessor, bad: Mask
-) -> DeadArea:
-    """Search shots spread over the run, the same on every rank."""
-    signals = Signals(preprocessor.shape)
-    for shot in _spread(source):
+def _look_at(
+    source: IndexedSource, preprocessor: Preprocessor, where: str
+) -> tuple[Signals, tuple[str, ...]]:
+    """Look at shots spread over the run, the same on every rank.
+
+    Returns
+    -------
+    signals : Signals
+    notes : tuple of str
+        How many of them cannot be used, if any.
+
+    Raises
+    ------
+    ConfigError
+        If all are so.
+    """
+    signals, spread = Signals(preprocessor.shape), _spread(source)
+    flags = np.zeros(len(spread), np.uint16)
+    for number, shot in enumerate(spread):
         shots = source.read(shot, shot + 1)
+        flags[number] = shots.flags[0]
         if not is_skipped(shots.flags)[0]:
-            signals.add(preprocessor.calibrate(shots.frames)[0])
-    if signals.shots < FEWEST_SHOTS:
-        return DeadArea(mask=np.zeros(preprocessor.shape, bool), words=())
+            photons = preprocessor.calibrate(shots.frames)
+            if shots.bad is not None:
+                photons[shots.bad] = np.nan
+            signals.add(photons[0], shots.frames[0])
+    reasons = ", ".join(f"{n} {why}" for why, n in count_reasons(flags).items())
+    if not reasons:
+        return signals, ()
+    said = f"of {len(spread)} shots looked at, {reasons}"
+    if isinstance(source, Hdf5Source) and source.problem and not source.notes:
+        said += f": {source.problem}"
+    if signals.shots == 0:
+        raise ConfigError(f"{where}: no shot that can be used: {said}")
+    return signals, (said,)
+
+
+def _find_bad(
+    source: IndexedSource, signals: Signals, bad: Mask, preprocessor: Preprocessor
+) -> tuple[Mask, tuple[str, ...]]:
+    """Return the pixels (H, W) that give no signal, and sentences about them."""
     modules = source.modules if isinstance(source, DetectorRun) else 1
-    return find_dead(signals, bad, modules, preprocessor.settings.centre)
+    dead = DeadArea(mask=np.zeros(preprocessor.shape, bool), words=())
+    if signals.shots >= FEWEST_SHOTS:
+        dead = find_dead(signals, bad, modules, preprocessor.settings.centre)
+    pixels = find_bad_pixels(signals, bad | dead.mask, modules)
+    return dead.mask | pixels.mask, (*dead.words, *pixels.words)
 
 
 def _spread(source: IndexedSource) -> list[int]:
-    shot_bytes = source.read(source.first, source.first + 1).frames.nbytes
-    affordable = max(FEWEST_SHOTS, MOST_BYTES // shot_bytes)
-    number = min(MOST_SHOTS, affordable, len(source))
-    spread = np.linspace(0, len(source) - 1, number).astype(np.int64)
-    return [source.first + int(shot) for shot in spread]
+    frame_bytes = source.read(source.first, source.first + 1).frames.nbytes
+    return [source.first + shot for shot in spread_shots(len(source), frame_bytes)]

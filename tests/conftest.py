@@ -18,6 +18,7 @@ from specklenn.core.heads.distance_head import DistanceHead
 from specklenn.core.heads.head import FeatureLayout
 from specklenn.core.hitfinder import HitFinding
 from specklenn.core.labelling.active_learning import ActiveLearner
+from specklenn.core.labelling.data_identity import LabelledData
 from specklenn.core.network import checkpoint
 from specklenn.core.network.specklenn2023 import Encoder
 from specklenn.core.pipeline import Pipeline
@@ -175,6 +176,21 @@ def run_folder(tmp_path_factory, model, mask):
         "publish: {enabled: false}\n"
     )
     return RunFolder(folder, 600)
+
+
+@pytest.fixture
+def run_of(tmp_path):
+    """Make the data of a run of random frames, with a file of their size."""
+
+    def make(shots, seed=0, path=None, **name):
+        random = np.random.default_rng(seed)
+        frames = random.poisson(1, (shots, 4, 5)).astype(np.uint16)
+        path = Path(path or tmp_path / "run.cxi")
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(frames.tobytes())
+        return LabelledData(path=path, shots=shots, frame_of=frames.__getitem__, **name)
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,11 @@
 """Every packaged YAML loads as what it claims to be."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from specklenn.core.config.loading import load_config
+from specklenn.core.config.loading import load_config, resolved_yaml
 from specklenn.core.finetuning.settings import Adaptation
 from specklenn.core.network import checkpoint
 from specklenn.core.settings_file import read_yaml, validate
@@ -40,6 +42,24 @@ def test_no_packaged_configuration_is_left_out():
 @pytest.mark.parametrize("name", RUNS)
 def test_packaged_runs_load(name):
     load_config(packaged_configs.find_config(name))
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_what_a_run_saves_of_its_configuration_means_the_same_anywhere(
+    name, tmp_path, monkeypatch
+):
+    for folder in ("begun", "saved", "later"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / "begun")
+    given = ["calibration.mask_file=mask.h5", "model.weights=w.safetensors"]
+    settings = load_config(packaged_configs.find_config(name), given).settings
+    (tmp_path / "saved/config.yaml").write_text(resolved_yaml(settings))
+
+    monkeypatch.chdir(tmp_path / "later")
+    again = load_config(Path("../saved/config.yaml")).settings
+
+    assert again.model_dump() == settings.model_dump()
+    assert again.calibration.mask_file == tmp_path / "begun/mask.h5"
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

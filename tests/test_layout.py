@@ -143,3 +143,17 @@ def test_light_modules_stay_light(code, heavy):
 def test_weights_stay_small_enough_for_the_repository():
     sizes = [path.stat().st_size for path in (ROOT / "core/network/weights").rglob("*")]
     assert sum(sizes) <= 10e6
+
+
+def test_hdf5_files_are_written_in_one_format_from_one_place():
+    """Whoever opens one for writing calls `dataset_writer.open_for_writing`."""
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for place in ("core", "plugin", "gui", "examples")
+        for path in (ROOT / place).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).endswith("h5py.File")
+        and [ast.unparse(mode) for mode in node.args[1:2]] not in ([], ["'r'"])
+    ]
+    assert found == ["core/data/dataset_writer.py"]

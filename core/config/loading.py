@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import create_model
 
+from specklenn.core import settings_yaml
 from specklenn.core.config.overrides import overridden
 from specklenn.core.config.run_config import Config
-from specklenn.core.data.sources import ConfigFolder, find_kind
+from specklenn.core.data.sources import ConfigFolder, SourceSettings, find_kind
 from specklenn.core.settings import Settings
 from specklenn.core.settings_file import Document, read_yaml, validate
 from specklenn.core.settings_renames import COMMAND_LINE
@@ -80,8 +81,12 @@ def check_config(document: Document) -> LoadedConfig:
         With every problem found, one line each.
     """
     kind = find_kind(_source(document).get("kind"))
-    model = create_model("Config", __base__=Config, source=(kind, ...))
-    return LoadedConfig(validate(model, document), document)
+    return LoadedConfig(validate(_config_of(kind), document), document)
+
+
+@lru_cache
+def _config_of(kind: type[SourceSettings]) -> type[Config]:
+    return create_model("Config", __base__=Config, source=(kind, ...))
 
 
 def _source(document: Document) -> dict[str, Any]:
@@ -94,4 +99,4 @@ def _source(document: Document) -> dict[str, Any]:
 def resolved_yaml(config: Settings) -> str:
     """Return the whole configuration, defaults included, as YAML."""
     values: dict[str, Any] = config.model_dump(mode="json")
-    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    return settings_yaml.dump(values)

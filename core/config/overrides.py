@@ -9,9 +9,10 @@ from typing import Any
 
 from specklenn.core.errors import ConfigError
 from specklenn.core.settings import Location
-from specklenn.core.settings_file import Document, parse_yaml, read_yaml
+from specklenn.core.settings_file import Document, in_one_line, parse_yaml, read_yaml
 from specklenn.core.settings_paths import elsewhere, located
 from specklenn.core.settings_renames import COMMAND_LINE
+from specklenn.core.settings_yaml import scalar
 
 
 def overridden(document: Document, overrides: Sequence[str]) -> Document:
@@ -31,11 +32,12 @@ def overridden(document: Document, overrides: Sequence[str]) -> Document:
 
 def _with_override(document: Document, text: str) -> Document:
     key, separator, value = text.partition("=")
+    typed = in_one_line(text)
     if not separator or not key:
-        raise ConfigError(f"--set {text}: KEY=VALUE expected, as source.path=a.h5")
+        raise ConfigError(f"--set {typed}: KEY=VALUE expected, as source.path=a.h5")
     if not isinstance(document.data or {}, dict):
-        raise ConfigError(f"--set {text}: {document.source} is no mapping of keys")
-    given = parse_yaml(value, f"--set {key}")
+        raise ConfigError(f"--set {typed}: {document.source} is no mapping of keys")
+    given = _typed(value.strip(), f"--set {in_one_line(key)}")
     location = tuple(key.split("."))
     for length in range(1, len(location)):
         document = _with_file_read(document, location[:length])
@@ -48,13 +50,31 @@ def _with_override(document: Document, text: str) -> Document:
     )
 
 
+def _typed(text: str, source: str) -> Document:
+    """Return a typed value: a list or a group as YAML, else the word as it stands.
+
+    A word in quotes is the word between them. What is in braces without a colon is
+    one of the templates that some folder names are.
+    """
+    if text.startswith(("[", "{", "'", '"')):
+        try:
+            given = parse_yaml(text, source)
+        except ConfigError:
+            if text.startswith("["):
+                raise
+            return Document(text, source)
+        template = isinstance(given.data, dict) and not any(given.data.values())
+        return Document(text, source) if template else given
+    return Document(scalar(text), source)
+
+
 def _with_file_read(document: Document, location: Location) -> Document:
     """Return a document with a group read from the YAML file that is named instead."""
     group = document.data
     for key in location:
         group = group.get(key) if isinstance(group, dict) else None
     if isinstance(group, list):
-        name = ".".join(map(str, location))
+        name = in_one_line(".".join(map(str, location)))
         raise ConfigError(f"--set {name}: a list, which is given whole: {name}=[...]")
     if not isinstance(group, str) or not group.endswith((".yaml", ".yml")):
         return document

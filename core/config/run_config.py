@@ -7,15 +7,23 @@ folder, start from where the command was started.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from specklenn.core.config.endpoints import LOOPBACK, Endpoint, check_reach
+from specklenn.core.config.endpoints import (
+    LOOPBACK,
+    Endpoint,
+    Interface,
+    check_reach,
+    is_loopback,
+)
 from specklenn.core.data import labelled_dataset
 from specklenn.core.data.detector_area import Area
+from specklenn.core.data.masks import MaskBits
 from specklenn.core.data.sources import SourceSettings
 from specklenn.core.distances import Classification
 from specklenn.core.errors import ConfigError
@@ -25,6 +33,13 @@ from specklenn.core.preprocess import Preprocessing
 from specklenn.core.settings import Settings
 from specklenn.core.settings_paths import FileName, WeightsName
 from specklenn.core.support import ClassName, SupportFile, SupportShots
+
+_WORD = r"^[^\x00-\x1f]*$"
+
+_FOLDER = re.compile(
+    r"([^{}\x00-\x1f]|\{\{|\}\}|\{(experiment|run)(:[^{}\x00-\x1f]{0,4})?\})+"
+)
+"""Braces are doubled, or have a name and, in few letters, how wide it is."""
 
 
 class RunName(Settings):
@@ -38,7 +53,7 @@ class RunName(Settings):
         Run number.
     """
 
-    experiment: str = Field(default="specklenn", max_length=64)
+    experiment: str = Field(default="specklenn", max_length=64, pattern=_WORD)
     number: int = Field(default=0, ge=0, lt=2**32)
 
 
@@ -55,12 +70,15 @@ class Calibration(Settings):
         HDF5 file with a mask, 0 = good; added to the mask in the data.
     mask_dataset : str
         Dataset of the mask in that file.
+    mask_bits : "cxi", "any" or int
+        Bits of that mask that make a pixel bad: CXI's, any, or these.
     """
 
     adu_per_photon: float = Field(default=1.0, gt=0)
     offset_adu: float = 0.0
     mask_file: FileName | None = None
     mask_dataset: str = labelled_dataset.MASK
+    mask_bits: MaskBits = "cxi"
 
     @property
     def changes_nothing(self) -> bool:
@@ -189,12 +207,13 @@ class Output(Settings):
     @field_validator("folder")
     @classmethod
     def _fillable(cls, value: str) -> str:
+        expected = "a folder name in which only {experiment} and {run} are replaced"
+        if not _FOLDER.fullmatch(value):
+            raise ValueError(expected)
         try:
             value.format(experiment="experiment", run=1)
-        except (KeyError, ValueError, IndexError) as error:
-            raise ValueError(
-                "a folder name in which only {experiment} and {run} are replaced"
-            ) from error
+        except ValueError as error:
+            raise ValueError(expected) from error
         return value
 
     @model_validator(mode="after")
@@ -276,16 +295,16 @@ class Metrics(Settings):
     """
 
     enabled: bool = False
-    host: str = Field(default="127.0.0.1", min_length=1)
+    host: Interface = "127.0.0.1"
     port: int = Field(default=9464, ge=1, le=65535)
     allow_remote: bool = False
     last_scrape_s: float = Field(default=20.0, ge=0, le=120)
 
     @model_validator(mode="after")
     def _loopback(self) -> Metrics:
-        loopback = [name.strip("[]") for name in LOOPBACK]
-        if not self.allow_remote and self.host not in loopback:
-            raise ValueError(f"a host of {', '.join(loopback)}, or allow_remote: true")
+        if not self.allow_remote and not is_loopback(self.host):
+            loopback = ", ".join(name.strip("[]") for name in LOOPBACK)
+            raise ValueError(f"a host of {loopback}, or allow_remote: true")
         return self
 
 
@@ -306,6 +325,15 @@ class Config(Settings):
     publish: Publish = Publish()
     control: Control = Control()
     metrics: Metrics = Metrics()
+
+    @model_validator(mode="after")
+    def _different_sockets(self) -> Config:
+        enabled = self.publish.enabled and self.control.enabled
+        if enabled and self.publish.endpoint == self.control.endpoint:
+            raise ValueError(
+                f"control.endpoint other than publish.endpoint, {self.publish.endpoint}"
+            )
+        return self
 
     @property
     def output_folder(self) -> Path:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
@@ -21,12 +21,19 @@ from specklenn.core.data.labelled_dataset import (
     NAME,
     TEXT,
     TIMESTAMP,
-    Texts,
 )
 from specklenn.core.data.masks import Mask
+from specklenn.core.data.side_datasets import Texts
 from specklenn.core.errors import DataError
 
 ROWS_PER_COPY = 64
+
+LIBVER = ("v110", "v110")
+"""Of every file that we write: HDF5 1.10 and all later ones can read it.
+
+It is the first format that can be read while it is written. Without a bound HDF5 writes
+encodings of types and layouts that it has only just learned.
+"""
 
 COMPRESSION = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 
@@ -64,7 +71,7 @@ class DatasetWriter:
         in_photons: bool = False,
     ) -> None:
         with writing(path):
-            self.file = h5py.File(path, "w", libver="latest")
+            self.file = open_for_writing(path)
         self._columns: dict[str, h5py.Dataset] = {}
         self.file.attrs["creator"] = "specklenn"
         self._columns[DATA] = self.file.create_dataset(
@@ -217,6 +224,25 @@ def storable(values: Any) -> npt.NDArray[Any]:
     return np.char.encode(array, "utf-8").astype(TEXT)
 
 
+def open_for_writing(
+    path: str | os.PathLike[str], mode: Literal["w", "r+"] = "w"
+) -> h5py.File:
+    """Open an HDF5 file in the format of all that we write.
+
+    Parameters
+    ----------
+    path : path
+    mode : {"w", "r+"}
+        Replace it, or change what is there.
+
+    Raises
+    ------
+    OSError
+        Of h5py; see `writing`.
+    """
+    return h5py.File(path, mode, libver=LIBVER)
+
+
 @contextmanager
 def writing(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn whatever HDF5 raises while it writes a file into a DataError.
@@ -239,7 +265,7 @@ def _growing(file: h5py.File) -> dict[str, h5py.Dataset]:
 
 def _opened_again(path: Path, shots: int | None) -> h5py.File:
     try:
-        return h5py.File(path, "r+", libver="latest")
+        return open_for_writing(path, "r+")
     except OSError as error:
         if BEING_WRITTEN not in str(error):
             raise
@@ -247,14 +273,14 @@ def _opened_again(path: Path, shots: int | None) -> h5py.File:
     try:
         with (
             h5py.File(path, "r", swmr=True) as left,
-            h5py.File(mended, "w", libver="latest") as whole,
+            open_for_writing(mended) as whole,
         ):
             _copy(left, whole, shots)
     except BaseException:
         mended.unlink(missing_ok=True)
         raise
     os.replace(mended, path)
-    return h5py.File(path, "r+", libver="latest")
+    return open_for_writing(path, "r+")
 
 
 def _copy(source: h5py.File, target: h5py.File, shots: int | None) -> None:

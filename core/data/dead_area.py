@@ -19,9 +19,11 @@ Dead parts are found only if more than half of the detector works.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -57,19 +59,68 @@ class Signals:
     Parameters
     ----------
     shape : (H, W)
+
+    Attributes
+    ----------
+    shots : int
+        How many there were.
+    total : (H, W) float32
+        Photons of all of them.
     """
 
     def __init__(self, shape: tuple[int, int]) -> None:
         self.shots = 0
+        self.total = np.zeros(shape, np.float32)
         self._lowest = np.full(shape, np.inf, np.float32)
         self._highest = np.full(shape, -np.inf, np.float32)
+        self._always_largest = np.ones(shape, bool)
+        self._frames: set[bytes] = set()
 
-    def add(self, photons: npt.NDArray[np.float32]) -> None:
-        """Look at one more frame (H, W), photons per pixel."""
+    def add(
+        self,
+        photons: npt.NDArray[np.float32],
+        raw: npt.NDArray[Any] | None = None,
+    ) -> None:
+        """Look at one more frame.
+
+        Parameters
+        ----------
+        photons : (H, W) float32, photons per pixel
+            NaN where a mask of this shot alone says so.
+        raw : (H, W) array, optional
+            The frame as the detector gives it.
+        """
         self.shots += 1
         finite = np.isfinite(photons)
         np.minimum(self._lowest, photons, out=self._lowest, where=finite)
         np.maximum(self._highest, photons, out=self._highest, where=finite)
+        np.add(self.total, photons, out=self.total, where=finite)
+        self._frames.add(hashlib.sha256(photons.tobytes()).digest())
+        if raw is not None and raw.dtype.kind in "ui":
+            self._always_largest &= ~finite | (raw == np.iinfo(raw.dtype).max)
+        else:
+            self._always_largest[:] = False
+
+    @property
+    def distinct(self) -> int:
+        """How many of the shots differ from each other."""
+        return len(self._frames)
+
+    @property
+    def highest(self) -> npt.NDArray[np.float32]:
+        """The highest finite value of each pixel, (H, W); -inf where there is none."""
+        return self._highest
+
+    @property
+    def constant(self) -> Mask:
+        """Which pixels have had one finite value, again and again, (H, W)."""
+        constant: Mask = self._highest == self._lowest
+        return constant
+
+    @property
+    def always_largest(self) -> Mask:
+        """Which pixels have always had the largest value of an integer type, (H, W)."""
+        return self._always_largest & ~self.never_finite
 
     @property
     def changed(self) -> Mask:

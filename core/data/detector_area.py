@@ -30,8 +30,9 @@ class Area(Settings):
     modules : tuple of int
         Numbers of modules, from 0 in the order of the dataset; all if there are none.
     find_dead : bool
-        Whether modules and parts of them that give no signal are looked for before
-        the start and left out, see `specklenn.core.data.dead_area`.
+        Whether modules, parts of them and single pixels that give no signal are looked
+        for before the start and left out, see `specklenn.core.data.dead_area` and
+        `specklenn.core.data.bad_pixels`.
     """
 
     quadrant: Literal[0, 1, 2, 3] | None = None

@@ -30,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.data.atomic import replacing
+from specklenn.core.data.frames import Frames
 from specklenn.core.data.labelled_dataset import LabelledDataset
 from specklenn.core.errors import DataError
 from specklenn.core.labels import SINGLE_HIT
@@ -126,12 +127,24 @@ class EmcSummary:
         Pixels of a frame.
     labels : tuple of str
         Those in the dataset; none where it has no labels and all frames were taken.
+    left_out : tuple of str
+        A sentence about each frame of the wanted classes that no EMC file can hold.
     """
 
     frames: int
     of: int
     pixels: int
     labels: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """What a person must know of the file, a sentence; empty if nothing."""
+        if not self.left_out:
+            return ""
+        number = len(self.left_out)
+        wanted = self.frames + number
+        return f"{number} of {wanted} frames left out; the first: {self.left_out[0]}"
 
 
 def hits_to_emc(
@@ -143,6 +156,8 @@ def hits_to_emc(
     calibrated. Photons are rounded and never negative; masked pixels have none.
     Modules are stacked and pixels counted row by row, as everywhere in specklenn. A
     file that is being written, or whose writer was killed, is taken as far as it goes.
+    A frame that cannot be read, or has a good pixel that is no number or beyond what an
+    EMC file holds, is left out and counted.
 
     Parameters
     ----------
@@ -155,23 +170,27 @@ def hits_to_emc(
     Raises
     ------
     DataError
-        If the dataset cannot be read, has a pixel that is no number or beyond what an
-        EMC file holds, or the file cannot be written.
+        If the dataset cannot be read, all of its wanted frames would be left out, or
+        the file cannot be written.
     """
     with LabelledDataset(source) as hits:
         pixels = hits.shape[0] * hits.shape[1]
         labels, taken = hits.labels, np.ones(len(hits), bool)
         if labels is not None:
             taken = np.isin(labels, classes)
+        left_out: list[str] = []
         if taken.any():
             with replacing(target) as [part], EmcWriter(part, pixels) as writer:
                 for events in _blocks(taken, pixels):
-                    writer.append(_photons(hits, events))
+                    writer.append(_photons(hits, events, left_out))
+                if len(left_out) == taken.sum():
+                    raise DataError(f"no frame can be written: {left_out[0]}")
         return EmcSummary(
-            frames=int(taken.sum()),
+            frames=int(taken.sum()) - len(left_out),
             of=len(hits),
             pixels=pixels,
             labels=() if labels is None else tuple(np.unique(labels).tolist()),
+            left_out=tuple(left_out),
         )
 
 
@@ -187,18 +206,37 @@ def _blocks(
 
 
 def _photons(
-    hits: LabelledDataset, events: npt.NDArray[np.intp]
+    hits: LabelledDataset, events: npt.NDArray[np.intp], left_out: list[str]
 ) -> npt.NDArray[np.int32]:
-    """Return whole photons of some frames, (B, pixels)."""
-    frames = hits.frames(events)
+    """Return whole photons of those frames that have them, (B, pixels).
+
+    Adds a sentence about each of the others to `left_out`.
+    """
+    frames, events = _readable(hits, events, left_out)
     if frames.dtype.kind == "f":
         frames = np.rint(frames)
     strange = ~hits.bad & ~((frames > -LIMIT) & (frames < LIMIT))
-    if strange.any():
-        event = events[np.flatnonzero(strange.any(axis=(1, 2)))[0]]
-        raise DataError(
-            f"{hits}: frame {event} has a pixel that is no number, or has more "
-            f"photons than an EMC file holds ({LIMIT - 1})"
-        )
+    refused = strange.any(axis=(1, 2))
+    left_out.extend(
+        f"{hits}: frame {event} has a pixel that is no number, or has more photons "
+        f"than an EMC file holds ({LIMIT - 1})"
+        for event in events[refused]
+    )
+    frames = frames[~refused]
     photons = np.where(hits.bad, 0, np.maximum(frames, 0)).astype(np.int32)
-    return photons.reshape(len(events), -1)
+    return photons.reshape(len(frames), hits.bad.size)
+
+
+def _readable(
+    hits: LabelledDataset, events: npt.NDArray[np.intp], left_out: list[str]
+) -> tuple[Frames, npt.NDArray[np.intp]]:
+    """Return the frames that can be read, and their numbers."""
+    try:
+        return hits.frames(events), events
+    except DataError as error:
+        if len(events) == 1:
+            left_out.append(str(error))
+            return np.zeros((0, *hits.shape), hits.dtype), events[:0]
+    parts = [_readable(hits, events[i : i + 1], left_out) for i in range(len(events))]
+    frames, numbers = zip(*parts, strict=True)
+    return np.concatenate(frames), np.concatenate(numbers)

@@ -1,7 +1,7 @@
 """Frames in a file: a stack of pictures, their modules on top of each other.
 
 Modules are stacked from top to bottom into one picture: (N, modules, H, W) is read
-as (N, modules * H, W).
+as (N, modules * H, W). A single picture (H, W) is a stack of one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ def read_frames(
     dataset: h5py.Dataset, shots: npt.NDArray[np.int64], modules: Modules | None
 ) -> Frames:
     """Read some frames, (B, H, W); see `LabelledDataset.frames`."""
-    ranges = None if dataset.ndim == 3 else modules
+    if dataset.ndim == 2:
+        with reading(dataset):
+            return np.asarray(dataset[()])[None][shots]
+    ranges = modules if dataset.ndim == 4 else None
     parts = [()] if ranges is None else [(slice(*each),) for each in ranges]
     stretches = list(_stretches(shots))
     if len(stretches) == 1 and ranges is None:  # needs no second copy in memory
@@ -107,13 +110,21 @@ def picture_shape(shape: Sequence[int], where: str) -> tuple[int, int]:
     DataError
         If the dataset is not a stack of pictures.
     """
+    if len(shape) == 2:
+        return int(shape[0]), int(shape[1])
     if len(shape) == 3:
         return int(shape[1]), int(shape[2])
     if len(shape) == 4:
         return int(shape[1] * shape[2]), int(shape[3])
     raise DataError(
-        f"{where}: shape {tuple(shape)}, expected (N, H, W) or (N, modules, H, W)"
+        f"{where}: shape {tuple(shape)}, expected (N, H, W), (N, modules, H, W) or "
+        "(H, W)"
     )
+
+
+def shot_count(shape: Sequence[int]) -> int:
+    """Return how many pictures a dataset of this shape has."""
+    return 1 if len(shape) == 2 else int(shape[0])
 
 
 def module_count(shape: Sequence[int]) -> int:

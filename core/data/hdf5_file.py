@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import re
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,8 +20,32 @@ from specklenn.core.errors import DataError
 BEING_WRITTEN = "already open for write"
 """What HDF5 says of a file whose writer lives, or died without closing it."""
 
+UNLOCK = "set HDF5_USE_FILE_LOCKING=FALSE"
+
+LOCKED = (
+    "locked: another process writes it; wait until that has closed it, or "
+    f"{UNLOCK} to read it as it is"
+)
+
+NO_LOCKS = f"its file system has no locks; {UNLOCK} to read it without"
+
+NUMBERS = "uif"
+"""NumPy's letters of what frames may be: unsigned, signed, floating point."""
+
 NAMED = 12
 """Datasets of a file that are named where another one was looked for."""
+
+MOST_GROUPS = 1000
+"""Groups that are looked through for them."""
+
+SMALL_CACHE = 2**20
+"""Bytes of unpacked chunks that HDF5 keeps of every dataset anyway."""
+
+LARGEST_CACHE = 2**30
+"""Most bytes that are kept of one dataset; larger chunks are unpacked every time."""
+
+CACHE_SLOTS = 1009
+"""Places of the cache, a prime well above the number of chunks in it."""
 
 
 def open_file(path: str | os.PathLike[str]) -> h5py.File:
@@ -47,22 +73,125 @@ def open_file(path: str | os.PathLike[str]) -> h5py.File:
 
 
 def get_dataset(file: h5py.File, name: str) -> h5py.Dataset:
-    """Return one dataset of an open file.
+    """Return one dataset of an open file, ready to be read.
+
+    Chunks of many frames are unpacked once and kept, instead of once for every frame.
 
     Raises
     ------
     DataError
-        If nothing or no dataset has this name; says which datasets there are.
+        If nothing or no dataset has this name (it says which datasets there are), or
+        if its compression filter or a file that holds its values is missing.
     """
     found = file.get(name)
-    if isinstance(found, h5py.Dataset):
-        return found
-    known = ", ".join(sorted(find_datasets(file))[:NAMED]) or "none"
-    raise DataError(f"{file.filename}: no dataset {name}; datasets found: {known}")
+    if not isinstance(found, h5py.Dataset):
+        known = ", ".join(dataset_names(file)) or "none"
+        lost = _lost_link(file, name)
+        raise DataError(
+            f"{file.filename}: no dataset {name}{lost}; datasets found: {known}"
+        )
+    refuse_unreadable(found)
+    needed = chunk_bytes(found)
+    del found  # an open dataset keeps the cache that it was opened with
+    return open_dataset(file, name, needed)
+
+
+def open_dataset(file: h5py.File, name: str, cache_bytes: int) -> h5py.Dataset:
+    """Open a dataset, with room for unpacked chunks, which no other handle may hold."""
+    access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
+    if SMALL_CACHE < cache_bytes:
+        access.set_chunk_cache(CACHE_SLOTS, min(cache_bytes, LARGEST_CACHE), 0.75)
+    return h5py.Dataset(h5py.h5d.open(file.id, name.encode(), access))
+
+
+def refuse_unreadable(dataset: h5py.Dataset) -> None:
+    """Refuse a dataset of which no value can be read here.
+
+    Raises
+    ------
+    DataError
+        If its compression filter is not installed, or a file outside HDF5 that holds
+        its values is missing or too short: HDF5 reads what it lacks as 0.
+    """
+    why = _missing_filter(dataset) or _missing_storage(dataset)
+    if why:
+        raise DataError(f"{title(dataset)}: cannot be read: {why}")
+
+
+def _missing_storage(dataset: h5py.Dataset) -> str:
+    """Say which external file of a dataset does not hold what it should, if any."""
+    folder = os.path.dirname(dataset.file.filename)
+    left = dataset.nbytes
+    for name, offset, size in dataset.external or ():
+        path = os.path.join(folder, name)
+        path = path if os.path.exists(path) else name  # HDF5's own way, without prefix
+        used = min(left, size)
+        left -= used
+        try:
+            there = os.path.getsize(path)
+        except OSError as error:
+            return f"{name}: {(error.strerror or str(error)).lower()}"
+        if there < offset + used:
+            return f"{name}: {there} bytes found, {offset + used} expected"
+    return ""
+
+
+def chunk_bytes(dataset: h5py.Dataset) -> int:
+    """Return the size of all chunks that a frame lies in, 0 if none is compressed."""
+    if not dataset.chunks or not dataset.id.get_create_plist().get_nfilters():
+        return 0
+    across = [
+        math.ceil(length / chunk)
+        for length, chunk in zip(dataset.shape[1:], dataset.chunks[1:], strict=True)
+    ]
+    return int(math.prod((*dataset.chunks, *across)) * dataset.dtype.itemsize)
+
+
+def dataset_names(file: h5py.File) -> list[str]:
+    """Return names of datasets of an open file for a message, the first dozen.
+
+    Soft and external links are followed; those that lead nowhere are named with what
+    they lead to.
+    """
+    found: list[str] = []
+    waiting = deque([("", file)])
+    seen = {_identity(file)}
+    while waiting and len(seen) < MOST_GROUPS:
+        path, group = waiting.popleft()
+        for key in group:
+            item, name = group.get(key), f"{path}/{key}"
+            if isinstance(item, h5py.Dataset):
+                found.append(name)
+            elif item is None:
+                found.append(f"{name}{_lost_link(file, name)}")
+            elif isinstance(item, h5py.Group) and _identity(item) not in seen:
+                seen.add(_identity(item))
+                waiting.append((name, item))
+    return sorted(found)[:NAMED]
+
+
+def _identity(group: h5py.Group) -> tuple[int, int]:
+    """Return what tells a group from all others, whatever it is called."""
+    info = h5py.h5o.get_info(group.id)
+    return info.fileno, info.addr
+
+
+def _lost_link(file: h5py.File, name: str) -> str:
+    """Say where a link leads that leads nowhere; empty for anything else."""
+    parent, _, key = name.strip("/").rpartition("/")
+    group = file.get(parent) if parent else file
+    if not isinstance(group, h5py.Group) or group.get(key) is not None:
+        return ""
+    link = group.get(key, getlink=True)
+    if isinstance(link, h5py.ExternalLink):
+        return f" (a link to {link.filename}:{link.path}, which cannot be opened)"
+    if isinstance(link, h5py.SoftLink):
+        return f" (a link to {link.path}, which does not exist)"
+    return ""
 
 
 def find_datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
-    """Return all datasets of an open file by name."""
+    """Return all datasets that lie in an open file by name; links are not followed."""
     found: dict[str, h5py.Dataset] = {}
 
     def add(name: str, item: h5py.Dataset | h5py.Group) -> None:
@@ -78,7 +207,7 @@ def title(dataset: h5py.Dataset) -> str:
     return f"{dataset.file.filename}:{dataset.name}"
 
 
-def check_numbers(dataset: h5py.Dataset, kinds: str = "uif") -> None:
+def check_numbers(dataset: h5py.Dataset, kinds: str = NUMBERS) -> None:
     """Refuse a dataset that holds no numbers.
 
     Parameters
@@ -91,6 +220,8 @@ def check_numbers(dataset: h5py.Dataset, kinds: str = "uif") -> None:
     ------
     DataError
     """
+    if dataset.shape is None:
+        raise DataError(f"{title(dataset)}: holds no values, numbers expected")
     if dataset.dtype.kind not in kinds:
         raise DataError(
             f"{title(dataset)}: data type {dataset.dtype}, numbers expected"
@@ -136,7 +267,11 @@ def _missing_filter(dataset: h5py.Dataset) -> str:
         code, _, _, name = settings.get_filter(number)
         if not h5py.h5z.filter_avail(code):
             called = f" ({name.decode(errors='replace')})" if name else ""
-            return f"compression filter {code}{called} is not installed"
+            return (
+                f"compression filter {code}{called} is not installed; the newest "
+                "package hdf5plugin has most filters, others belong into a folder "
+                "that HDF5_PLUGIN_PATH names"
+            )
     return ""
 
 
@@ -151,6 +286,9 @@ def reason(error: Exception) -> str:
         ("No space left", "no space left on the device"),
         ("filter returned failure", "damaged, it does not decompress"),
         (BEING_WRITTEN, "another process writes it, or was killed"),
+        ("Resource temporarily unavailable", LOCKED),
+        ("No locks available", NO_LOCKS),
+        ("Function not implemented", NO_LOCKS),
     ):
         if sign in text:
             return words

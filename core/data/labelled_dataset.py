@@ -3,7 +3,7 @@
 The layout is CXI's (see docs/architecture.md)::
 
     /entry_1/data_1/data          (N, H, W) or (N, modules, H, W), photons per pixel
-    /entry_1/data_1/mask          (H, W) uint8, 0 = good, optional
+    /entry_1/data_1/mask          (H, W), or one for every shot, 0 = good, optional
     /entry_1/result_1/label       (N,) UTF-8, optional
     /entry_1/sample_1/name        (N,) UTF-8, optional
     /entry_1/event_1/timestamp_ns (N,) uint64, Unix epoch, optional
@@ -16,10 +16,10 @@ attribute ``units``: ``photons``; nobody calibrates them again.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,16 +38,24 @@ from specklenn.core.data.frames import (
     numbered,
     picture_shape,
     read_frames,
+    shot_count,
 )
 from specklenn.core.data.hdf5_file import (
     check_numbers,
     get_dataset,
+    open_dataset,
     open_file,
     read_values,
-    reading,
     title,
 )
-from specklenn.core.data.masks import Mask, check_mask, read_mask
+from specklenn.core.data.masks import FileMask, Mask, MaskBits
+from specklenn.core.data.side_datasets import (
+    Texts,
+    Timestamps,
+    read_texts,
+    read_times,
+)
+from specklenn.core.data.virtual import VirtualSources
 from specklenn.core.errors import DataError
 
 DATA = "/entry_1/data_1/data"
@@ -59,11 +67,11 @@ TIMESTAMP = "/entry_1/event_1/timestamp_ns"
 LONGEST_TEXT = 64
 """Bytes of a label or name in the files that we write."""
 
+USUAL = (MASK, LABEL, NAME, TIMESTAMP)
+"""Names that stand in the settings whether or not a file has such datasets."""
+
 TEXT = h5py.string_dtype("utf-8", LONGEST_TEXT)
 """Fixed length, since strings of any length cannot be read while written."""
-
-Texts = npt.NDArray[np.str_]
-Timestamps = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +82,10 @@ class DatasetNames:
     ----------
     data : str
     mask, labels, names, timestamps : str or None
-        Used where they exist; None where they must not be.
+        Used where they exist; None where they must not be. A name that is not the
+        usual one was written by somebody: it must exist.
+    mask_bits : "cxi", "any" or int
+        Bits of the mask that make a pixel bad.
     """
 
     data: str = DATA
@@ -82,6 +93,7 @@ class DatasetNames:
     labels: str | None = LABEL
     names: str | None = NAME
     timestamps: str | None = TIMESTAMP
+    mask_bits: MaskBits = "cxi"
 
 
 def frames_alone(data: str = DATA) -> DatasetNames:
@@ -116,6 +128,8 @@ class LabelledDataset:
         Labels and sample names of the shots; None where there are none.
     timestamps_ns : (N,) uint64 or None
         Unix epoch; None where there are none.
+    notes : tuple of str
+        What of it cannot be read, sentences.
 
     Raises
     ------
@@ -139,65 +153,102 @@ class LabelledDataset:
 
     def _open(self) -> None:
         where = self._where
-        data = self._data = get_dataset(self._file, where.data)
-        check_numbers(data)
+        data = self._data = self._open_frames(where.data)
         self.shape = picture_shape(data.shape, title(data))
         self.modules = module_count(data.shape)
         self.dtype: np.dtype[Any] = data.dtype
         self.in_photons = bool(data.attrs.get(UNITS) == PHOTONS)
-        self._mask = self._find(where.mask)
-        if self._mask is not None:
-            check_mask(self._mask, self.shape)
+        self._mask = self._open_mask()
         labels, names, timestamps = (
             self._find(name) for name in (where.labels, where.names, where.timestamps)
         )
         self._length = self._shots(
             [each for each in (labels, names, timestamps) if each is not None]
         )
-        self.labels = None if labels is None else self._texts(labels)
-        self.names = None if names is None else self._texts(names)
-        self.timestamps_ns = None if timestamps is None else self._times(timestamps)
+        self.notes = self._missing()
+        self.labels = None if labels is None else read_texts(labels, len(self))
+        self.names = None if names is None else read_texts(names, len(self))
+        self.timestamps_ns = (
+            None if timestamps is None else read_times(timestamps, len(self))
+        )
+
+    def _open_frames(self, name: str) -> h5py.Dataset:
+        """Open the frames; of a virtual dataset, look for its files first."""
+        data = get_dataset(self._file, name)
+        check_numbers(data)
+        self._virtual: VirtualSources | None = None
+        if not data.is_virtual:
+            return data
+        self._virtual = VirtualSources(data)
+        del data  # see `open_dataset`
+        return open_dataset(self._file, name, self._virtual.cache_bytes)
+
+    def _missing(self) -> tuple[str, ...]:
+        """Say which shots no file has; refuse a file in which that is all."""
+        if self._virtual is None:
+            return self._unwritten()
+        lost, why = self._virtual.missing()
+        if lost == 0:
+            return ()
+        said = f"{self}: {lost} of {len(self._data)} shots cannot be read: {why}"
+        if lost == len(self._data):
+            raise DataError(said)
+        return (said,)
+
+    def _unwritten(self) -> tuple[str, ...]:
+        """Say how much was made room for and never written, which HDF5 reads as 0."""
+        data = self._data
+        if self.growing or data.size == 0 or data.external:
+            return ()
+        if data.id.get_storage_size() == 0:
+            raise DataError(f"{self}: no value of it was ever written")
+        if not data.chunks:
+            return ()
+        chunks = math.prod(map(math.ceil, np.divide(data.shape, data.chunks)))
+        written = data.id.get_num_chunks()
+        if written == chunks:
+            return ()
+        return (f"{self}: {written} of {chunks} chunks were written, the others are 0",)
+
+    def _open_mask(self) -> FileMask | None:
+        found, bits = self._find(self._where.mask), self._where.mask_bits
+        if found is None:
+            return None
+        mask = FileMask(dataset=found, shape=self.shape, bits=bits)
+        shots = shot_count(self._data.shape)
+        if mask.of_every_shot and len(found) != shots and not self.growing:
+            raise DataError(
+                f"{title(found)}: mask of shape {found.shape}, {self.shape} or one for "
+                f"each of {shots} shots expected"
+            )
+        return mask
 
     def _find(self, name: str | None) -> h5py.Dataset | None:
-        if not name or name not in self._file:
+        """Return a dataset; None where there is none of a usual name."""
+        if name is None or (name in USUAL and self._file.get(name) is None):
             return None
         return get_dataset(self._file, name)
 
     def _shots(self, columns: Sequence[h5py.Dataset]) -> int:
         """Return the number of shots that every dataset has."""
         for column in columns:
-            if column.ndim != 1:
+            if column.ndim == 0 or column.shape[1:] not in ((), (1,), (2,)):
                 raise DataError(
                     f"{title(column)}: shape {column.shape}, "
-                    f"({len(self._data)},) expected"
+                    f"({shot_count(self._data.shape)},) expected"
                 )
             if not self.growing:
                 self._check_length(column)
-        return min(map(len, (self._data, *columns)))
+        return min([shot_count(self._data.shape), *map(len, columns)])
 
     def _check_length(self, column: h5py.Dataset) -> None:
         entries = len(column) if column.ndim else 1
-        if entries != len(self._data):
+        shots = shot_count(self._data.shape)
+        if entries != shots:
             raise DataError(
-                f"{title(column)}: {entries} entries found, {len(self._data)} "
-                "expected, one for each frame"
+                f"{title(column)}: {entries} entries found, {shots} expected, one for "
+                "each frame"
             )
-
-    def _texts(self, column: h5py.Dataset) -> Texts:
-        if h5py.check_string_dtype(column.dtype) is None:
-            raise DataError(
-                f"{title(column)}: data type {column.dtype}, strings expected"
-            )
-        try:
-            with reading(column):
-                texts = column.asstr()[: len(self)]
-        except UnicodeDecodeError as error:
-            raise DataError(f"{title(column)}: UTF-8 expected, {error}") from error
-        return np.asarray(texts, dtype=np.str_)
-
-    def _times(self, column: h5py.Dataset) -> Timestamps:
-        check_numbers(column)
-        return read_values(column, slice(len(self))).astype(np.uint64)
 
     def __len__(self) -> int:
         return self._length
@@ -210,10 +261,58 @@ class LabelledDataset:
         """Whether the file is being written, so that others may see more shots."""
         return bool(self._file.swmr_mode)
 
-    @cached_property
+    @property
     def mask(self) -> Mask | None:
-        """The mask, (H, W) bool, True where bad; None where there is none."""
-        return None if self._mask is None else read_mask(self._mask, self.shape)
+        """Pixels that are bad in every shot, (H, W) bool; None without a mask."""
+        return None if self._mask is None else self._mask.summary.always
+
+    @property
+    def mask_words(self) -> str:
+        """How many pixels are masked and why, for a person; empty without a mask."""
+        return "" if self._mask is None else self._mask.words()
+
+    def bad_in(
+        self, rows: Indices = slice(None), modules: Modules | None = None
+    ) -> Mask | None:
+        """Return the masks of some shots, (B, H, W) bool, True where bad.
+
+        Parameters
+        ----------
+        rows, modules
+            As of `frames`.
+
+        Returns
+        -------
+        (B, H, W) bool or None
+            None where all shots have the same mask, `mask`.
+        """
+        if self._mask is None or not self.masks_every_shot:
+            return None
+        return self._mask.of_shots(numbered(rows, len(self), self), modules)
+
+    @property
+    def cache_bytes(self) -> int:
+        """Most bytes of unpacked chunks that HDF5 keeps of the frames."""
+        return int(self._data.id.get_access_plist().get_chunk_cache()[1])
+
+    @property
+    def masked(self) -> bool:
+        """Whether there is a mask."""
+        return self._mask is not None
+
+    @property
+    def masks_every_shot(self) -> bool:
+        """Whether every shot has a mask of its own."""
+        return self._mask is not None and self._mask.of_every_shot
+
+    def one_mask(self, purpose: str) -> Mask | None:
+        """Return the mask, (H, W) bool, or refuse a file with masks of every shot."""
+        if self.masks_every_shot:
+            raise DataError(
+                f"{self.path}: a mask of every shot at {self._where.mask}; {purpose} "
+                "needs one for all"
+            )
+        return self.mask
 
     @property
     def bad(self) -> Mask:
@@ -243,9 +342,9 @@ class LabelledDataset:
         DataError
             If it has another length, or cannot be read.
         """
-        found = self._find(name)
-        if found is None:
+        if self._file.get(name) is None:
             return None
+        found = get_dataset(self._file, name)
         self._check_length(found)
         return read_values(found)
 
@@ -271,7 +370,10 @@ class LabelledDataset:
         DataError
             If a shot does not exist, is listed twice or cannot be read.
         """
-        return read_frames(self._data, numbered(rows, len(self), self), modules)
+        shots = numbered(rows, len(self), self)
+        if self._virtual:
+            self._virtual.check(shots, modules)
+        return read_frames(self._data, shots, modules)
 
     def close(self) -> None:
         """Close the file."""

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from specklenn.core.data.hdf5_file import NUMBERS
 from specklenn.core.data.labelled_dataset import LONGEST_TEXT
+from specklenn.core.errors import DataError
 from specklenn.core.flags import Flag
 
 
@@ -59,6 +61,14 @@ class Shots:
         See `specklenn.core.flags.Flag`.
     truth : (B,) str
         Labels in the data, empty where there are none.
+    bad : (B, H, W) bool or None
+        Pixels that are bad in their shot alone, beside the mask of the run; None where
+        the data have no mask of every shot.
+
+    Raises
+    ------
+    DataError
+        If the frames are no real numbers.
     """
 
     index: npt.NDArray[np.int64]
@@ -67,27 +77,65 @@ class Shots:
     frames: npt.NDArray[Any]
     flags: npt.NDArray[np.uint16]
     truth: npt.NDArray[np.str_]
+    bad: npt.NDArray[np.bool_] | None = None
+
+    def __post_init__(self) -> None:
+        check_real(self.frames.dtype, "frames of a source")
 
     def __len__(self) -> int:
         return len(self.index)
 
     def part(self, start: int, stop: int) -> Shots:
         """Return the shots at positions start to stop - 1."""
+        names = [item.name for item in dataclasses.fields(self) if item.name != "bad"]
         return Shots(
-            **{
-                item.name: getattr(self, item.name)[start:stop]
-                for item in dataclasses.fields(self)
-            }
+            bad=None if self.bad is None else self.bad[start:stop],
+            **{name: getattr(self, name)[start:stop] for name in names},
+        )
+
+
+def check_real(dtype: np.dtype[Any], what: str) -> None:
+    """Refuse frames that are not real numbers: complex ones, yes or no, objects.
+
+    Parameters
+    ----------
+    dtype : data type
+    what : str
+        What has it, the beginning of a sentence.
+
+    Raises
+    ------
+    DataError
+    """
+    if dtype.kind not in NUMBERS:
+        raise DataError(
+            f"{what}: data type {dtype} found, real numbers expected "
+            "(integers or floating point)"
         )
 
 
 def joined(parts: Sequence[Shots]) -> Shots:
-    """Return several batches, whose frames have one shape, as one."""
+    """Return several batches, whose frames have one shape, as one.
+
+    The frames get the common type of all, in which nothing is cut or wraps around.
+    """
     if len(parts) == 1:
         return parts[0]
-    names = [item.name for item in dataclasses.fields(Shots)]
+    names = [item.name for item in dataclasses.fields(Shots) if item.name != "bad"]
     return Shots(
-        **{name: np.concatenate([getattr(p, name) for p in parts]) for name in names}
+        bad=_joined_masks(parts),
+        **{name: np.concatenate([getattr(p, name) for p in parts]) for name in names},
+    )
+
+
+def _joined_masks(parts: Sequence[Shots]) -> npt.NDArray[np.bool_] | None:
+    if all(part.bad is None for part in parts):
+        return None
+    return np.concatenate(
+        [
+            np.zeros(part.frames.shape, bool) if part.bad is None else part.bad
+            for part in parts
+        ]
     )
 
 
@@ -197,22 +245,34 @@ def blank_shots(
 def gather(shots: Sequence[Shot], shape: tuple[int, int]) -> Shots:
     """Make a batch of single shots; frames of another shape or None are flagged.
 
+    The batch has the common type of its frames: 0.9 stays 0.9 among integers, and
+    70000 stays 70000 among 16-bit ones.
+
     Parameters
     ----------
     shots : sequence of Shot
     shape : (H, W)
         Shape that the frames should have.
+
+    Raises
+    ------
+    DataError
+        If a frame is not of real numbers.
     """
     flags = np.zeros(len(shots), np.uint16)
-    dtype = next((s.frame.dtype for s in shots if s.frame is not None), np.float32)
-    frames = np.zeros((len(shots), *shape), dtype)
+    good: dict[int, npt.NDArray[Any]] = {}
     for position, shot in enumerate(shots):
         if shot.frame is None:
             flags[position] = Flag.UNREADABLE.bits
-        elif shot.frame.shape != shape:
-            flags[position] = Flag.WRONG_SHAPE.bits
+            continue
+        check_real(shot.frame.dtype, f"shot {shot.index}")
+        if shot.frame.shape == shape:
+            good[position] = shot.frame
         else:
-            frames[position] = shot.frame
+            flags[position] = Flag.WRONG_SHAPE.bits
+    frames = np.zeros((len(shots), *shape), common_dtype(good.values()))
+    for position, frame in good.items():
+        frames[position] = frame
     times = np.array([shot.timestamp_ns for shot in shots], np.uint64)
     return Shots(
         index=np.array([shot.index for shot in shots], np.int64),
@@ -224,14 +284,44 @@ def gather(shots: Sequence[Shot], shape: tuple[int, int]) -> Shots:
     )
 
 
+def common_dtype(frames: Iterable[npt.NDArray[Any]]) -> np.dtype[Any]:
+    """Return the type that holds all values of frames; float32 if there are none."""
+    found = {frame.dtype for frame in frames}
+    return np.result_type(*found) if found else np.dtype(np.float32)
+
+
+def put(
+    frames: npt.NDArray[Any], batch: npt.NDArray[Any], places: npt.NDArray[Any] | slice
+) -> None:
+    """Copy frames into their places in a batch, if its type holds all their values.
+
+    Raises
+    ------
+    DataError
+        If values could be cut or wrap around.
+    """
+    if not np.can_cast(frames.dtype, batch.dtype, "safe"):
+        raise DataError(
+            f"frames of data type {frames.dtype} found among {batch.dtype}, which "
+            "does not hold their values"
+        )
+    batch[places] = frames
+
+
 class InMemorySource:
     """A run made of frames in memory: for tests, notebooks and small data.
 
     Parameters
     ----------
     frames : sequence of (H, W) arrays or None
-        They may differ in shape: those unlike the first come flagged.
+        They may differ in shape and type: those whose shape is unlike the first's come
+        flagged.
     truth : sequence of str, optional
+
+    Raises
+    ------
+    DataError
+        If there is no frame, the first is no picture, or one is not of real numbers.
     """
 
     first = 0
@@ -243,7 +333,17 @@ class InMemorySource:
     ) -> None:
         self._frames = frames
         self._truth = truth
-        first = next(frame for frame in frames if frame is not None)
+        first = next((frame for frame in frames if frame is not None), None)
+        if first is None:
+            raise DataError("a run in memory: no frame found, at least one expected")
+        if first.ndim != 2:
+            raise DataError(
+                f"a run in memory: frame of shape {first.shape} found, (H, W) expected"
+            )
+        # A stack has one type; to look at each of its frames would read it.
+        for frame in [first] if isinstance(frames, np.ndarray) else frames:
+            if frame is not None:
+                check_real(frame.dtype, "a run in memory")
         self.shape: tuple[int, int] = (first.shape[0], first.shape[1])
 
     def __len__(self) -> int:

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from specklenn.core.data.bad_pixels import look_for_bad
 from specklenn.core.data.labelled_dataset import (
+    DatasetNames,
     LabelledDataset,
-    Texts,
     frames_alone,
 )
 from specklenn.core.data.masks import Mask
+from specklenn.core.data.side_datasets import Texts
 from specklenn.core.distances import Embeddings
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.evaluation.few_shot import Indices
@@ -99,6 +101,7 @@ class LabelledFile:
             whole = np.full(len(opened), self.path.stem)
             self.names = whole if opened.names is None else opened.names
             self.mask = opened.mask
+            self._of_every_shot = opened.masks_every_shot
             self._shot_bytes = opened.dtype.itemsize * self.shape[0] * self.shape[1]
 
     def __len__(self) -> int:
@@ -113,6 +116,26 @@ class LabelledFile:
         """Add pixels (H, W) to the mask, True where bad."""
         self.mask = self.bad | bad
 
+    def leave_out_bad_pixels(self) -> tuple[str, ...]:
+        """Add pixels that tell nothing to the mask; returns a sentence, if there are.
+
+        See `specklenn.core.data.bad_pixels`.
+        """
+        names = DatasetNames(labels=None, names=None, timestamps=None)
+        with LabelledDataset(self.path, names) as opened:
+            found = look_for_bad(opened, self.bad)
+        if found.words:
+            self.leave_out(found.mask)
+        return found.words
+
+    def _bad_in(self, rows: Indices) -> Mask | None:
+        """Return the masks of some rows alone, (B, H, W) bool, if the file has such."""
+        if not self._of_every_shot:
+            return None
+        names = DatasetNames(labels=None, names=None, timestamps=None)
+        with LabelledDataset(self.path, names) as opened:
+            return opened.bad_in(rows)
+
     def batches(self) -> list[Indices]:
         """Return the rows in portions that fit into memory."""
         size = max(1, min(MOST_IN_BATCH, BATCH_BYTES // self._shot_bytes))
@@ -126,8 +149,10 @@ class LabelledFile:
         with LabelledDataset(self.path, frames_alone()) as opened:
             return opened.frames(rows)
 
-    def prepare(self, settings: Preprocessing, patterns: Patterns) -> PreparedPatterns:
-        """Return patterns of this file as a network sees them.
+    def prepare(
+        self, settings: Preprocessing, patterns: Patterns, rows: Indices
+    ) -> PreparedPatterns:
+        """Return patterns of these rows of this file as a network sees them.
 
         Raises
         ------
@@ -135,7 +160,7 @@ class LabelledFile:
             If the crop does not fit into them.
         """
         try:
-            return prepare(patterns, self.mask, settings)
+            return prepare(patterns, self.mask, settings, self._bad_in(rows))
         except ConfigError as error:
             raise ConfigError(f"{self.path}: {error}") from error
 
@@ -192,13 +217,13 @@ def read_pictures(
         As in `embed_file`.
     """
     patterns = expose(file.read(rows), rows)
-    return file.prepare(model.preprocessing, patterns).photons
+    return file.prepare(model.preprocessing, patterns, rows).photons
 
 
 def _embed(
     file: LabelledFile, model: Checkpoint, patterns: Patterns, rows: Indices
 ) -> Embedded:
-    prepared = file.prepare(model.preprocessing, patterns)
+    prepared = file.prepare(model.preprocessing, patterns, rows)
     usable = prepared.flags == 0
     kept = rows[usable]
     return Embedded(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from specklenn.core.data.labelled_dataset import Texts
+from specklenn.core.data.side_datasets import Texts
 from specklenn.core.decision import make_head
 from specklenn.core.distances import Rule
 from specklenn.core.errors import DataError
@@ -154,7 +154,7 @@ def _prepare(
     file: LabelledFile, unlike: Sequence[Preprocessing], rows: Indices, expose: Expose
 ) -> PreparedFile:
     patterns = expose(file.read(rows), rows)
-    prepared = {each: file.prepare(each, patterns) for each in unlike}
+    prepared = {each: file.prepare(each, patterns, rows) for each in unlike}
     usable = np.all([each.flags == 0 for each in prepared.values()], axis=0)
     return PreparedFile(
         labels=file.labels[rows[usable]],

@@ -1,16 +1,17 @@
-"""Fine-tunes a model to labelled shots and validates it on held-out ones.
+"""A model of one experiment: as little is tuned as its labels ask for.
 
-The network that was started from stays if it makes no error on the held-out shots:
-nothing shows then that tuning is needed, and a few labels can spoil a good network
-while making it surer of itself. Otherwise the tuned one is kept if it classifies these
-shots better, by the mean logarithm of the right class's score, which is finer than a
-count of errors.
+Three candidates, the simplest first: the network as it is, with the labels as supports
+of its head; its fully connected layers tuned; all of it tuned. Each is cross-fitted
+(`specklenn.core.finetuning.cross_fitting`), so that all labels train and all labels
+say how good it is. The one that is kept is then trained on all labels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -19,71 +20,44 @@ from torch import Tensor
 
 from specklenn.core.decision import make_head
 from specklenn.core.errors import DataError
-from specklenn.core.evaluation.calibration import (
-    Reliability,
-    fit_temperature,
-    log_loss,
-    reliability,
+from specklenn.core.evaluation.calibration import fit_temperature
+from specklenn.core.finetuning.cross_fitting import (
+    Choice,
+    CrossFitted,
+    ScoreRows,
+    choose,
+    cross_fit,
+    improvement,
+    stratified_folds,
 )
-from specklenn.core.finetuning.labelled_shots import LabelledShots, split
-from specklenn.core.finetuning.objective import make_finetuner
+from specklenn.core.finetuning.labelled_shots import LabelledShots
+from specklenn.core.finetuning.objective import (
+    convolve_all_orientations,
+    make_finetuner,
+    make_last_layers_finetuner,
+)
 from specklenn.core.finetuning.settings import Adaptation
+from specklenn.core.finetuning.yardstick import fit_yardstick
 from specklenn.core.flags import is_skipped
-from specklenn.core.heads.head import ClassScores, Task
+from specklenn.core.heads.head import Codes, Features, Task
 from specklenn.core.network.checkpoint import Checkpoint
 from specklenn.core.network.features import extract_features
 from specklenn.core.network.registry import Network
 from specklenn.core.preprocess import Preprocessor
 from specklenn.core.training.augment import normalise
-from specklenn.core.training.trainer import Step
+from specklenn.core.training.trainer import Trainer
+
+Tuned = Literal["head alone", "last layers", "everything"]
+"""What the labels train, the simplest first."""
+
+TUNED: tuple[Tuned, ...] = get_args(Tuned)
+
+FEWEST_TO_TUNE = 8
+"""Labels of the smallest class; of fewer, a network learns them by heart."""
 
 PRIOR_SHOTS = 30
-"""The temperature is fitted in its logarithm with weight n / (n + this) for n held-out
-shots; the model's own temperature has the rest."""
-
-ACCEPTED = 0.95
-"""Share of held-out shots that the suggested limit of distance lets pass."""
-
-Codes = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class HeldOutResult:
-    """How a network classifies the held-out shots, the others being supports.
-
-    Parameters
-    ----------
-    found : ClassScores
-        Of n shots.
-    codes : (n,) int64
-        The right classes.
-    temperature : float
-        Between the one that fits these shots best and the model's.
-    """
-
-    found: ClassScores
-    codes: Codes
-    temperature: float
-
-    @property
-    def accuracy(self) -> float:
-        """Share of right labels."""
-        return float((self.found.scores.argmax(axis=1) == self.codes).mean())
-
-    @property
-    def nll(self) -> float:
-        """Mean negative logarithm of the right class's score, nats."""
-        return log_loss(self.found.scores, self.codes)
-
-    @property
-    def reliability(self) -> Reliability:
-        """How often scores of some height are right."""
-        return reliability(self.found.scores, self.codes)
-
-    @property
-    def suggested_reject_above_distance(self) -> float:
-        """Quantile `ACCEPTED` of held-out shots' distances to their nearest class."""
-        return float(np.quantile(self.found.distances.min(axis=1), ACCEPTED))
+"""A temperature is fitted in its logarithm with weight n / (n + this) for n shots; the
+model's own temperature has the rest."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -93,37 +67,61 @@ class FinetunedModel:
     Parameters
     ----------
     encoder : network
-    before, after : HeldOutResult or None
-        Of the network that was started from and of the tuned one; None where nothing
-        was held out.
+    temperature : float
+        Of its scores.
+    candidates : dict of {"head alone", "last layers", "everything"} to CrossFitted
+        What was tried, the simplest first; the head alone where labels are few.
+    choice : Choice
+        Which of them is kept.
+    yardstick : CrossFitted
+        The same shots by a kernel machine on ring features.
     """
 
     encoder: Network
-    before: HeldOutResult | None
-    after: HeldOutResult | None
+    temperature: float
+    candidates: Mapping[Tuned, CrossFitted]
+    choice: Choice
+    yardstick: CrossFitted
 
     @property
-    def tuned(self) -> bool:
-        """Whether the tuned network is better, or nothing was held out to tell."""
-        if self.before is None or self.after is None:
-            return True
-        return self.before.accuracy < 1 and self.after.nll < self.before.nll
+    def kept(self) -> Tuned:
+        """What was trained."""
+        return tuple(self.candidates)[self.choice.kept]
 
     @property
-    def kept(self) -> HeldOutResult | None:
-        """That of the network which is kept."""
-        return self.after if self.tuned else self.before
+    def reasons(self) -> list[str]:
+        """Why it was kept, a clause for each comparison."""
+        names = tuple(self.candidates)
+        if len(names) == 1:
+            return [
+                f"a class has fewer than {FEWEST_TO_TUNE} labels, too few to tune a "
+                "network by"
+            ]
+        return [
+            f"{names[one.candidate]} against {names[one.kept]}: log loss lower by "
+            f"{one.gain.mean:.3f} +- {one.gain.standard_error:.3f} nats"
+            for one in self.choice.compared
+        ]
+
+    @property
+    def loses_to_yardstick(self) -> bool:
+        """Whether the yardstick is better by more than chance would make."""
+        return improvement(self.result, self.yardstick).counts
+
+    @property
+    def result(self) -> CrossFitted:
+        """That of the candidate which is kept."""
+        return self.candidates[self.kept]
 
 
 class Finetuning:
-    """One fine-tuning: what it starts from, its steps, what came out.
+    """One fine-tuning: labelled shots, and the model that is started from.
 
     Parameters
     ----------
     adaptation : Adaptation
     shots : LabelledShots
     model : Checkpoint
-        To start from.
 
     Raises
     ------
@@ -139,6 +137,7 @@ class Finetuning:
     ) -> None:
         self.shots = shots
         self.model = model
+        self._adaptation = adaptation
         self._settings = adaptation.preprocess.applied_to(model.preprocessing)
         calibration = adaptation.calibration
         self.preprocessor = Preprocessor(
@@ -150,30 +149,51 @@ class Finetuning:
         )
         self._photons = self._binned_photons()
         random = np.random.default_rng([adaptation.seed, 1])
-        self.trained, self.held = split(shots.codes, adaptation.held_out, random)
-        self._trainer = make_finetuner(
-            model.encoder,
-            self._settings,
-            self._photons[self.trained],
-            torch.from_numpy(shots.codes[self.trained]),
-            adaptation.tuning,
-            adaptation.seed,
+        self.folds = stratified_folds(shots.codes, adaptation.folds, random)
+
+    @property
+    def to_try(self) -> tuple[Tuned, ...]:
+        """The candidates; few labels are for the head alone."""
+        enough = min(self.shots.counts().values()) >= FEWEST_TO_TUNE
+        return TUNED if enough else TUNED[:1]
+
+    @property
+    def most_steps(self) -> int:
+        """Training steps of `run` if a tuned network is kept."""
+        tuned = len(self.to_try) - 1
+        trainings = len(np.unique(self.folds)) * tuned + min(tuned, 1)
+        return trainings * self._adaptation.tuning.steps
+
+    def run(self, on_step: Callable[[], None] = lambda: None) -> FinetunedModel:
+        """Cross-fit all candidates and train the one that is kept.
+
+        Parameters
+        ----------
+        on_step : function
+            Called after every training step.
+
+        Raises
+        ------
+        DataError
+            If the loss of a training is not finite.
+        """
+        codes = self.shots.codes
+        tried = {tuned: self._cross_fit(tuned, on_step) for tuned in self.to_try}
+        yardstick = cross_fit(fit_yardstick(self._roots, codes), codes, self.folds)
+        choice = choose(tuple(tried.values()))
+        kept = self.to_try[choice.kept]
+        encoder = self._train(kept, np.arange(len(codes)), on_step)
+        return FinetunedModel(
+            encoder=encoder,
+            temperature=self._temperature(tried[kept]),
+            choice=choice,
+            candidates=tried,
+            yardstick=yardstick,
         )
-
-    def steps(self) -> Iterator[Step]:
-        """Train; gives every step."""
-        yield from self._trainer.steps()
-
-    def result(self) -> FinetunedModel:
-        """Compare the tuned network with the one it started from."""
-        tuned = self._trainer.trained()
-        before, after = self._validate(self.model.encoder), self._validate(tuned)
-        found = FinetunedModel(encoder=tuned, before=before, after=after)
-        return found if found.tuned else replace(found, encoder=self.model.encoder)
 
     def _binned_photons(self) -> Tensor:
         """Return photons in the network's pixels, NaN where bad."""
-        cropped = self.preprocessor.crop(self.shots.frames)
+        cropped = self.preprocessor.crop(self.shots.frames, self.shots.bad)
         wrong = np.flatnonzero(is_skipped(cropped.flags))
         if len(wrong):
             raise DataError(
@@ -185,29 +205,69 @@ class Finetuning:
             )
         return torch.from_numpy(self.preprocessor.bin(cropped.photons))
 
-    def _validate(self, network: Network) -> HeldOutResult | None:
-        if len(self.held) == 0:
-            return None
+    def _cross_fit(self, tuned: Tuned, on_step: Callable[[], None]) -> CrossFitted:
+        def fit(rows: Codes) -> ScoreRows:
+            network = self._train(tuned, rows, on_step)
+            features = self._features(network)
+            task = Task(
+                supports=features[rows],
+                classes=self.shots.codes[rows],
+                n_classes=len(self.shots.classes),
+            )
+            model = self.model
+            head = make_head(
+                network, self.shots.classes, model.rule, model.temperature
+            ).fit(task)
+            return lambda queries: head(features[queries])
+
+        return cross_fit(fit, self.shots.codes, self.folds)
+
+    def _train(self, tuned: Tuned, rows: Codes, on_step: Callable[[], None]) -> Network:
+        """Return a network, tuned to some of the shots."""
+        if tuned == "head alone":
+            return self.model.encoder
+        trainer = self._trainer(tuned, rows)
+        for _ in trainer.steps():
+            on_step()
+        return trainer.trained()
+
+    def _trainer(self, tuned: Tuned, rows: Codes) -> Trainer:
+        codes = torch.from_numpy(self.shots.codes[rows])
+        settings, seed = self._adaptation.tuning, self._adaptation.seed
+        encoder = self.model.encoder
+        if tuned == "last layers":
+            convolved = self._convolved[:, rows]
+            return make_last_layers_finetuner(encoder, convolved, codes, settings, seed)
+        return make_finetuner(
+            encoder, self._settings, self._photons[rows], codes, settings, seed
+        )
+
+    def _features(self, network: Network) -> Features:
         bad = self._photons.isnan()
         photons = self._photons.masked_fill(bad, 0.0)
         inputs = normalise(photons, bad, self._settings)[:, 0].numpy()
-        features = extract_features(network.eval(), inputs)
-        codes, trained, held = self.shots.codes, self.trained, self.held
-        model, classes = self.model, self.shots.classes
-        task = Task(
-            supports=features[trained], classes=codes[trained], n_classes=len(classes)
-        )
-        head = make_head(network, classes, model.rule, model.temperature)
-        found = head.fit(task)(features[held])
-        return HeldOutResult(
-            found=found,
-            codes=codes[held],
-            temperature=self._temperature(found.scores, codes[held]),
+        return extract_features(network.eval(), inputs)
+
+    @cached_property
+    def _convolved(self) -> Tensor:
+        return convolve_all_orientations(
+            self.model.encoder, self._settings, self._photons
         )
 
-    def _temperature(self, scores: npt.NDArray[np.float32], codes: Codes) -> float:
-        """Return the fitted temperature, shrunk to the model's, see `PRIOR_SHOTS`."""
+    @property
+    def _roots(self) -> npt.NDArray[np.float32]:
+        roots: npt.NDArray[np.float32] = self._photons.clamp_min(0.0).sqrt().numpy()
+        return roots
+
+    def _temperature(self, found: CrossFitted) -> float:
+        """Return the fitted temperature, shrunk to the model's, see `PRIOR_SHOTS`.
+
+        The ensemble weighs sharpness by the evidence of its supports: there the
+        temperature stays.
+        """
         own = self.model.temperature
-        fitted = own * fit_temperature(scores, codes)
-        share = len(codes) / (len(codes) + PRIOR_SHOTS)
+        if self.model.rule == "ensemble":
+            return own
+        fitted = own * fit_temperature(found.found.scores, found.codes)
+        share = len(found.codes) / (len(found.codes) + PRIOR_SHOTS)
         return float(fitted**share * own ** (1 - share))

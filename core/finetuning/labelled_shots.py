@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,19 +13,22 @@ import numpy.typing as npt
 
 from specklenn.core.config.run_config import Calibration
 from specklenn.core.data import labelled_dataset
+from specklenn.core.data.bad_pixels import look_for_bad
 from specklenn.core.data.detector_area import area_mask
 from specklenn.core.data.frames import Frames
 from specklenn.core.data.labelled_dataset import (
     DatasetNames,
     LabelledDataset,
     check_calibration,
-    frames_alone,
 )
 from specklenn.core.data.masks import Mask, read_mask_file
 from specklenn.core.errors import DataError
 from specklenn.core.finetuning.settings import Adaptation, LabelledRun
+from specklenn.core.labelling.data_identity import LabelledData, read_alone
 from specklenn.core.labelling.label_file import read_labels
-from specklenn.core.labels import NO_HIT, SINGLE_HIT, UNKNOWN
+from specklenn.core.labels import ABSTENTIONS, NO_HIT, SINGLE_HIT
+
+log = logging.getLogger(__name__)
 
 FEWEST = 2
 """Fewest labels of a class: one support, one query."""
@@ -48,6 +52,11 @@ class LabelledShots:
         Where each shot is from.
     mask : (H, W) bool
         True where a pixel is bad or not used.
+    bad : (N, H, W) bool or None
+        Pixels that are bad in one shot alone; None where no run has masks of every
+        shot.
+    notes : tuple of str
+        What a user should know of the files of labels.
     """
 
     frames: Frames
@@ -55,6 +64,8 @@ class LabelledShots:
     classes: tuple[str, ...]
     origins: tuple[str, ...]
     mask: Mask
+    bad: Mask | None = None
+    notes: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
         """Return how many shots each class has."""
@@ -66,6 +77,7 @@ class LabelledShots:
         return replace(
             self,
             frames=self.frames[rows],
+            bad=None if self.bad is None else self.bad[rows],
             codes=self.codes[rows],
             origins=tuple(self.origins[row] for row in rows),
         )
@@ -85,7 +97,8 @@ def load_labelled_shots(adaptation: Adaptation) -> LabelledShots:
     problems: list[str] = []
     calibration = adaptation.calibration
     calibrated = calibration.changes_nothing
-    runs = [_attempt(problems, run, calibrated) for run in adaptation.data]
+    codes = adaptation.label_codes
+    runs = [_attempt(problems, run, calibrated, codes) for run in adaptation.data]
     found = [run for run in runs if run is not None]
     labels = _labels(found, problems)
     classes = _classes(adaptation.classes, labels)
@@ -101,39 +114,20 @@ def load_labelled_shots(adaptation: Adaptation) -> LabelledShots:
     area, centre = adaptation.area, adaptation.preprocess.centre
     bad = area_mask(area, found[0].shape, found[0].modules, centre)
     masks = [mask for mask in (extra, *(run.mask for run in found)) if mask is not None]
+    if area.find_dead:
+        bad = _without_bad_pixels(
+            found, np.logical_or.reduce([bad, *masks]), adaptation
+        )
+    frames, own = _read([shot for shot, _ in chosen])
     return LabelledShots(
-        frames=_read([shot for shot, _ in chosen]),
+        frames=frames,
+        bad=own,
         codes=np.array([classes.index(label) for _, label in chosen]),
         classes=classes,
         origins=tuple(f"{shot.run.path.name} event {shot.event}" for shot, _ in chosen),
         mask=np.logical_or.reduce([bad, *masks]),
+        notes=tuple(run.note for run in found if run.note),
     )
-
-
-def split(
-    codes: Indices, held_out: float, random: np.random.Generator
-) -> tuple[Indices, Indices]:
-    """Split shots into those to train on and those held out, class by class.
-
-    Parameters
-    ----------
-    codes : (N,) int64
-    held_out : float
-        Share of each class, rounded; at least two stay to train on.
-    random : Generator
-
-    Returns
-    -------
-    trained, held : (n,), (m,) int64
-        Rows.
-    """
-    trained, held = [], []
-    for code in np.unique(codes):
-        rows = random.permutation(np.flatnonzero(codes == code))
-        number = max(min(round(held_out * len(rows)), len(rows) - FEWEST), 0)
-        held.append(rows[:number])
-        trained.append(rows[number:])
-    return np.concatenate(trained), np.concatenate(held)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -147,6 +141,7 @@ class _Run:
     modules: int
     mask: Mask | None
     labels: dict[int, str]
+    note: str
     source: str
 
 
@@ -160,7 +155,12 @@ class _Shot(NamedTuple):
 _Labels = list[tuple[_Shot, str]]
 
 
-def _attempt(problems: list[str], run: LabelledRun, calibrated: bool) -> _Run | None:
+def _attempt(
+    problems: list[str],
+    run: LabelledRun,
+    calibrated: bool,
+    codes: Mapping[str, str],
+) -> _Run | None:
     """Open a run; remember what is wrong with it."""
     names = DatasetNames(
         data=run.dataset,
@@ -171,6 +171,7 @@ def _attempt(problems: list[str], run: LabelledRun, calibrated: bool) -> _Run | 
     try:
         with LabelledDataset(run.file, names) as file:
             check_calibration(str(file), file.in_photons, calibrated)
+            labels, note = _labels_of(run, file, codes)
             return _Run(
                 path=run.file,
                 dataset=run.dataset,
@@ -178,7 +179,8 @@ def _attempt(problems: list[str], run: LabelledRun, calibrated: bool) -> _Run | 
                 dtype=file.dtype,
                 modules=file.modules,
                 mask=file.mask,
-                labels=_labels_of(run, file),
+                labels=labels,
+                note=note,
                 source=str(run.labels or run.file),
             )
     except DataError as error:
@@ -186,11 +188,17 @@ def _attempt(problems: list[str], run: LabelledRun, calibrated: bool) -> _Run | 
         return None
 
 
-def _labels_of(run: LabelledRun, file: LabelledDataset) -> dict[int, str]:
+def _labels_of(
+    run: LabelledRun, file: LabelledDataset, codes: Mapping[str, str]
+) -> tuple[dict[int, str], str]:
+    """Return the labels of a run by event, and what to say of their file."""
     if run.labels is not None:
-        return read_labels(run.labels, len(file))
+        frame_of = read_alone(run.file, run.dataset)
+        data = LabelledData(path=run.file, shots=len(file), frame_of=frame_of)
+        read = read_labels(run.labels, data, codes)
+        return read.labels, read.note
     found = file.need_labels("without a file of labels, adapt")
-    return {event: label for event, label in enumerate(found.tolist()) if label}
+    return {event: label for event, label in enumerate(found.tolist()) if label}, ""
 
 
 def _labels(runs: Sequence[_Run], problems: list[str]) -> _Labels:
@@ -215,7 +223,7 @@ def _classes(asked: Sequence[str] | None, labels: _Labels) -> tuple[str, ...]:
     """Return the classes in their order; single-hits first where nobody asked."""
     if asked is not None:
         return tuple(asked)
-    found = {label for _, label in labels} - {NO_HIT, UNKNOWN}
+    found = {label for _, label in labels} - {NO_HIT, *ABSTENTIONS}
     return tuple(sorted(found, key=lambda name: (name != SINGLE_HIT, name)))
 
 
@@ -248,7 +256,12 @@ def _extra_mask(
     if calibration.mask_file is None:
         return None
     try:
-        return read_mask_file(calibration.mask_file, calibration.mask_dataset, shape)
+        return read_mask_file(
+            calibration.mask_file,
+            calibration.mask_dataset,
+            shape,
+            calibration.mask_bits,
+        )
     except DataError as error:
         problems.append(str(error))
         return None
@@ -269,13 +282,42 @@ def _choose(
     return chosen
 
 
-def _read(shots: Sequence[_Shot]) -> Frames:
-    """Read frames (N, H, W), each file opened once."""
+def _without_bad_pixels(
+    runs: Sequence[_Run], bad: Mask, adaptation: Adaptation
+) -> Mask:
+    """Return bad pixels (H, W) with those that tell nothing in any run."""
+    calibration = adaptation.calibration
+
+    def calibrate(frames: Frames) -> npt.NDArray[np.float32]:
+        photons = frames.astype(np.float32) - np.float32(calibration.offset_adu)
+        return photons / np.float32(calibration.adu_per_photon)
+
+    for run in runs:
+        names = DatasetNames(data=run.dataset, labels=None, names=None, timestamps=None)
+        with LabelledDataset(run.path, names) as file:
+            found = look_for_bad(file, bad, calibrate)
+        for sentence in found.words:
+            log.warning("%s: %s", run.path, sentence)
+        bad = bad | found.mask
+    return bad
+
+
+def _read(shots: Sequence[_Shot]) -> tuple[Frames, Mask | None]:
+    """Read frames (N, H, W) and masks of theirs alone, each file opened once."""
     runs = list(dict.fromkeys(shot.run for shot in shots))
     dtype = np.result_type(*(run.dtype for run in runs))
     frames = np.empty((len(shots), *shots[0].run.shape), dtype)
+    masks: dict[int, Mask] = {}
     for run in runs:
         rows = [row for row, shot in enumerate(shots) if shot.run is run]
-        with LabelledDataset(run.path, frames_alone(run.dataset)) as file:
-            frames[rows] = file.frames([shots[row].event for row in rows])
-    return frames
+        events = [shots[row].event for row in rows]
+        names = DatasetNames(data=run.dataset, labels=None, names=None, timestamps=None)
+        with LabelledDataset(run.path, names) as file:
+            frames[rows] = file.frames(events)
+            own = file.bad_in(events)
+        if own is not None:
+            masks.update(zip(rows, own, strict=True))
+    if not masks:
+        return frames, None
+    good = np.zeros(frames.shape[1:], bool)
+    return frames, np.stack([masks.get(row, good) for row in range(len(shots))])

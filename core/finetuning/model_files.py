@@ -9,10 +9,11 @@ from typing import Any
 from specklenn.core.data.atomic import replacing
 from specklenn.core.data.dataset_writer import write_dataset
 from specklenn.core.errors import ConfigError
-from specklenn.core.finetuning.finetune import FinetunedModel, Finetuning, HeldOutResult
+from specklenn.core.finetuning.cross_fitting import CrossFitted
+from specklenn.core.finetuning.finetune import FinetunedModel, Finetuning
 from specklenn.core.finetuning.settings import Adaptation
 from specklenn.core.network import checkpoint
-from specklenn.core.network.checkpoint import TEMPERATURE, Card
+from specklenn.core.network.checkpoint import Card
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,7 @@ def write_model(
     DataError
         If something cannot be written.
     """
-    shots, kept = finetuning.shots, finetuned.kept
+    shots = finetuning.shots
     labels = [shots.classes[code] for code in shots.codes]
     with replacing(files.supports) as (part,):
         write_dataset(part, shots.frames, labels, mask=shots.mask)
@@ -85,27 +86,29 @@ def write_model(
         finetuning.model.preprocessing,
         card,
         finetuning.model.rule,
-        TEMPERATURE if kept is None else kept.temperature,
+        finetuned.temperature,
     )
 
 
 def _scores(finetuning: Finetuning, finetuned: FinetunedModel) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    """Return what the card says: cross-fitted figures of all that was tried."""
+    tried = {name: _figures(found) for name, found in finetuned.candidates.items()}
+    limit = finetuned.result.suggested_reject_above_distance
+    return {
         "labels": finetuning.shots.counts(),
-        "held_out": len(finetuning.held),
-        "tuned": finetuned.tuned,
+        "folds": int(finetuning.folds.max()) + 1,
+        "trained": finetuned.kept,
+        "reasons": finetuned.reasons,
+        "cross_fitted": tried,
+        "yardstick": _figures(finetuned.yardstick),
+        "temperature": round(finetuned.temperature, 4),
+        "reject_above_distance": round(limit, 3),
     }
-    for name, result in (("before", finetuned.before), ("after", finetuned.after)):
-        if result is not None:
-            found[name] = _figures(result)
-    return found
 
 
-def _figures(result: HeldOutResult) -> dict[str, float]:
+def _figures(result: CrossFitted) -> dict[str, float]:
     return {
         "accuracy": round(result.accuracy, 4),
-        "surprise_nats": round(result.nll, 4),
-        "temperature": round(result.temperature, 4),
+        "log_loss_nats": round(result.log_loss, 4),
         "calibration_error": round(result.reliability.error, 4),
-        "accepting_distance": round(result.suggested_reject_above_distance, 3),
     }

@@ -8,6 +8,8 @@ kernel machine lets a class have several places.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -24,6 +26,10 @@ RIDGE = 0.3
 
 KERNEL_SCALE = 2.5
 """From the kernel machine's outputs, which aim at 1 and -1, to logits."""
+
+
+TINY = 1e-12
+"""Variances below this are none."""
 
 
 class Outputs(NamedTuple):
@@ -94,53 +100,54 @@ def discriminant_analysis(unlabelled: Floats | None = None) -> Expert:
 
     def fit(vectors: Floats, classes: Codes, n_classes: int) -> Predict:
         means = class_means(vectors, classes, n_classes)
-        whiten = _whitening(vectors, vectors - means[classes], n_classes)
+        metric = _Metric.fit(vectors, vectors - means[classes], n_classes)
         if unlabelled is not None:
-            shares = softmax(_logits(whiten(unlabelled), whiten(means)))
+            shares = softmax(metric.outputs(unlabelled, means).logits)
             means = _moved(vectors, classes, unlabelled, shares)
-        whitened_means = whiten(means)
-
-        def predict(queries: Floats) -> Outputs:
-            squares = squared_distances(whiten(queries), whitened_means)
-            scale = 1.0 / np.sqrt(means.shape[1])
-            return Outputs(logits=-scale * squares, distances=np.sqrt(squares))
-
-        return predict
+        return partial(metric.outputs, means=means)
 
     return fit
 
 
-def _logits(whitened: Floats, whitened_means: Floats) -> Floats:
-    scale = 1.0 / np.sqrt(whitened.shape[1])
-    logits: Floats = -scale * squared_distances(whitened, whitened_means)
-    return logits
-
-
-def _whitening(
-    vectors: Floats, residuals: Floats, n_classes: int
-) -> Callable[[Floats], Floats]:
-    """Return the linear map after which the shrunk covariance is the unit matrix.
+@dataclass(frozen=True, eq=False)
+class _Metric:
+    """Mahalanobis distances by the shrunk covariance.
 
     Fewer supports than dimensions span a subspace; beyond it the covariance is the
     constant alone, so nothing of the size D x D is ever needed.
     """
-    number, dimensions = residuals.shape
-    freedom = number - n_classes
-    variance = (residuals**2).sum() / max(freedom, 1) / dimensions
-    if variance < 1e-12:  # one support a class, or all alike
-        variance = max(float(vectors.var(axis=0).mean()), 1e-12)
-        return lambda queries: queries / np.sqrt(variance)
-    _, singular, directions = np.linalg.svd(residuals, full_matrices=False)
-    isotropic = (1.0 - WITHIN_CLASS) * variance
-    along = WITHIN_CLASS * singular**2 / freedom
-    change = 1.0 / np.sqrt(along + isotropic) - 1.0 / np.sqrt(isotropic)
 
-    def whiten(queries: Floats) -> Floats:
-        inside = (queries @ directions.T) * change
-        whitened: Floats = queries / np.sqrt(isotropic) + inside @ directions
-        return whitened
+    precision: float  # one over the variance beyond the subspace
+    directions: Floats  # (S, D) of the subspace
+    change: Floats  # (S,) to the precision along these
 
-    return whiten
+    @classmethod
+    def fit(cls, vectors: Floats, residuals: Floats, n_classes: int) -> _Metric:
+        number, dimensions = residuals.shape
+        freedom = max(number - n_classes, 1)
+        variance = (residuals**2).sum() / freedom / dimensions
+        if variance < TINY:  # one support a class, or all of a class alike
+            variance = max(float(vectors.var(axis=0).mean()), TINY)
+            return cls(1.0 / variance, np.zeros((0, dimensions)), np.zeros(0))
+        _, singular, directions = np.linalg.svd(residuals, full_matrices=False)
+        isotropic = (1.0 - WITHIN_CLASS) * variance
+        along = WITHIN_CLASS * singular**2 / freedom + isotropic
+        return cls(1.0 / isotropic, directions, 1.0 / along - 1.0 / isotropic)
+
+    def outputs(self, queries: Floats, means: Floats) -> Outputs:
+        """Return what the distances of queries (B, D) to means (K, D) say."""
+        inside = means @ self.directions.T
+        weighted = self.precision * means + (inside * self.change) @ self.directions
+        squares = self._lengths(queries)[:, None] + self._lengths(means)
+        squares = np.maximum(squares - 2.0 * queries @ weighted.T, 0.0)
+        logits = -squares / np.sqrt(means.shape[1])
+        return Outputs(logits=logits, distances=np.sqrt(squares))
+
+    def _lengths(self, vectors: Floats) -> Floats:
+        """Return squared lengths (B,) of vectors (B, D)."""
+        inside = (vectors @ self.directions.T) ** 2 @ self.change
+        lengths: Floats = self.precision * (vectors**2).sum(axis=1) + inside
+        return lengths
 
 
 def _moved(

@@ -13,8 +13,33 @@ import numpy.typing as npt
 
 from specklenn.core.heads.head import FeatureLayout, Features, Floats
 
-EMBEDDING_WEIGHT = 1.5
-"""Share of the embedding in squared distances; those of the blocks add up to 3.1."""
+
+@dataclass(frozen=True, kw_only=True)
+class Weighting:
+    """Shares of the embedding and of each block in squared distances.
+
+    Parameters
+    ----------
+    embedding : float
+    earlier_layers, last_layer : float
+        Of the convolutions' channels, averaged over the picture.
+    fano, profile, contrast : float
+        Of the ring statistics.
+    """
+
+    embedding: float
+    earlier_layers: float = 0.5
+    last_layer: float = 1.0
+    fano: float = 1.0
+    profile: float = 0.3
+    contrast: float = 0.3
+
+
+BY_RINGS = Weighting(embedding=0.5, fano=3.0)
+"""For patterns that the network was not trained for."""
+
+BY_EMBEDDING = Weighting(embedding=4.5)
+"""For patterns like those that it was trained on."""
 
 OUTLIERS = 4.0
 """Standard deviations at which a column of a block is clipped."""
@@ -40,16 +65,18 @@ class FeatureSpace:
     limits: Floats
 
     @classmethod
-    def fit(cls, reference: Features, layout: FeatureLayout) -> FeatureSpace:
+    def fit(
+        cls, reference: Features, layout: FeatureLayout, weighting: Weighting
+    ) -> FeatureSpace:
         """Take the spread of reference patterns, (N, F) float32."""
         values = reference.astype(np.float64)
         spread = values.std(axis=0)
         embedding, *blocks = _split(spread, layout)
         scales = [np.full_like(embedding, _inverse(np.sqrt((embedding**2).sum())))]
-        scales[0] *= np.sqrt(EMBEDDING_WEIGHT)
+        scales[0] *= np.sqrt(weighting.embedding)
         limits = [np.full_like(embedding, np.inf)]
         for block, own in zip(layout.blocks, blocks, strict=True):
-            share = np.sqrt(block.weight / block.size)
+            share = np.sqrt(getattr(weighting, block.name) / block.size)
             scales.append(share * _inverse(np.maximum(own, LEAST_SPREAD * own.mean())))
             limits.append(np.full_like(own, OUTLIERS * share))
         return cls(values.mean(axis=0), np.concatenate(scales), np.concatenate(limits))

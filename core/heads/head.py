@@ -81,17 +81,13 @@ class FeatureBlock:
     Parameters
     ----------
     name : str
+        See `specklenn.core.heads.feature_space.Weighting`.
     size : int
         Number of columns.
-    weight : float
-        Share of the block in squared distances; how the blocks of a model are
-        weighted was chosen on real and on disturbed patterns, see
-        docs/experiments.md.
     """
 
     name: str
     size: int
-    weight: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,14 +19,14 @@ import numpy.typing as npt
 
 from specklenn.core.distances import Embeddings
 from specklenn.core.heads.head import Features, Head, Task
-from specklenn.core.labels import NO_HIT, UNKNOWN
+from specklenn.core.labels import ABSTENTIONS, NO_HIT
 
 PER_CLASS = 3
 """Labels of each class before certainty is asked for."""
 
 UNCERTAIN_SHARE = 0.1
 
-NO_CLASSES = ("", NO_HIT, UNKNOWN)
+NO_CLASSES = ("", NO_HIT, *ABSTENTIONS)
 """Labels that say nothing about where a class of hits lies."""
 
 Positions = npt.NDArray[np.int64]
@@ -153,8 +153,12 @@ class ActiveLearner:
         names = self._known(labels)
         members = np.flatnonzero(np.isin(labels, names))
         codes = np.array([names.index(label) for label in labels[members]])
-        supports = self._features[members]
-        task = Task(supports=supports, classes=codes, n_classes=len(names))
+        task = Task(
+            supports=self._features[members],
+            classes=codes,
+            n_classes=len(names),
+            unlabelled=self._features,
+        )
         fitted = self._head_for(names).fit(task)
         return names, fitted(self._features[positions]).scores
 

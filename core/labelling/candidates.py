@@ -108,7 +108,7 @@ class Viewer:
         self, shots: Shots, hit_finding: HitFinding
     ) -> dict[int, npt.NDArray[np.float32]]:
         """Return the hits that are not skipped, by number, with their features (F,)."""
-        cropped = self.preprocessor.crop(shots.frames)
+        cropped = self.preprocessor.crop(shots.frames, shots.bad)
         lit = count_lit(cropped.photons, hit_finding.lit_above_photons)
         chosen = is_hit(lit, hit_finding) & ~is_skipped(shots.flags | cropped.flags)
         numbers = shots.index[chosen].tolist()
@@ -123,9 +123,13 @@ class Viewer:
 
         The whole frame, or the part that the network sees.
         """
-        frames = self.source.read(shot, shot + 1).frames
+        shots = self.source.read(shot, shot + 1)
         if not whole:
-            cropped: Picture = self.preprocessor.crop(frames).photons[0]
+            cropped: Picture = self.preprocessor.crop(shots.frames, shots.bad).photons[
+                0
+            ]
             return cropped
-        photons = self.preprocessor.calibrate(frames)[0]
-        return np.where(self.preprocessor.mask, np.float32(np.nan), photons)
+        photons = self.preprocessor.calibrate(shots.frames)[0]
+        bad = self.preprocessor.mask
+        bad = bad if shots.bad is None else bad | shots.bad[0]
+        return np.where(bad, np.float32(np.nan), photons)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 
+from specklenn.core import settings_yaml
 from specklenn.core.data.atomic import replacing
 from specklenn.core.data.dataset_writer import DatasetWriter, writing
 from specklenn.core.data.shots import IndexedSource
 from specklenn.core.errors import ConfigError, DataError
-from specklenn.core.labels import NO_HIT, UNKNOWN
+from specklenn.core.flags import is_skipped
+from specklenn.core.labels import ABSTENTIONS, NO_HIT
 from specklenn.core.preprocess import Preprocessor
 from specklenn.core.settings_file import read_yaml, validate
 from specklenn.core.support import SupportFile, SupportShots
@@ -28,8 +29,8 @@ def by_class(
 ) -> dict[str, list[int]]:
     """Return the shots of each class, or the first so many of them.
 
-    No-hits are the hit finder's, and shots of unknown class are no class:
-    both are left out.
+    No-hits are the hit finder's, and shots of which somebody says that the class is
+    unknown or needs help are of no class: they are left out.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ def by_class(
     """
     shots: dict[str, list[int]] = {}
     for shot, label in labels.items():
-        if label not in (NO_HIT, UNKNOWN):
+        if label not in (NO_HIT, *ABSTENTIONS):
             shots.setdefault(label, []).append(shot)
     return {name: own[:most] for name, own in shots.items()}
 
@@ -80,7 +81,7 @@ def write_supports(
     )
     written = settings.model_dump(mode="json", exclude_defaults=True)
     values = {"version": settings.version, **written}
-    text = yaml.safe_dump(values, sort_keys=False, default_flow_style=None)
+    text = settings_yaml.dump(values, default_flow_style=None)
     with replacing(path) as (part,):
         part.write_text(text, encoding="utf-8")
     return settings
@@ -92,8 +93,10 @@ def write_training(
     source: IndexedSource,
     preprocessor: Preprocessor,
     round_photons: bool,
-) -> int:
-    """Write labelled shots as a labelled dataset; returns how many.
+) -> list[int]:
+    """Write labelled shots as a labelled dataset; returns those that were left out.
+
+    Shots that cannot be classified (unreadable, NaN, empty) are left out.
 
     Parameters
     ----------
@@ -109,8 +112,9 @@ def write_training(
     Raises
     ------
     DataError
-        If there is no shot, or the file cannot be written.
+        If there is no shot that can be classified, or the file cannot be written.
     """
+    left_out: list[int] = []
     labels = {shot: name for name, own in shots.items() for shot in own}
     if not labels:
         raise DataError(f"{path}: not written: no labels of hits found")
@@ -122,9 +126,14 @@ def write_training(
         ) as writer:
             for shot in sorted(labels):
                 read = source.read(shot, shot + 1)
+                if is_skipped(read.flags | preprocessor.crop(read.frames).flags).any():
+                    left_out.append(shot)
+                    continue
                 photons = preprocessor.calibrate(read.frames).astype(dtype)
                 writer.append(photons, [labels[shot]], None, read.timestamp_ns)
-    return len(labels)
+        if len(left_out) == len(labels):
+            raise DataError(f"{path}: not written: no labelled shot can be classified")
+    return left_out
 
 
 def _version_of(path: Path) -> int:

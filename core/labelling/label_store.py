@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from specklenn.core.labelling.label_file import (
-    Labels,
-    psocake_code,
-    read_labels,
-    write_labels,
-)
+from specklenn.core.labelling.data_identity import LabelledData
+from specklenn.core.labelling.label_codes import code_of
+from specklenn.core.labelling.label_file import Labels, read_labels, write_labels
+from specklenn.core.labels import AUTHORS_CODES
 
 
 class LabelStore:
@@ -25,31 +23,66 @@ class LabelStore:
     ----------
     path : Path
         JSON file of names.
-    shots : int
-        Shots in the run.
+    data : LabelledData
+        What is labelled.
     psocake_path : Path, optional
         psocake's file of the same labels.
+    codes : dict of code to label
+        What psocake's codes mean.
+
+    Attributes
+    ----------
+    notes : tuple of str
+        What a user should know of the files that were read.
 
     Raises
     ------
     DataError
-        If a file that exists cannot be read; names every problem in it.
+        If a file that exists is of other data or cannot be read; names every problem
+        in it.
     """
 
     def __init__(
-        self, path: Path, shots: int, psocake_path: Path | None = None
+        self,
+        path: Path,
+        data: LabelledData,
+        psocake_path: Path | None = None,
+        codes: Mapping[str, str] = AUTHORS_CODES,
     ) -> None:
         self.path = path
         self.psocake_path = psocake_path
-        self._shots = shots
+        self.notes: tuple[str, ...] = ()
+        self._data = data
+        self._codes = codes
         self._history: list[tuple[int, str]] = []
         self._changed: Labels = {}
-        self._labels: Labels = read_labels(path, shots) if path.exists() else {}
+        self._labels: Labels = {}
         self._seen = _stamp(path)
+        known_origin = self._read_ours()
         if psocake_path is not None and psocake_path.exists():
-            theirs = read_labels(psocake_path, shots)
-            newer = _stamp(psocake_path)[0] > self._seen[0]
-            self._labels = merged(self._labels, theirs, newer)
+            self._read_psocakes(psocake_path, known_origin)
+
+    def _read_ours(self) -> bool:
+        """Read our file, if it is there; returns whether it says what it belongs to."""
+        if not self.path.exists():
+            return False
+        found = read_labels(self.path, self._data, self._codes)
+        self._labels = found.labels
+        self._note(found.note)
+        return found.belongs_to is not None
+
+    def _read_psocakes(self, path: Path, known_origin: bool) -> None:
+        found = read_labels(path, self._data, self._codes)
+        if not known_origin:
+            self._note(found.note)
+        # Earlier versions wrote both with a table that the authors do not have.
+        trusted = known_origin or not self._labels
+        newer = trusted and _stamp(path)[0] > self._seen[0]
+        self._labels = merged(self._labels, found.labels, newer, self._codes)
+
+    def _note(self, note: str) -> None:
+        if note:
+            self.notes = (*self.notes, note)
 
     @property
     def labels(self) -> Mapping[int, str]:
@@ -103,10 +136,16 @@ class LabelStore:
             If a file cannot be written, or what others wrote cannot be read.
         """
         if _stamp(self.path) != self._seen and self.path.exists():
-            self._labels = read_labels(self.path, self._shots)
+            self._labels = read_labels(self.path, self._data, self._codes).labels
             for shot, label in self._changed.items():
                 self._place(shot, label)
-        write_labels(self.path, self._labels, self.psocake_path)
+        write_labels(
+            self.path,
+            self._labels,
+            self._data.identity,
+            self.psocake_path,
+            self._codes,
+        )
         self._seen = _stamp(self.path)
 
     def _put(self, shot: int, label: str) -> None:
@@ -119,15 +158,20 @@ class LabelStore:
             self._labels[shot] = label
 
 
-def merged(ours: Labels, theirs: Labels, theirs_newer: bool) -> Labels:
-    """Join our labels by name with psocake's, which knows four classes only.
+def merged(
+    ours: Labels,
+    theirs: Labels,
+    theirs_newer: bool,
+    codes: Mapping[str, str] = AUTHORS_CODES,
+) -> Labels:
+    """Join our labels by name with psocake's, which have codes for some names only.
 
     Where the two disagree, the newer ones are kept.
     """
     joined = dict(ours)
     for shot, label in theirs.items():
         known = shot in ours
-        differs = known and psocake_code(ours[shot]) != psocake_code(label)
+        differs = known and code_of(ours[shot], codes) != code_of(label, codes)
         if not known or (differs and theirs_newer):
             joined[shot] = label
     return joined

@@ -25,7 +25,7 @@ from specklenn.core.labelling.navigation import (
 )
 from specklenn.core.labelling.pictures import Picture, coarser, fitting_width
 from specklenn.core.labelling.session_view import SessionView
-from specklenn.core.labels import NO_HIT, UNKNOWN
+from specklenn.core.labels import ABSTENTIONS, NO_HIT, UNKNOWN
 
 MOST_CLASSES = 8
 
@@ -58,8 +58,10 @@ def label_keys(classes: Sequence[str]) -> dict[str, str]:
             f"--classes: {', '.join(classes)} found, 1 to {MOST_CLASSES} different "
             "classes expected"
         )
-    if reserved := {NO_HIT, UNKNOWN}.intersection(classes):
-        problems.append(f"--classes: {' and '.join(sorted(reserved))} are always there")
+    if reserved := {NO_HIT, *ABSTENTIONS}.intersection(classes):
+        problems.append(
+            f"--classes: {' and '.join(sorted(reserved))} are no classes of hits"
+        )
     if problems:
         raise ConfigError(*problems)
     numbered = {str(number): name for number, name in enumerate(classes, 1)}

@@ -238,14 +238,14 @@ def find(name_or_path: str | os.PathLike[str]) -> Path:
     text = os.fspath(name_or_path)
     if not text.endswith(".safetensors"):
         packaged = PACKAGED / f"{text}.safetensors"
-        if packaged.is_file():
+        if os.path.isfile(packaged):
             return packaged
         known = sorted(item.stem for item in PACKAGED.glob("*.safetensors"))
         raise WeightsError(
             f"model.weights: no packaged model {text!r}; packaged are "
             f"{', '.join(known) or 'none'}; a file's name ends in .safetensors"
         )
-    if not Path(text).is_file():
+    if not os.path.isfile(text):
         raise WeightsError(f"model.weights: {text}: no such file")
     return Path(text)
 

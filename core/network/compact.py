@@ -122,14 +122,40 @@ class CompactEncoder(nn.Module):
         pooled : list of (B, channels) float32
             Of each convolution, see `pooled_sizes`.
         """
+        features, pooled = self.convolve(patterns)
+        return self.project(features), pooled
+
+    def convolve(self, patterns: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return what the fully connected layers get, and the pooled channels.
+
+        Parameters
+        ----------
+        patterns : (B, 1, side, side) float32
+            As for `forward`.
+
+        Returns
+        -------
+        features : (B, C) float32
+        pooled : list of (B, channels) float32
+            See `embed_and_pool`.
+        """
         pictures, levels = split_level(patterns)
         pooled = []
         for layer in self.layers:
             pictures = layer(pictures, levels)
             pooled.append(pictures.mean(dim=(2, 3)))
         features = torch.cat((torch.flatten(pictures, 1), self.level(levels)), dim=1)
+        return features, pooled
+
+    def project(self, features: Tensor) -> Tensor:
+        """Return the unit vectors (B, embedding_size) of features, see `convolve`."""
         hidden = functional.relu(self.normalisation(self.hidden(features)))
-        return functional.normalize(self.embedding(hidden), dim=1), pooled
+        return functional.normalize(self.embedding(hidden), dim=1)
+
+    @property
+    def last_layers(self) -> tuple[nn.Module, ...]:
+        """The fully connected layers, which `project` uses."""
+        return self.hidden, self.normalisation, self.embedding
 
 
 class ModulatedConvolution(nn.Module):

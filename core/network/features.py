@@ -20,24 +20,14 @@ from specklenn.core.network.ring_statistics import (
     ring_statistics,
 )
 
-LAST_LAYER = 1.0
-EARLIER_LAYERS = 0.5
-"""Together."""
-
-RING_WEIGHTS = {"fano": 1.0, "profile": 0.3, "contrast": 0.3}
-"""Weights of the blocks, see docs/experiments.md."""
-
 
 def feature_layout(encoder: Network) -> FeatureLayout:
     """Return how the features of a network's patterns are ordered."""
     *earlier, last = encoder.pooled_sizes
     blocks = [
-        FeatureBlock(name="earlier layers", size=sum(earlier), weight=EARLIER_LAYERS),
-        FeatureBlock(name="last layer", size=last, weight=LAST_LAYER),
-        *(
-            FeatureBlock(name=name, size=RINGS, weight=RING_WEIGHTS[name])
-            for name in STATISTICS
-        ),
+        FeatureBlock(name="earlier_layers", size=sum(earlier)),
+        FeatureBlock(name="last_layer", size=last),
+        *(FeatureBlock(name=name, size=RINGS) for name in STATISTICS),
     ]
     return FeatureLayout(embedding_size=encoder.embedding_size, blocks=tuple(blocks))
 

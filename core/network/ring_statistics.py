@@ -43,11 +43,12 @@ def ring_statistics(roots: Pictures) -> npt.NDArray[np.float32]:
         roots), each of every ring; bad pixels do not count, a ring of bad pixels
         alone counts as empty.
     """
-    good = ~np.isnan(roots)
-    values = np.where(good, roots, np.float32(0.0)).reshape(len(roots), -1)
+    number, side, _ = roots.shape
+    good = ~np.isnan(roots).reshape(number, side * side)
+    values = np.where(good, roots.reshape(good.shape), np.float32(0.0))
     photons = values**2
-    sums = np.stack((values, photons, photons**2)) @ _rings(roots.shape[1])
-    pixels = good.reshape(len(roots), -1).astype(np.float32) @ _rings(roots.shape[1])
+    sums = np.stack((values, photons, photons**2)) @ _rings(side)
+    pixels = good.astype(np.float32) @ _rings(side)
     root, mean, square = sums / np.maximum(pixels, 1.0)
     fano = np.maximum(square - mean**2, 0.0) + PHOTON_OFFSET
     contrast = np.sqrt(np.maximum(mean - root**2, 0.0)) / (root + ROOT_OFFSET)

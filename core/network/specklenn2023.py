@@ -97,6 +97,23 @@ class Encoder(nn.Module):
         pooled : list of (B, channels) float32
             Of each convolution, see `pooled_sizes`.
         """
+        features, pooled = self.convolve(patterns)
+        return self.project(features), pooled
+
+    def convolve(self, patterns: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return what the fully connected layers get, and the pooled channels.
+
+        Parameters
+        ----------
+        patterns : (B, 1, side, side) float32
+            As for `forward`.
+
+        Returns
+        -------
+        features : (B, C) float32
+        pooled : list of (B, channels) float32
+            See `embed_and_pool`.
+        """
         x = self.convolution_1(patterns)  # (B, 32, side - 4, side - 4)
         x = self.normalisation_1(functional.relu(x))
         x = functional.max_pool2d(x, 2)  # (B, 32, half, half)
@@ -104,9 +121,17 @@ class Encoder(nn.Module):
         x = self.convolution_2(x)  # (B, 64, half - 4, half - 4)
         x = self.normalisation_2(functional.relu(x))
         x = functional.max_pool2d(x, 2)  # (B, 64, quarter, quarter)
-        pooled = [first, x.mean(dim=(2, 3))]
-        x = functional.relu(self.hidden(torch.flatten(x, 1)))  # (B, 512)
-        return functional.normalize(self.embedding(x), dim=1), pooled
+        return torch.flatten(x, 1), [first, x.mean(dim=(2, 3))]
+
+    def project(self, features: Tensor) -> Tensor:
+        """Return the unit vectors (B, embedding_size) of features, see `convolve`."""
+        hidden = functional.relu(self.hidden(features))  # (B, 512)
+        return functional.normalize(self.embedding(hidden), dim=1)
+
+    @property
+    def last_layers(self) -> tuple[nn.Module, ...]:
+        """The fully connected layers, which `project` uses."""
+        return self.hidden, self.embedding
 
 
 def store_channels_last(encoder: nn.Module) -> None:

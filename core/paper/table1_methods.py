@@ -13,7 +13,7 @@ from specklenn.core.classify import Classifier
 from specklenn.core.distances import Embeddings, class_distances
 from specklenn.core.evaluation.classifiers import scores_of_labels
 from specklenn.core.finetuning.finetune import Finetuning
-from specklenn.core.finetuning.labelled_shots import LabelledShots, split
+from specklenn.core.finetuning.labelled_shots import LabelledShots
 from specklenn.core.finetuning.settings import Adaptation
 from specklenn.core.heads.head import ClassScores
 from specklenn.core.network.checkpoint import Card, Checkpoint
@@ -68,7 +68,7 @@ class AdaptedModel:
     model : Checkpoint
     adaptation : Adaptation
     labels : int
-        Per class; a third is held out.
+        Per class.
     """
 
     model: Checkpoint
@@ -83,10 +83,10 @@ class AdaptedModel:
     def fit(self, labelled: LabelledShots, seed: int) -> ShotScoreFn:
         """Adapt the model to the labelled shots; all of them are supports then."""
         adaptation = self.adaptation.model_copy(update={"seed": seed})
-        finetuning = Finetuning(adaptation, labelled, self.model)
-        for _ in finetuning.steps():
-            pass
-        model = replace(self.model, encoder=finetuning.result().encoder)
+        found = Finetuning(adaptation, labelled, self.model).run()
+        model = replace(
+            self.model, encoder=found.encoder, temperature=found.temperature
+        )
         return classifier_of_supports(model, labelled)
 
 
@@ -116,7 +116,7 @@ class PaperOnline:
     def fit(self, labelled: LabelledShots, seed: int) -> ShotScoreFn:
         """Train on two thirds of the labels; five of them are supports then."""
         random = np.random.default_rng([seed, 1])
-        trained, held = split(labelled.codes, 1 / 3, random)
+        trained, held = split(labelled.codes, random)
         inputs = prepare(labelled.frames, labelled.mask, self.preprocessing).inputs
         trainer = make_trainer(
             self._training(labelled, seed), _data(labelled, trained, self)
@@ -180,6 +180,28 @@ class ShiOnline:
             return scores_of_labels(found, 2)
 
         return measure
+
+
+def split(codes: Codes, random: np.random.Generator) -> tuple[Codes, Codes]:
+    """Set a third of each class aside for validation; at least two stay to train on.
+
+    Parameters
+    ----------
+    codes : (N,) int64
+    random : Generator
+
+    Returns
+    -------
+    trained, held : (n,), (m,) int64
+        Rows.
+    """
+    trained, held = [], []
+    for code in np.unique(codes):
+        rows = random.permutation(np.flatnonzero(codes == code))
+        number = max(min(round(len(rows) / 3), len(rows) - 2), 0)
+        held.append(rows[:number])
+        trained.append(rows[number:])
+    return np.concatenate(trained), np.concatenate(held)
 
 
 def classifier_of_supports(model: Checkpoint, labelled: LabelledShots) -> ShotScoreFn:

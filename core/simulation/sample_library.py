@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from specklenn.core.errors import DataError
 from specklenn.core.simulation.brightness import mean_photons
@@ -30,6 +31,15 @@ ENDINGS = (".npz", *(f".{kind}{packed}" for kind in KINDS for packed in ("", ".g
 
 MOST_BYTES = 1 << 30
 """Memory for samples made ready, for each process."""
+
+
+class Extent(NamedTuple):
+    """How large a sample is, and what was left out of its file."""
+
+    name: str
+    radius_angstrom: float
+    waters: int = 0
+    ions: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +82,12 @@ class Entry:
             update["fluence"] = experiment.fluence * self.photons / mean
         return experiment.model_copy(update=update)
 
-    def extent(self) -> tuple[str, float]:
-        """Load the sample; return its name and largest radius, angstrom."""
+    def extent(self) -> Extent:
+        """Load the sample; return how large it is."""
         if isinstance(self.source, Body):
-            return self.source.name, self.source.largest_radius_angstrom
-        structure = self.source()
-        return structure.name, structure.radius_angstrom
+            return Extent(self.source.name, self.source.largest_radius_angstrom)
+        found = self.source()
+        return Extent(found.name, found.radius_angstrom, found.waters, found.ions)
 
 
 class SampleLibrary:
@@ -140,7 +150,9 @@ class SampleLibrary:
         return sum(sample.nbytes for sample in self._ready.values())
 
     def check(self) -> list[str]:
-        """Load every structure once; return what the detector cannot show of them.
+        """Load every structure once; return what a user should know of them.
+
+        That is what the detector cannot show, and what is left out as solvent.
 
         Procedural particles are left out: they take long to make and are compact.
         Of random bodies the largest is named, for all of them.
@@ -156,17 +168,29 @@ class SampleLibrary:
                 refuse_too_large(entry.source, self._geometry)
         sampled = self._geometry.sampled_radius_angstrom
         found = [entry.extent() for entry in self.entries if entry.checked]
-        for name, _ in found:
-            if len(name) > LONGEST_TEXT:
+        for each in found:
+            if len(each.name) > LONGEST_TEXT:
                 raise DataError(
-                    f"{name}: name of a sample of over {LONGEST_TEXT} letters"
+                    f"{each.name}: name of a sample of over {LONGEST_TEXT} letters"
                 )
-        return [
-            f"{name}: radius {radius:.0f} angstrom, the detector samples particles "
-            f"of up to {sampled:.0f}; finer fringes than its pixels are aliased"
-            for name, radius in found
-            if radius > sampled
+        too_large = [
+            f"{each.name}: radius {each.radius_angstrom:.0f} angstrom, the detector "
+            f"samples particles of up to {sampled:.0f}; finer fringes than its pixels "
+            "are aliased"
+            for each in found
+            if each.radius_angstrom > sampled
         ]
+        return [*too_large, *_solvent_left_out(found)]
+
+
+def _solvent_left_out(found: Sequence[Extent]) -> list[str]:
+    """Say how many waters and ions of the files are not simulated."""
+    wet = [each for each in found if each.waters or each.ions]
+    if not wet:
+        return []
+    more = f" and {len(wet) - 1} more" if len(wet) > 1 else ""
+    waters, ions = sum(each.waters for each in wet), sum(each.ions for each in wet)
+    return [f"{wet[0].name}{more}: {waters} waters and {ions} ions left out"]
 
 
 def _entries(experiment: Experiment) -> Iterator[Entry]:

@@ -24,12 +24,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.data.assembly import Assembly
-from specklenn.core.data.dataset_writer import DatasetWriter, writing
+from specklenn.core.data.dataset_writer import DatasetWriter, open_for_writing, writing
 from specklenn.core.data.hdf5_file import get_dataset, open_file, read_values
 from specklenn.core.data.labelled_dataset import TEXT, LabelledDataset
 from specklenn.core.errors import DataError
@@ -135,7 +134,7 @@ class SimulatedFile:
             self._writer.close()
             self._lock.close()
             # Attributes cannot change while others may read.
-            with h5py.File(self._path, "r+", libver="latest") as file:
+            with open_for_writing(self._path, "r+") as file:
                 file.attrs.modify("complete", np.bool_(complete))
 
 

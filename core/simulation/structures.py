@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import io
 import math
@@ -9,6 +10,7 @@ import os
 import re
 import zipfile
 import zlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.errors import DataError, import_optional
+from specklenn.core.simulation.solvent import solvent_kind
 
 HEAVIEST = 98
 """Californium, the last element with tabulated form factors."""
@@ -44,11 +47,15 @@ class Structure:
     atomic_numbers : (N,) uint8
     name : str
         Identifier, for example a PDB id.
+    waters, ions : int
+        Waters and dissolved ions of the file, which are not among the atoms.
     """
 
     positions: npt.NDArray[np.float32]
     atomic_numbers: npt.NDArray[np.uint8]
     name: str
+    waters: int = 0
+    ions: int = 0
 
     @property
     def radius_angstrom(self) -> float:
@@ -103,10 +110,10 @@ def read_structure(
     """Read a particle from a PDB, mmCIF (plain or .gz) or npz file.
 
     Of PDB and mmCIF files the first model and of each atom the first alternate
-    location are taken, without waters and hydrogens (deuterium included). Atoms
-    count fully whatever their occupancy, 0 included. An npz file holds
-    ``xyz_centi_angstrom`` (N, 3) int, hundredths of an angstrom, and ``z`` (N,)
-    int.
+    location are taken, without hydrogens (deuterium included), waters and dissolved
+    ions (`core.simulation.solvent`; they are counted). Atoms count fully
+    whatever their occupancy, 0 included. An npz file holds ``xyz_centi_angstrom``
+    (N, 3) int, hundredths of an angstrom, and ``z`` (N,) int.
 
     Parameters
     ----------
@@ -197,15 +204,30 @@ def _read_with_gemmi(path: Path, data: bytes, assembly: str | None) -> Structure
         _assemble(path, structure, assembly)
         name = f"{name}-assembly{assembly}"
     # Last: the assemblies of mmCIF files name the chains of waters, too.
-    structure.remove_waters()
-    atoms = [site.atom for site in structure[0].all()]
+    atoms, left_out = _without_solvent(structure[0])
     if not atoms:
-        raise DataError(f"{path}: no atoms besides waters and hydrogens")
-    return centred(
+        raise DataError(f"{path}: no atoms besides waters, ions and hydrogens")
+    found = centred(
         np.array([atom.pos.tolist() for atom in atoms]),
         np.array([atom.element.atomic_number for atom in atoms]),
         name,
     )
+    waters, ions = left_out["water"], left_out["ion"]
+    return dataclasses.replace(found, waters=waters, ions=ions)
+
+
+def _without_solvent(model: Any) -> tuple[list[Any], Counter[str]]:
+    """Return the atoms of the particle, and how much of each solvent there is."""
+    atoms: list[Any] = []
+    left_out: Counter[str] = Counter()
+    for chain in model:
+        for residue in chain:
+            kind = solvent_kind(residue)
+            if kind is None:
+                atoms.extend(residue)
+            else:
+                left_out[kind] += 1
+    return atoms, left_out
 
 
 def _first_model(path: Path, data: bytes) -> Any:
@@ -258,7 +280,7 @@ def _keep_first_alternatives(structure: Any) -> None:
 
 def _refuse_unknown_atoms(path: Path, data: bytes, model: Any) -> None:
     for site in model.all():
-        problem = None if site.residue.is_water() else _problem(data, site)
+        problem = None if solvent_kind(site.residue) else _problem(data, site)
         if problem:
             atom, residue = site.atom, site.residue
             raise DataError(

@@ -109,7 +109,7 @@ def load_training_data(
             sample = dataset.need_names("training")
             chosen = np.flatnonzero(np.isin(found, classes))
             binned, where = bin_patterns(
-                dataset.frames(chosen), dataset.mask, bin_pixels
+                dataset.frames(chosen), dataset.one_mask("training"), bin_pixels
             )
         if bad is not None and where.shape != bad.shape:
             raise DataError(

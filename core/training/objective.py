@@ -30,10 +30,13 @@ class ForwardFns:
         Inputs (B, 1, side, side) to unit vectors (B, D).
     adapt : function or None
         That of its `core.network.prototype_adapter.PrototypeAdapter`, if any.
+    project : function or None
+        What its convolutions give, (B, C), to unit vectors (B, D).
     """
 
     embed: Callable[[Tensor], Tensor]
     adapt: AdaptFn | None = None
+    project: Callable[[Tensor], Tensor] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,6 +46,8 @@ class Batch:
     Parameters
     ----------
     inputs : (B, 1, side, side) float32
+        Or what the convolutions make of them, (B, C), if only the layers after these
+        learn.
     rows : (B,) int64
         Of the training data.
     seed : int

@@ -171,12 +171,15 @@ class Ranks:
         Raises
         ------
         ConfigError, DataError
-            On every rank, with what the first rank with a problem says.
+            On every rank, with what the first rank with a problem says; it is named
+            unless all say the same.
         """
         told = self.gather(f"{problem.exit_code} {problem}" if problem else "")
-        for text in filter(None, told):
-            code, _, words = text.partition(" ")
-            raise ConfigError(words) if code == "2" else DataError(words)
+        for rank, text in enumerate(told):
+            if text:
+                code, _, words = text.partition(" ")
+                words = words if len({*told}) == 1 else f"rank {rank}: {words}"
+                raise ConfigError(words) if code == "2" else DataError(words)
 
     def leave_last(self) -> None:
         """Wait until rank 0 has ended; before that, launchers would end it."""

@@ -239,7 +239,7 @@ class Trainer:
         self._network.zero_grad()
         adapt = None if self._network.prototype_adapter is None else self._adapt
         output = self._objective.compute_loss(
-            ForwardFns(embed=self._embed, adapt=adapt), batch
+            ForwardFns(embed=self._embed, adapt=adapt, project=self._project), batch
         )
         torch.autograd.backward(output.loss)
         return output
@@ -249,6 +249,10 @@ class Trainer:
         with torch.autocast(self._device.type, torch.bfloat16, self._bfloat16):
             vectors: Tensor = self._network(inputs.to(self._device))
         return vectors.float().cpu()
+
+    def _project(self, features: Tensor) -> Tensor:
+        """Go through the last layers on the device, in full precision."""
+        return self._network.project(features.to(self._device)).cpu()
 
     def _adapt(self, means: Tensor, class_encoding: Tensor, numbers: Tensor) -> Tensor:
         """Compute prototypes on the device, in full precision."""

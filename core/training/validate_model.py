@@ -202,7 +202,9 @@ def _load(
         kept = kept[np.isin(labels[kept], _parts(classes))]
         labels, names = labels[kept], names[kept]
         _check_amount(file.file, labels, names, classes)
-        prepared = prepare(dataset.frames(kept), dataset.mask, preprocessing)
+        prepared = prepare(
+            dataset.frames(kept), dataset.mask, preprocessing, dataset.bad_in(kept)
+        )
     return ValidationSet(
         name=name,
         inputs=prepared.inputs,

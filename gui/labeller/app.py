@@ -11,10 +11,19 @@ USUAL_SIZE = (1280, 860)
 WRONG_USAGE, INTERRUPTED = 2, 130
 
 
+def refuse() -> int:
+    """Say why no window can open here, if so; returns 2, or 0 if one can."""
+    refusal = qt_check.refusal()
+    if not refusal:
+        qt_check.prefer_pyside()
+        refusal = qt_check.display_refusal()
+    return _refuse(refusal) if refusal else 0
+
+
 def run(session: LabelSessionProtocol, title: str) -> int:
     """Open the window; returns the exit code when it is closed.
 
-    0: closed; 2: Qt is missing or does not start; 130: interrupted.
+    0: closed; 2: Qt does not start; 130: interrupted. See `refuse` first.
 
     Parameters
     ----------
@@ -23,10 +32,6 @@ def run(session: LabelSessionProtocol, title: str) -> int:
     title : str
         Name of the run.
     """
-    refusal = qt_check.refusal()
-    if refusal:
-        return _refuse(refusal)
-    qt_check.prefer_pyside()
     try:
         return _open(session, title)
     except ImportError as error:

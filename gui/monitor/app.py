@@ -37,6 +37,9 @@ def main(arguments: list[str]) -> int:
     qt_check.prefer_pyside()
     _choose_platform(picture_only=options.snapshot is not None)
     with _silent_end_while_loading():
+        refusal = qt_check.display_refusal()
+        if refusal:
+            return _refuse(f"{refusal}; log in with ssh -X, or use --snapshot FILE")
         return _open(options)
 
 

@@ -115,6 +115,7 @@ class ZmqStream:
         socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, LONGEST_RECONNECT_MS)
         socket.setsockopt(zmq.SUBSCRIBE, b"")
+        socket.setsockopt(zmq.IPV6, self.endpoint.startswith("tcp://["))
         socket.connect(self.endpoint)
         return socket
 

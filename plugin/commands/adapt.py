@@ -10,7 +10,6 @@ from specklenn.plugin.commands.arguments import add_config_arguments, read_confi
 
 if TYPE_CHECKING:
     from specklenn.core.finetuning.finetune import FinetunedModel, Finetuning
-    from specklenn.core.finetuning.settings import Adaptation
 
 
 def main(arguments: list[str]) -> int:
@@ -29,9 +28,10 @@ def main(arguments: list[str]) -> int:
     adaptation = validate(Adaptation, read_config(options))
     files = next_version(adaptation.output)
     shots = load_labelled_shots(adaptation)
+    for note in shots.notes:
+        print(f"! {note}")
     finetuning = Finetuning(adaptation, shots, checkpoint.load(adaptation.start))
-    _train(finetuning, adaptation)
-    finetuned = finetuning.result()
+    finetuned = _run(finetuning)
     write_model(files, adaptation, finetuning, finetuned)
     _tell(finetuning, finetuned)
     print(f"wrote {files.weights}\nwrote {files.card}\nwrote {files.supports}")
@@ -45,10 +45,13 @@ def main(arguments: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="specklenn adapt",
-        description="Train the released model on, with labelled shots of this "
-        "experiment (some 20 to 60 of each class), in about a minute on two cores. A "
-        "third of the labels is held out: it says whether the tuned network is "
-        "better, and makes its scores probabilities. All labels become the supports.",
+        description="Make a model of this experiment from labelled shots of its own "
+        "(some 12 to 60 of each class), in about a minute on two cores. All labels "
+        "train, and each is classified by models that have not seen it: that says "
+        "whether the head alone reads the labels, or the network's last layers are "
+        "tuned as well, or all of it; the simplest wins unless another one is better "
+        "by more than chance. A kernel machine on ring features is the yardstick. All "
+        "labels become the supports.",
         epilog="Examples: specklenn adapt adapt --set data=labelled.h5;  "
         "specklenn adapt my.yaml --set area.quadrant=0. Labels come from `specklenn "
         "label`, or from psocake.",
@@ -60,31 +63,30 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _train(finetuning: Finetuning, adaptation: Adaptation) -> None:
+def _run(finetuning: Finetuning) -> FinetunedModel:
     from specklenn.plugin.console.progress_bar import WorkProgress
 
-    with WorkProgress("tuning", adaptation.tuning.steps, unit="steps") as progress:
-        for _ in finetuning.steps():
-            progress.advance(1)
+    with WorkProgress("tuning", finetuning.most_steps, unit="steps") as progress:
+        return finetuning.run(on_step=lambda: progress.advance(1))
 
 
 def _tell(finetuning: Finetuning, finetuned: FinetunedModel) -> None:
     """Print what came out."""
+    from specklenn.plugin.console.tables import print_cross_fitted
+
     counts = finetuning.shots.counts()
     labels = ", ".join(f"{number} {name}" for name, number in counts.items())
-    print(f"{labels}; {len(finetuning.held)} held out")
-    before, after, kept = finetuned.before, finetuned.after, finetuned.kept
-    if before is None or after is None or kept is None:
-        print("nothing held out: nobody knows whether the tuned network is better")
-        return
+    print(f"{labels}; each classified by models that have not seen it")
+    print_cross_fitted(finetuned)
+    print(f"kept: {finetuned.kept}. {'; '.join(finetuned.reasons)}")
+    if finetuned.loses_to_yardstick:
+        print(
+            "The yardstick does better: radial profiles tell these classes apart and "
+            "the model does not; more labels may help, or their names be mistaken"
+        )
+    limit = finetuned.result.suggested_reject_above_distance
     print(
-        f"held-out accuracy {before.accuracy:.3f} before, {after.accuracy:.3f} after; "
-        f"nll {before.nll:.3f} and {after.nll:.3f} nats: the "
-        f"{'tuned' if finetuned.tuned else 'first'} network is kept"
-    )
-    print(
-        f"temperature {kept.temperature:.3f}, calibration error "
-        f"{kept.reliability.error:.3f}; classify.reject_above_distance="
-        f"{kept.suggested_reject_above_distance:.2f} would call 5 % of such shots "
+        f"temperature {finetuned.temperature:.3f}; "
+        f"classify.reject_above_distance={limit:.2f} would call 5 % of such shots "
         "unknown"
     )

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from specklenn.core.config.loading import LoadedConfig, check_config, resolved_yaml
 from specklenn.core.config.run_config import Config
+from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.settings import Settings
 from specklenn.core.settings_file import Document, validate
 from specklenn.core.simulation.experiment import Experiment
 from specklenn.plugin.commands.arguments import add_config_arguments, read_config
 from specklenn.plugin.packaged_configs import names
+
+if TYPE_CHECKING:
+    from specklenn.core.survey.survey import RunSurvey
+    from specklenn.plugin.startup import PreparedRun
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -22,11 +30,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     actions = made.add_subparsers(dest="action", required=True)
     for name, words in (
-        ("check", "check every value, and open data, supports and weights"),
+        (
+            "check",
+            "check every value, open data, supports and weights, and look at some "
+            "hundred shots of a run of files",
+        ),
         ("show", "print the configuration with every default"),
     ):
         action = actions.add_parser(name, help=words, description=words)
         add_config_arguments(action)
+        if name == "check":
+            action.add_argument(
+                "--picture",
+                type=Path,
+                metavar="FILE",
+                help="draw what was found in a run of files: mean pattern, mask, "
+                "histogram (PNG)",
+            )
     return made
 
 
@@ -40,7 +60,9 @@ def main(arguments: list[str]) -> int:
     if options.action == "show":
         print(resolved_yaml(settings), end="")
     elif loaded:
-        _check_run(loaded)
+        _check_run(loaded, options.picture)
+    elif options.picture is not None:
+        raise ConfigError("--picture: the configuration of a run expected")
     elif isinstance(settings, Experiment):
         print(f"{document.source}: good: {_of_experiment(settings)}")
     else:
@@ -83,11 +105,18 @@ def _of_experiment(experiment: Experiment) -> str:
     )
 
 
-def _check_run(loaded: LoadedConfig) -> None:
-    """Open everything that a run needs; say what it is."""
+def _check_run(loaded: LoadedConfig, picture: Path | None) -> None:
+    """Open everything that a run needs; say what it is, and what its shots are."""
     from specklenn.plugin.startup import prepare_run
 
+    if picture is not None:
+        from specklenn.core.reports.plotting import require_matplotlib
+
+        require_matplotlib()
     prepared = prepare_run(loaded)
+    if picture is not None and prepared.source is None:
+        raise ConfigError("--picture: a live stream has no shots before it runs")
+    survey = survey_run(loaded, prepared) if prepared.source is not None else None
     facts, first = prepared.facts, prepared.first
     shots = f"{facts.expected_shots} shots" if facts.expected_shots else "a live stream"
     print(
@@ -95,5 +124,53 @@ def _check_run(loaded: LoadedConfig) -> None:
         f"{', '.join(facts.classes)}, support version {first.support_version} "
         f"({first.support_hash})"
     )
-    for note in (*facts.notes, *prepared.support_notes):
+    print(facts.masked)
+    for name, words in survey.lines() if survey else ():
+        print(f"  {name:<10} {words}")
+    for note in (
+        *facts.notes,
+        *prepared.support_notes,
+        *(survey.warnings() if survey else ()),
+    ):
         print(f"! {note}")
+    if picture is not None and survey is not None:
+        from specklenn.core.survey.picture import write_picture
+
+        write_picture(picture, survey, loaded.document.source)
+        print(f"wrote {picture}")
+
+
+def survey_run(loaded: LoadedConfig, prepared: PreparedRun) -> RunSurvey:
+    """Look at shots from all over a run of files.
+
+    Raises
+    ------
+    DataError
+        If none of them can be read.
+    """
+    from specklenn.core.data.shots import DetectorRun
+    from specklenn.core.flags import Flag
+    from specklenn.core.survey.run_sample import look_at
+    from specklenn.core.survey.survey import RunSurvey
+    from specklenn.plugin.startup import load_mask
+
+    source = prepared.source
+    assert source is not None
+    classifier, hit_finding = prepared.pipeline.classifier, loaded.settings.hit_finder
+    masks = {
+        "in the data": source.mask() if isinstance(source, DetectorRun) else None,
+        "in calibration.mask_file": load_mask(loaded, prepared.shape),
+        "in the supports": classifier.supports.mask,
+    }
+    sample = look_at(source, classifier.preprocessor, hit_finding, time.monotonic)
+    if (sample.shots.flags & Flag.UNREADABLE.bits).all():
+        raise DataError(
+            f"{loaded.where('source')}: none of {len(sample.shots.index)} shots from "
+            "all over the run can be read"
+        )
+    return RunSurvey.of(
+        sample,
+        classifier.preprocessor,
+        hit_finding,
+        {origin: mask for origin, mask in masks.items() if mask is not None},
+    )

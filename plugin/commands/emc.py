@@ -44,6 +44,8 @@ def main(arguments: list[str]) -> int:
     if not made.frames:
         raise DataError(_nothing(options.data, made, classes))
     print(f"wrote {target}: {made.frames} of {made.of} frames of {made.pixels} pixels")
+    if made.note:
+        print(f"! {made.note}")
     return 0
 
 

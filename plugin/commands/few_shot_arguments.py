@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from specklenn.core.evaluation.few_shot import EvaluationSettings
     from specklenn.core.evaluation.labelled_file import LabelledFile
     from specklenn.core.network.checkpoint import Checkpoint
+
+log = logging.getLogger(__name__)
 
 
 def add_few_shot_arguments(parser: argparse.ArgumentParser, classes: str) -> None:
@@ -110,7 +113,8 @@ def add_area_arguments(parser: argparse.ArgumentParser) -> None:
         type=area,
         metavar="KEY=VALUE",
         help="classify with a part of the detector: quadrant=0 (upper left; 1 upper "
-        "right, 2 lower left, 3 lower right), or modules=0,3",
+        "right, 2 lower left, 3 lower right), or modules=0,3; find_dead=false keeps "
+        "gaps and stuck pixels that no mask names",
     )
     group.add_argument(
         "--mask",
@@ -127,7 +131,7 @@ def add_area_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def area(text: str) -> Area:
-    """Read an area, as quadrant=0 or modules=0,3.
+    """Read an area, as quadrant=0, modules=0,3 or find_dead=false.
 
     Raises
     ------
@@ -138,9 +142,9 @@ def area(text: str) -> Area:
     from specklenn.core.settings_file import parse_yaml, validate
 
     key, _, value = text.partition("=")
-    if key not in ("quadrant", "modules") or not value:
+    if key not in ("quadrant", "modules", "find_dead") or not value:
         raise argparse.ArgumentTypeError(
-            f"{text!r} found, quadrant=0 to 3 or modules=0,3 expected"
+            f"{text!r} found, quadrant=0 to 3, modules=0,3 or find_dead=false expected"
         )
     listed = f"[{value}]" if key == "modules" else value
     try:
@@ -175,6 +179,9 @@ def leave_out(
         file.leave_out(area_mask(options.area, file.shape, file.modules, centre))
     if options.mask is not None:
         file.leave_out(read_mask_file(options.mask, shape=file.shape))
+    if options.area is None or options.area.find_dead:
+        for sentence in file.leave_out_bad_pixels():
+            log.warning("%s: %s", file.path, sentence)
 
 
 def with_mates(model: Checkpoint, options: argparse.Namespace) -> Checkpoint:

@@ -13,7 +13,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from specklenn.core.labels import MULTI_HIT, NON_SAMPLE_HIT, SINGLE_HIT
+from specklenn.core.labels import (
+    AUTHORS_CODES,
+    MULTI_HIT,
+    NON_SAMPLE_HIT,
+    SINGLE_HIT,
+)
 from specklenn.plugin.commands.arguments import add_set_argument, count, seed
 from specklenn.plugin.commands.few_shot_arguments import names
 
@@ -21,9 +26,10 @@ if TYPE_CHECKING:
     from specklenn.plugin.labelling.labelling_run import LabellingRun
 
 WINDOW = "specklenn.gui.labeller.app"
-"""Module whose ``run(session, title)`` opens the window and returns the exit code."""
+"""Module whose ``refuse()`` says why no window can open here, and whose
+``run(session, title)`` opens it; both return an exit code."""
 
-INTERRUPTED = 130
+WRONG_USAGE, INTERRUPTED = 2, 130
 
 EPILOG = """\
 The keys:
@@ -33,10 +39,10 @@ The keys:
   C  whole frame or what the network sees   B  coarser pixels   L  scale
   W  write supports and training data now   H  this list   Q  leave
 
-Every label is saved at once, by name in FILE.labels.json; give the same command again
-to go on. With --experiment and --number psocake's amo06516_0094.label.json is read
-and written beside it; it has no code for classes other than single-hit, multi-hit
-and no-hit, so that they stand there as "3", unknown.
+Every label is saved at once, by name in FILE.labels.json beside FILE; give the same
+command again to go on. With --experiment and --number psocake's
+amo06516_0094.label.json is read and written beside it; classes without a code
+(--codes) stand there as unknown.
 
 Examples:
   specklenn label run.cxi --supports support.yaml
@@ -60,10 +66,11 @@ def main(arguments: list[str]) -> int:
     code = 0
     if not options.only_write:
         code = _label(run, options)
-    if code == INTERRUPTED:
+    if code in (WRONG_USAGE, INTERRUPTED):
         return code
-    run.store.save()
-    print(f"{len(run.store.labels)} labels in {run.labels_path()}")
+    if not options.only_write:
+        run.store.save()
+        print(f"{len(run.store.labels)} labels in {run.labels_path()}")
     if options.supports is not None or options.training is not None:
         print(run.export().replace("; ", "\n"))
     return code
@@ -104,7 +111,18 @@ def parser() -> argparse.ArgumentParser:
 def _add_files(made: argparse.ArgumentParser) -> None:
     group = made.add_argument_group("files")
     group.add_argument(
-        "--labels", type=Path, metavar="FILE", help="RUN.labels.json by default"
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="RUN.labels.json beside the data by default; or psocake's, which is kept "
+        "up beside ours",
+    )
+    group.add_argument(
+        "--codes",
+        type=_codes,
+        metavar="CODE=LABEL,...",
+        help="what the codes in psocake's file mean; default: "
+        + ",".join(f"{code}={label}" for code, label in AUTHORS_CODES.items()),
     )
     group.add_argument(
         "--experiment", metavar="NAME", help="for psocake's file of labels"
@@ -152,14 +170,32 @@ def _add_choice(made: argparse.ArgumentParser) -> None:
     group.add_argument("--no-hits", action="store_true", help="offer no-hits as well")
 
 
+def _codes(text: str) -> dict[str, str]:
+    """Return what an argument like ``0=no-hit,1=single-hit`` says."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from specklenn.core.labelling.label_codes import LabelCodes
+
+    words = [part.partition("=") for part in text.split(",")]
+    try:
+        return TypeAdapter(LabelCodes).validate_python(
+            {code.strip(): label.strip() for code, _, label in words}
+        )
+    except ValidationError as error:
+        message = error.errors()[0]["msg"]
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: codes and labels as 0=no-hit,1=single-hit expected: {message}"
+        ) from error
+
+
 def _label(run: LabellingRun, options: argparse.Namespace) -> int:
     """Label in the window, or in the terminal where that is wanted or all there is."""
-    session = run.session()
     if options.terminal or not _window_would_be_seen():
         from specklenn.plugin.labelling import terminal
 
-        return terminal.run(session, run.title, sys.stdin, sys.stdout)
-    code: int = importlib.import_module(WINDOW).run(session, run.title)
+        return terminal.run(run.session(), run.title, sys.stdin, sys.stdout)
+    window = importlib.import_module(WINDOW)
+    code: int = window.refuse() or window.run(run.session(), run.title)
     return code
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-import traceback
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,15 +16,21 @@ from specklenn.plugin.commands.arguments import (
     add_quiet_argument,
     read_config,
 )
-from specklenn.plugin.job import INTERRUPTED, Job, check_command
+from specklenn.plugin.job import Job, check_command
 from specklenn.plugin.live.publish import Publishers
 from specklenn.plugin.om import host
 from specklenn.plugin.om.collecting import CollectingNode, RunEndedError
-from specklenn.plugin.om.events import GuardedRetrieval, sentence
+from specklenn.plugin.om.events import GuardedRetrieval
 from specklenn.plugin.om.processing import ProcessingNode, QueuedSource
 from specklenn.plugin.om.settings import OmSettings
 from specklenn.plugin.om.viewer import OmFrames
-from specklenn.plugin.parallel.mpi_job import hostname, prepare_on_all, world
+from specklenn.plugin.parallel.mpi_job import (
+    end_all,
+    ending_all,
+    hostname,
+    prepare_on_all,
+    world,
+)
 from specklenn.plugin.signals import on_signals
 
 if TYPE_CHECKING:
@@ -61,27 +65,16 @@ def main(arguments: list[str]) -> int:
             "OM needs a collecting and at least one processing node: start it as "
             "`mpirun -n 2 specklenn om CONFIG SOURCE`, or with more"
         )
-    try:
+    with ending_all(communicator):
         rank = prepare_on_all(communicator, lambda: _Rank(options, communicator))
-        return rank if isinstance(rank, int) else rank.run()
-    except RunEndedError as over:
-        return _end_all(communicator, over.code, over.failures)
-    except KeyboardInterrupt:
-        return _end_all(communicator, INTERRUPTED, ["interrupted"])
-    except Exception as error:
-        traceback.print_exc()
-        who = f"rank {communicator.Get_rank()} on {hostname()}"
-        return _end_all(communicator, 1, [f"{who} failed: {sentence(error)}"])
-
-
-def _end_all(communicator: MPI.Intracomm, code: int, sentences: Sequence[str]) -> int:
-    """End the job at once: where one rank is gone, OM leaves the others waiting."""
-    for words in sentences:
-        print(f"specklenn: error: {words}", file=sys.stderr)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    communicator.Abort(code)
-    return code
+        if isinstance(rank, int):
+            return rank
+        try:
+            return rank.run()
+        except RunEndedError as over:
+            # Where one rank is gone, OM leaves the others waiting.
+            end_all(communicator, over.code, over.failures)
+            return over.code
 
 
 class _Rank:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from specklenn.core.config.loading import check_config
 from specklenn.plugin.commands.arguments import (
@@ -11,7 +12,10 @@ from specklenn.plugin.commands.arguments import (
     read_config,
 )
 from specklenn.plugin.job import Job, check_command
-from specklenn.plugin.parallel.mpi_job import prepare_on_all, world
+from specklenn.plugin.parallel.mpi_job import ending_all, prepare_on_all, world
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,11 +41,17 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     """Run the command; returns the exit code."""
     options = _parser().parse_args(arguments)
-    communicator = world()
-    rank = communicator.Get_rank() if communicator else 0
-    size = communicator.Get_size() if communicator else 1
     if options.allow_control:
         options.set.append("control.enabled=true")
+    communicator = world()
+    with ending_all(communicator):
+        return _run(options, communicator)
+
+
+def _run(options: argparse.Namespace, communicator: MPI.Intracomm | None) -> int:
+    """Be one rank of the job."""
+    rank = communicator.Get_rank() if communicator else 0
+    size = communicator.Get_size() if communicator else 1
 
     def prepare() -> Job:
         loaded = check_config(read_config(options, rank))

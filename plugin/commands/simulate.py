@@ -6,7 +6,6 @@ import argparse
 import math
 import os
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.plugin.commands.arguments import add_config_arguments, count, read_config
-from specklenn.plugin.parallel.mpi_job import prepare_on_all, world
+from specklenn.plugin.parallel.mpi_job import ending_all, prepare_on_all, world
 from specklenn.plugin.signals import Stop, on_signals
 
 if TYPE_CHECKING:
@@ -31,6 +30,12 @@ def main(arguments: list[str]) -> int:
     if options.preview == Path():
         options.preview = options.output.with_suffix(".png")
     communicator = world()
+    with ending_all(communicator):
+        return _simulate(options, communicator)
+
+
+def _simulate(options: argparse.Namespace, communicator: MPI.Intracomm | None) -> int:
+    """Be one rank of the job."""
     rank = communicator.Get_rank() if communicator else 0
 
     def prepare() -> SimulationJob:
@@ -211,11 +216,6 @@ def _lead(
         print(f"{options.output} is incomplete; {_next_time(job, options.output)}")
         # HDF5 would crash at exit, trying once more to write what it could not.
         return _leave(error.exit_code, communicator, at_once=True)
-    except Exception:
-        if communicator is None:
-            raise
-        traceback.print_exc()  # and do not wait for ranks that wait for us
-        return _leave(1, communicator)
     lost = f", {missed} missed" if missed else ""
     print(f"{job.shots - missed} shots written to {options.output}{lost}")
     if options.preview is not None:

@@ -13,6 +13,7 @@ from typing import get_args
 
 import zmq
 
+from specklenn.core.config.endpoints import is_ipv6
 from specklenn.core.distances import Rule
 from specklenn.core.errors import DataError
 from specklenn.plugin.control.protocol import (
@@ -133,6 +134,7 @@ def connected(
     """
     socket = context.socket(zmq.DEALER)
     socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.IPV6, is_ipv6(endpoint))
     socket.setsockopt(zmq.MAXMSGSIZE, LARGEST_MESSAGE_BYTES)
     with socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED) as watch:
         try:

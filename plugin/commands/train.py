@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from collections import deque
 from collections.abc import Collection
 from math import isnan
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from specklenn.core.errors import ConfigError, DataError, SpecklennError
+from specklenn.core.errors import ConfigError, DataError, SpecklennError, sentence
 from specklenn.plugin.commands.arguments import add_config_arguments, read_config
+from specklenn.plugin.parallel.mpi_job import hostname
 from specklenn.plugin.signals import on_signals
 
 if TYPE_CHECKING:
@@ -97,6 +99,11 @@ def _train(options: argparse.Namespace, ranks: Ranks) -> int:
         prepared = _prepare(options, ranks)
     except SpecklennError as error:
         problem = error
+    except Exception as error:
+        if ranks.number == 1:
+            raise
+        traceback.print_exc()
+        problem = DataError(f"{hostname()}: {sentence(error)}")
     ranks.agree(problem)
     assert prepared is not None
     trainer, loop = prepared

@@ -14,16 +14,30 @@ from specklenn.core.intervals import wilson_interval
 from specklenn.plugin.live.run_state import RunState
 
 
-def print_summary(state: RunState, files: Sequence[Path], console: Console) -> None:
-    """Print the summary of a run that has ended."""
+def print_summary(
+    state: RunState, files: Sequence[Path], console: Console, notes: Sequence[str] = ()
+) -> None:
+    """Print the summary of a run that has ended.
+
+    Parameters
+    ----------
+    state : RunState
+    files : sequence of Path
+        What was written.
+    console : Console
+    notes : sequence of str
+        Sentences on these files.
+    """
     console.print(_rates(state.class_counts))
     if state.class_counts.confusion.sum():
         console.print(_confusion(state.class_counts))
         console.print(f"agreement with the labels: {_agreement(state.class_counts)}")
     console.print(_numbers(state))
+    if state.facts.masked:
+        console.print(state.facts.masked)
     for path in files:
         console.print(f"wrote {path}")
-    for sentence in (*state.notes, *state.failures):
+    for sentence in (*state.notes, *notes, *state.failures):
         console.print(f"! {sentence}")
 
 

@@ -18,6 +18,7 @@ from specklenn.core.reports.comparison_result import ComparisonResult
 from specklenn.core.reports.evaluation_result import EvaluationResult
 
 if TYPE_CHECKING:
+    from specklenn.core.finetuning.finetune import FinetunedModel
     from specklenn.core.paper.table1 import Cell
 
 FILE_WIDTH = 240
@@ -68,8 +69,10 @@ def print_classified_run(
         f"right: {100 * found.accuracy:.1f} % of {found.judged}, where unknown shots "
         f"count as wrong; without them {100 * found.accuracy_of_known:.1f} %"
     )
+    if not found.judged:
+        right = "no shot is labelled with a class of this run"
     shown.print(
-        f"{right if found.judged else 'no shot is labelled with a class of this run'}\n"
+        f"{right}\n"
         f"unknown: {rejected} of the hits; far from every class {far}, no class "
         f"probable {unsure}",
         highlight=False,
@@ -88,6 +91,21 @@ def print_table1(cells: Iterable[Cell]) -> None:
             f"{cell.f1:.3f}",
             "" if cell.all_classes is None else f"{cell.all_classes:.3f}",
             f"{cell.spread:.3f}",
+        )
+    Console(soft_wrap=True).print(table)
+
+
+def print_cross_fitted(finetuned: FinetunedModel) -> None:
+    """Print what ``specklenn adapt`` tried, the yardstick last."""
+    table = Table("trained")
+    _add_numbers(table, ("accuracy", "log loss, nats", "calibration error"))
+    yardstick = ("yardstick: ring features", finetuned.yardstick)
+    for name, found in (*finetuned.candidates.items(), yardstick):
+        table.add_row(
+            name,
+            f"{found.accuracy:.3f}",
+            f"{found.log_loss:.3f}",
+            f"{found.reliability.error:.3f}",
         )
     Console(soft_wrap=True).print(table)
 

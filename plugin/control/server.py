@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import zmq
 
+from specklenn.core.config.endpoints import is_ipv6
 from specklenn.core.errors import ConfigError, DataError, SpecklennError
 from specklenn.plugin.control.protocol import (
     LARGEST_MESSAGE_BYTES,
@@ -166,6 +167,7 @@ def _bind(context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> zmq.Socket[
     socket.setsockopt(zmq.SNDHWM, MOST_WAITING)
     socket.setsockopt(zmq.MAXMSGSIZE, LARGEST_MESSAGE_BYTES)
     socket.setsockopt(zmq.LINGER, 500)
+    socket.setsockopt(zmq.IPV6, is_ipv6(endpoint))
     try:
         socket.bind(endpoint)
     except zmq.ZMQError as error:

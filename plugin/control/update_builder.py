@@ -168,14 +168,16 @@ class UpdateBuilder:
         preprocessor = now.preprocessor.with_settings(preprocessing)
         _check_classes(supports, now.classes)
         _check_frames(supports, preprocessor)
+        window, bad = (slice(None), *preprocessor.window), supports.bad
         update = ModelUpdate(
             version=version,
             weights=None if model is now.model else wanted.weights,
             preprocessing=preprocessing,
             classification=self._settings.with_rule(wanted.rule),
-            crops=supports.frames[(slice(None), *preprocessor.window)],
+            crops=supports.frames[window],
             labels=tuple(supports.labels.tolist()),
             origins=supports.origins,
+            bad=None if bad is None else bad[window],
         )
         return update, with_model(self._pipeline, update, model)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from specklenn.core.classify import Classifier
 from specklenn.core.config.loading import (
@@ -20,11 +23,18 @@ from specklenn.core.decision import make_head
 from specklenn.core.errors import ConfigError
 from specklenn.core.labelling.active_learning import ActiveLearner
 from specklenn.core.labelling.candidates import Candidates, Ranges, Viewer
+from specklenn.core.labelling.data_identity import LabelledData
 from specklenn.core.labelling.export import by_class, write_supports, write_training
-from specklenn.core.labelling.label_file import psocake_file_name
+from specklenn.core.labelling.label_file import (
+    PSOCAKE_ENDING,
+    is_coded,
+    label_file_name,
+    psocake_file_name,
+)
 from specklenn.core.labelling.label_store import LabelStore
 from specklenn.core.labelling.navigation import UNLABELLED
 from specklenn.core.labelling.session import LabelSession
+from specklenn.core.labels import AUTHORS_CODES
 from specklenn.core.network.features import feature_layout
 from specklenn.core.settings_file import Document
 from specklenn.core.support import load_supports
@@ -36,6 +46,9 @@ from specklenn.plugin.startup_area import make_preprocessor, use_area
 
 NO_SUPPORT = "support.yaml"
 """A configuration names its supports; here they need not exist yet."""
+
+NAMED = 12
+"""Shots that are named one by one."""
 
 
 RULE_HINT = " (suggested shots go best with classify.rule: soft)"
@@ -59,12 +72,8 @@ class LabellingRun:
         self._options = options
         self._loaded = _load(options)
         settings = self._loaded.settings
-        source = open_run(self._loaded)
-        if not isinstance(source, Hdf5Source):
-            raise ConfigError(
-                f"{options.run}: label reads runs from files (kind: hdf5)"
-            )
-        self.source = source
+        self.source = source = self._open_run()
+        self.store = self._open_store()
         self.model = load_model(self._loaded)
         masks = [
             mask
@@ -74,34 +83,88 @@ class LabellingRun:
         bad = np.logical_or.reduce(masks) if masks else None
         own = self.model.preprocessing
         used = use_area(self._loaded, own, source.shape, bad, source)
-        self.notes = used.notes
+        self.notes = (*self.store.notes, *self._passed_over(), *used.notes)
         self.preprocessor = make_preprocessor(settings, own, source.shape, used.mask)
         source.check_calibration(self.preprocessor.calibrated)
-        self.store = LabelStore(
-            self.labels_path(), source.first + len(source), self.psocake_path()
-        )
 
     @property
     def title(self) -> str:
         """Name of the run, for people."""
-        if self.psocake_path() is None:
+        if self._name is None:
             return self._data_path().name
-        run = self._loaded.settings.run
-        return f"{run.experiment} run {run.number}"
+        experiment, run = self._name
+        return f"{experiment} run {run}"
 
     def labels_path(self) -> Path:
-        """Return where the labels are kept by name."""
-        if self._options.labels is not None:
-            return Path(self._options.labels)
-        return Path(f"{self._data_path().stem}.labels.json")
+        """Return where the labels are kept by name: beside the data by default."""
+        given = self._options.labels
+        if given is not None and not self._is_psocakes(given):
+            return Path(given)
+        data = self._data_path()
+        return data.with_name(label_file_name(data))
 
     def psocake_path(self) -> Path | None:
-        """Return where psocake's labels are, if the experiment has a name."""
-        run = self._loaded.settings.run
-        if "experiment" not in run.model_fields_set:
+        """Return where psocake's labels are: where given, or by the experiment."""
+        given = self._options.labels
+        if given is not None and self._is_psocakes(given):
+            return Path(given)
+        if self._name is None:
             return None
-        name = psocake_file_name(run.experiment, run.number)
-        return self.labels_path().with_name(name)
+        return self.labels_path().with_name(psocake_file_name(*self._name))
+
+    def _is_psocakes(self, path: Path) -> bool:
+        return path.name.endswith(PSOCAKE_ENDING) or is_coded(path)
+
+    @property
+    def _name(self) -> tuple[str, int] | None:
+        """Experiment and run, if the experiment has a name."""
+        run = self._loaded.settings.run
+        named = "experiment" in run.model_fields_set
+        return (run.experiment, run.number) if named else None
+
+    @property
+    def _codes(self) -> Mapping[str, str]:
+        return self._options.codes or AUTHORS_CODES
+
+    def _open_run(self) -> Hdf5Source:
+        source = open_run(self._loaded)
+        if not isinstance(source, Hdf5Source):
+            raise ConfigError(
+                f"{self._options.run}: label reads runs from files (kind: hdf5)"
+            )
+        return source
+
+    def _open_store(self) -> LabelStore:
+        """Open the files of labels, and refuse those of other data."""
+        path = self.labels_path()
+        if not (self._options.only_write or os.access(path.parent, os.W_OK)):
+            raise ConfigError(
+                f"{path.parent}: labels cannot be written into this folder; "
+                "--labels FILE names another place for them"
+            )
+        # Opened once more: the other one may be told to read some modules only.
+        whole = self._open_run()
+        experiment, run = self._name or (None, None)
+        data = LabelledData(
+            path=self._data_path(),
+            shots=whole.first + len(whole),
+            frame_of=partial(_frame_of, whole),
+            experiment=experiment,
+            run=run,
+        )
+        return LabelStore(path, data, self.psocake_path(), self._codes)
+
+    def _passed_over(self) -> list[str]:
+        """Name files of labels in this folder that earlier versions would have read."""
+        used = [path for path in (self.labels_path(), self.psocake_path()) if path]
+        return [
+            f"{path.name} in this folder is not read, {path} is; "
+            f"--labels {path.name} if it is of {self._data_path()}"
+            for path in used
+            if Path(path.name).exists()
+            and path.parent.absolute() != Path.cwd()
+            and not path.exists()
+        ]
 
     def session(self) -> LabelSession:
         """Find the shots to offer, with progress, and return a session on them."""
@@ -154,8 +217,13 @@ class LabellingRun:
     def _write_training(self, path: Path) -> str:
         counted = self.source.dtype == np.uint16 and self.preprocessor.calibrated
         shots = by_class(self.store.labels)
-        number = write_training(path, shots, self.source, self.preprocessor, counted)
-        return f"wrote {path}: {number} shots"
+        left_out = write_training(path, shots, self.source, self.preprocessor, counted)
+        number = sum(map(len, shots.values())) - len(left_out)
+        words = f"wrote {path}: {number} shots"
+        if left_out:
+            words += f", {len(left_out)} left out that cannot be classified: shot "
+            words += ", ".join(map(str, left_out[:NAMED]))
+        return words
 
     def _viewer(self, suggested: bool) -> Viewer:
         hit_finding = self._loaded.settings.hit_finder
@@ -194,6 +262,12 @@ class LabellingRun:
 
     def _data_path(self) -> Path:
         return self._file_settings().paths[0]
+
+
+def _frame_of(source: Hdf5Source, shot: int) -> npt.NDArray[np.generic] | None:
+    """Return a frame; None where it cannot be read."""
+    shots = source.read(shot, shot + 1)
+    return None if shots.flags[0] else shots.frames[0]
 
 
 def _load(options: argparse.Namespace) -> LoadedConfig:

@@ -133,6 +133,8 @@ class Collector:
         unfinished = not endless and not self._scheduler.finished
         if self.interrupted and not endless:
             self.state.failures.append("interrupted before the end of the run")
+        if self.state.nothing_usable:
+            self.state.failures.append(self.state.nothing_usable)
         self.state.state = "failed" if unfinished or self.state.failures else "finished"
         now, wall = self._clock.monotonic(), self._clock.wall_ns()
         self._publisher.publish(self.state.snapshot(now, wall))

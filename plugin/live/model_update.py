@@ -44,6 +44,8 @@ class ModelUpdate(
         Class of each support.
     origins : tuple of str
         Where each support is from, for messages.
+    bad : (S, crop, crop) bool or None
+        Pixels that are bad in one support alone.
     """
 
     version: Version
@@ -53,6 +55,7 @@ class ModelUpdate(
     crops: npt.NDArray[Any]
     labels: tuple[str, ...]
     origins: tuple[str, ...]
+    bad: npt.NDArray[np.bool_] | None = None
 
 
 def pack_update(update: ModelUpdate) -> bytes:
@@ -98,6 +101,7 @@ def with_model(pipeline: Pipeline, update: ModelUpdate, model: Checkpoint) -> Pi
         classes=now.classes,
         origins=update.origins,
         version=version.support_version,
+        bad=None if update.bad is None else _frames(update.bad, preprocessor),
     )
     classifier = Classifier(
         model, supports, preprocessor, update.classification, now.device

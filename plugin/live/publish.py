@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 import zmq
 
+from specklenn.core.config.endpoints import is_ipv6
 from specklenn.core.errors import ConfigError
 from specklenn.core.messages import Snapshot, encode
 from specklenn.plugin.live.outputs import Publisher
@@ -40,6 +41,7 @@ class ZmqPublisher:
         self._socket.setsockopt(zmq.SNDHWM, 2)
         self._socket.setsockopt(zmq.LINGER, 500)
         self._socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+        self._socket.setsockopt(zmq.IPV6, is_ipv6(endpoint))
         try:
             self._socket.bind(endpoint)
         except zmq.ZMQError as error:

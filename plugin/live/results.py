@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.data.dataset_writer import DatasetWriter, writing
+from specklenn.core.data.dataset_writer import DatasetWriter, open_for_writing, writing
 from specklenn.core.rows import FIELDS, Rows, row_dtype
 from specklenn.plugin.live.report import Report
 from specklenn.plugin.live.run_state import RunFacts
@@ -69,7 +69,7 @@ class ResultsFile:
     def __init__(self, path: Path, facts: RunFacts, config: str) -> None:
         self._path = path
         with writing(path):
-            self._file = h5py.File(path, "w", libver="latest")
+            self._file = open_for_writing(path)
         self._file.attrs["classes"] = list(facts.classes)
         self._file.attrs["support_classes"] = list(facts.support_classes)
         self._file.attrs["experiment"] = facts.experiment

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.class_counts import ClassCounts
+from specklenn.core.flags import REASONS, Flag
 from specklenn.core.messages import Example, RankStatus, Snapshot
 from specklenn.core.rows import Rows
 from specklenn.plugin.live.far_shots import FarShots
@@ -76,6 +77,8 @@ class RunFacts:
         0 where not known.
     notes : tuple of str
         Sentences about the data, for the terminal and the monitor.
+    masked : str
+        How many pixels are masked and by what, a sentence for the terminal.
     """
 
     experiment: str
@@ -84,6 +87,7 @@ class RunFacts:
     support_classes: tuple[str, ...]
     expected_shots: int = 0
     notes: tuple[str, ...] = ()
+    masked: str = ""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -159,6 +163,17 @@ class RunState:
     def missed(self) -> int:
         """Shots that live sources lost since the start."""
         return sum(rank.missed for rank in self.ranks.values())
+
+    @property
+    def nothing_usable(self) -> str:
+        """Say that no shot could be used, unless all were empty ones; else nothing."""
+        counted, skipped = self.class_counts, self.class_counts.skipped
+        if counted.shots == 0 or counted.skips < counted.shots:
+            return ""
+        if set(skipped) == {REASONS[Flag.EMPTY]}:  # of a detector in the dark
+            return ""
+        found = ", ".join(f"{number} {why}" for why, number in sorted(skipped.items()))
+        return f"no shot of this run could be used: {found}"
 
     @property
     def alive(self) -> list[RankState]:

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
+from specklenn.core.errors import sentence
 from specklenn.plugin.om.host import Retrieval
 from specklenn.plugin.parallel.clock import Clock
 
@@ -123,9 +124,3 @@ class GuardedEvents:
         """Close an event that could be opened."""
         if self._problem is None and FAILURE not in event:
             self._handler.close_event(event=event)
-
-
-def sentence(error: BaseException) -> str:
-    """Return what went wrong in one line."""
-    words = " ".join(str(error).split())
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__

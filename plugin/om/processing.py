@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,8 @@ from specklenn.plugin.om.settings import FRAME
 from specklenn.plugin.parallel.channel import Channel, Kind, in_memory_channels
 from specklenn.plugin.parallel.clock import Clock
 from specklenn.plugin.sources.event_times import unix_ns
+
+log = logging.getLogger(__name__)
 
 MESSAGES = "specklenn_messages"
 """Key of a worker's messages in what OM carries to its collecting node."""
@@ -49,19 +52,34 @@ class QueuedSource:
         self._shape = shape
         self._waiting: deque[tuple[Shot, int]] = deque()
         self._ended = False
+        self._told: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def put(self, data: dict[str, Any]) -> None:
         """Take an event of OM; its frame is copied, for OM may use the memory again."""
+        frame = frame_of(data.get(FRAME))
+        if frame is None and FRAME in data:
+            self._tell(np.array(data[FRAME]))
         shot = Shot(
             index=self._next,
             timestamp_ns=time_ns(data.get("timestamp")),
-            frame=frame_of(data.get(FRAME)),
+            frame=frame,
         )
         self._next += self._step
         self._waiting.append((shot, data[ARRIVED]))
+
+    def _tell(self, found: npt.NDArray[Any]) -> None:
+        """Log once for each kind what came in place of a frame."""
+        kind = f"{found.dtype} of shape {found.shape}"
+        if kind not in self._told:
+            self._told.add(kind)
+            log.warning(
+                "OM's %s: %s found, a frame (H, W) or modules of real numbers expected",
+                FRAME,
+                kind,
+            )
 
     def end(self) -> None:
         """Let the stream end behind what waits."""

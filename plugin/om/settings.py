@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from specklenn.core.config.endpoints import Endpoint, check_reach
+from specklenn.core.config.endpoints import Endpoint, check_reach, is_ipv6
 from specklenn.core.data.sources import ConfigFolder, SourceSettings
 from specklenn.core.settings import Settings
 from specklenn.plugin.om import host
@@ -73,6 +73,10 @@ class OmViewer(Settings):
     @model_validator(mode="after")
     def _loopback(self) -> OmViewer:
         check_reach(self.endpoint, self.allow_remote)
+        if is_ipv6(self.endpoint):
+            raise ValueError(
+                "an endpoint that is no IPv6 address: OM cannot bind these"
+            )
         return self
 
 

@@ -1,10 +1,13 @@
-"""Shots from HDF5 and CXI files, one file or several in a row."""
+"""Shots from HDF5 and CXI files, one file, several in a row or a list of shots."""
 
 from __future__ import annotations
 
 import logging
+import re
 from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,19 +16,28 @@ import numpy.typing as npt
 from pydantic import Field
 
 from specklenn.core.data import labelled_dataset
-from specklenn.core.data.frames import Frames, Modules
+from specklenn.core.data.frames import Modules, numbered
+from specklenn.core.data.hdf5_file import LARGEST_CACHE
 from specklenn.core.data.labelled_dataset import (
     DatasetNames,
     LabelledDataset,
     check_calibration,
 )
-from specklenn.core.data.shots import Shots, blank_shots
+from specklenn.core.data.masks import Mask, MaskBits
+from specklenn.core.data.shot_lists import SUFFIX, ListedShots, read_list
+from specklenn.core.data.shots import Shots, blank_shots, put
+from specklenn.core.data.side_datasets import Texts, Timestamps
 from specklenn.core.data.sources import ConfigFolder, SourceSettings
 from specklenn.core.errors import DataError
 from specklenn.core.flags import Flag
 from specklenn.core.settings_paths import FileNames
 
 log = logging.getLogger(__name__)
+
+SHOT = re.compile(r"shot \d+")
+
+MOST_OPEN = 8
+"""Files of a run that are open at once; a run can have more than a process may open."""
 
 
 class Hdf5Settings(SourceSettings):
@@ -35,15 +47,20 @@ class Hdf5Settings(SourceSettings):
     ----------
     kind : "hdf5"
     path : path or list of path
-        One file or several that follow each other as one run.
+        One file or several that follow each other as one run. Names that end in
+        ``.lst`` are lists as CrystFEL writes them: a file a line, or ``file //event``.
     dataset : str
-        Frames, (N, H, W) or (N, modules, H, W).
+        Frames, (N, H, W) or (N, modules, H, W), or a single frame (H, W).
     label_dataset : str or None
-        Labels, for the confusion table; unused where it does not exist.
+        Labels, for the confusion table; the usual name is unused where it does not
+        exist, any other must exist.
     timestamp_dataset : str or None
-        Unix epoch, nanoseconds; unused where it does not exist.
+        Unix epoch, nanoseconds; as the labels.
     mask_dataset : str or None
-        Bad pixels, 0 = good; unused where it does not exist.
+        Bad pixels, 0 = good, for all shots or for each; as the labels.
+    mask_bits : "cxi", "any" or int
+        Bits of the mask that make a pixel bad: CXI's (those that only inform do not),
+        any, or these.
     first_shot, last_shot : int or None
         Use only a part: first shot, and the one behind the last.
     """
@@ -54,6 +71,7 @@ class Hdf5Settings(SourceSettings):
     label_dataset: str | None = labelled_dataset.LABEL
     timestamp_dataset: str | None = labelled_dataset.TIMESTAMP
     mask_dataset: str | None = labelled_dataset.MASK
+    mask_bits: MaskBits = "cxi"
     first_shot: int = Field(default=0, ge=0)
     last_shot: int | None = Field(default=None, ge=1)
 
@@ -70,27 +88,142 @@ class Hdf5Settings(SourceSettings):
             labels=self.label_dataset,
             names=None,
             timestamps=self.timestamp_dataset,
+            mask_bits=self.mask_bits,
         )
         return Hdf5Source(self.paths, names, self.first_shot, self.last_shot)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FileFacts:
+    """What is known of a file without opening it again.
+
+    Parameters
+    ----------
+    name : str
+        File and dataset, for messages.
+    shots : int
+        How many it has.
+    labels : (N,) str or None
+    timestamps_ns : (N,) uint64 or None
+    notes : tuple of str
+        What of it cannot be read.
+    """
+
+    name: str
+    shots: int
+    shape: tuple[int, int]
+    modules: int
+    dtype: np.dtype[Any]
+    in_photons: bool
+    growing: bool
+    masked: bool
+    masks_every_shot: bool
+    labels: Texts | None
+    timestamps_ns: Timestamps | None
+    notes: tuple[str, ...]
+
+
+class OpenFiles:
+    """The files of a run, of which the last ones that were read stay open.
+
+    Parameters
+    ----------
+    names : DatasetNames
+    most : int
+        How many are open at once.
+    """
+
+    def __init__(self, names: DatasetNames, most: int = MOST_OPEN) -> None:
+        self._names = names
+        self._most = most
+        self._open: OrderedDict[Path, LabelledDataset] = OrderedDict()
+        self._facts: dict[Path, FileFacts] = {}
+
+    def get(self, path: Path) -> LabelledDataset:
+        """Return a file that is open, in place of the one not read for longest."""
+        if path not in self._open:
+            self._open[path] = LabelledDataset(path, self._names)
+        self._open.move_to_end(path)
+        while len(self._open) > 1 and self._too_many:
+            self._open.popitem(last=False)[1].close()
+        return self._open[path]
+
+    @property
+    def _too_many(self) -> bool:
+        """Whether more are open than may be, or keep too much of unpacked chunks."""
+        kept = sum(file.cache_bytes for file in self._open.values())
+        return len(self._open) > self._most or kept > LARGEST_CACHE
+
+    def facts(self, path: Path) -> FileFacts:
+        """Return what is known of a file; it is opened for that once."""
+        if path not in self._facts:
+            file = self.get(path)
+            self._facts[path] = FileFacts(
+                name=str(file),
+                shots=len(file),
+                shape=file.shape,
+                modules=file.modules,
+                dtype=file.dtype,
+                in_photons=file.in_photons,
+                growing=file.growing,
+                masked=file.masked,
+                masks_every_shot=file.masks_every_shot,
+                labels=file.labels,
+                timestamps_ns=file.timestamps_ns,
+                notes=file.notes,
+            )
+        return self._facts[path]
+
+    def every(self) -> list[FileFacts]:
+        """Return what is known of all files."""
+        return list(self._facts.values())
+
+    def close(self) -> None:
+        """Close the files."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Part:
+    """Shots of one file that follow each other in a run.
+
+    Parameters
+    ----------
+    events : (n,) int64
+        Their numbers in the file.
+    """
+
+    path: Path
+    facts: FileFacts
+    events: npt.NDArray[np.int64]
 
 
 class Hdf5Source:
     """A run in HDF5 files; any range of shots can be read.
 
+    Frames come in the common type of all files.
+
     Parameters
     ----------
     paths : sequence of Path
-        Files that follow each other.
+        Files that follow each other, or lists of shots (``.lst``).
+    names : DatasetNames, optional
     first, last : int, int or None
         Part of the run to use; the last is the one behind.
+
+    Attributes
+    ----------
+    problem : str
+        Why a shot could not be read last, a sentence; empty while all can.
+    notes : tuple of str
+        What of the files cannot be read, sentences.
 
     Raises
     ------
     DataError
-        If a file or its dataset of frames cannot be opened; all are tried.
+        If a file or a dataset cannot be opened; all are tried.
     """
-
-    notes: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -99,12 +232,18 @@ class Hdf5Source:
         first: int = 0,
         last: int | None = None,
     ) -> None:
-        self._parts: list[LabelledDataset] = []
-        self._open(paths, names or DatasetNames())
-        self._ends = np.cumsum([len(part) for part in self._parts]).tolist()
-        self.shape = self._parts[0].shape
-        self.modules = self._parts[0].modules
-        self.dtype: np.dtype[Any] = self._parts[0].dtype
+        self.problem = ""
+        self._noted: set[str] = set()
+        self._files = OpenFiles(names or DatasetNames())
+        self._parts: list[Part] = []
+        self._open(_listed(paths))
+        self._ends = np.cumsum([len(part.events) for part in self._parts]).tolist()
+        facts = self._parts[0].facts
+        self.shape, self.modules = facts.shape, facts.modules
+        self.dtype: np.dtype[Any] = np.result_type(
+            *{each.dtype for each in self._files.every()}
+        )
+        self.notes = tuple(note for each in self._files.every() for note in each.notes)
         self._needed: Modules | None = None
         self.first = first
         total = int(self._ends[-1])
@@ -116,38 +255,47 @@ class Hdf5Source:
                 f"the run has {total}"
             )
 
-    def _open(self, paths: Sequence[Path], names: DatasetNames) -> None:
+    def _open(self, listed: Sequence[ListedShots]) -> None:
         problems = []
-        for path in paths:
+        for item in listed:
             try:
-                self._parts.append(LabelledDataset(path, names))
+                facts = self._files.facts(item.file)
+                rows = slice(None) if item.events is None else item.events
+                events = numbered(rows, facts.shots, facts.name)
             except DataError as error:
                 problems.append(str(error))
+            else:
+                self._parts.append(Part(path=item.file, facts=facts, events=events))
         if problems:
             self.close()
-            raise DataError("\n".join(problems))
+            raise DataError("\n".join(dict.fromkeys(problems)))
 
     def __len__(self) -> int:
         return self._last - self.first
 
-    def mask(self) -> npt.NDArray[np.bool_] | None:
+    def mask(self) -> Mask | None:
         """Return the mask (H, W) of the first file, True where bad, if it has one."""
-        return self._parts[0].mask
+        return self._files.get(self._parts[0].path).mask
+
+    @property
+    def mask_words(self) -> str:
+        """How many pixels the mask of the first file masks, and why."""
+        return self._files.get(self._parts[0].path).mask_words
 
     def check_calibration(self, calibrated: bool) -> None:
         """Refuse to calibrate a file that is in photons a second time."""
-        for part in self._parts:
-            check_calibration(str(part), part.in_photons, calibrated)
+        for each in self._files.every():
+            check_calibration(each.name, each.in_photons, calibrated)
 
     def locate(self, shot: int) -> tuple[Path, int]:
         """Return the file of a shot, and its number in that file."""
-        part, event = self._part_of(shot)
-        return part.path, event
+        part, place = self._part_of(shot)
+        return part.path, int(part.events[place])
 
     @property
     def growing(self) -> bool:
         """Whether a file is being written, so that others may see more shots."""
-        return any(part.growing for part in self._parts)
+        return any(each.growing for each in self._files.every())
 
     def read_only(self, needed: npt.NDArray[np.bool_]) -> None:
         """Read some modules only; frames are 0 elsewhere.
@@ -162,55 +310,104 @@ class Hdf5Source:
     def read(self, start: int, stop: int) -> Shots:
         """Read shots number start to stop - 1; what cannot be read comes flagged."""
         number = stop - start
-        shots = blank_shots(start, stop, self.shape, self.dtype)
+        blank = blank_shots(start, stop, self.shape, self.dtype)
+        shots = replace(blank, bad=self._no_masks(number))
         position = 0
         while position < number:
             part, offset = self._part_of(start + position)
-            length = min(number - position, len(part) - offset)
-            self._fill(shots, slice(position, position + length), part, offset)
+            length = min(number - position, len(part.events) - offset)
+            events = part.events[offset : offset + length]
+            self._fill(shots, slice(position, position + length), part, events)
             position += length
         return shots
 
-    def _part_of(self, shot: int) -> tuple[LabelledDataset, int]:
+    def _no_masks(self, number: int) -> Mask | None:
+        """Return room for masks of shots alone, where the first file's is not all."""
+        others = [part.facts.masked for part in self._parts[1:]]
+        if not (self._parts[0].facts.masks_every_shot or any(others)):
+            return None
+        return np.zeros((number, *self.shape), bool)
+
+    def _part_of(self, shot: int) -> tuple[Part, int]:
         number = bisect_right(self._ends, shot)
         return self._parts[number], shot - (self._ends[number - 1] if number else 0)
 
     def _fill(
-        self, shots: Shots, target: slice, part: LabelledDataset, offset: int
+        self, shots: Shots, target: slice, part: Part, events: npt.NDArray[np.int64]
     ) -> None:
-        wanted = slice(offset, offset + target.stop - target.start)
-        if part.labels is not None:
-            shots.truth[target] = part.labels[wanted]
-        if part.timestamps_ns is not None:
-            shots.timestamp_ns[target] = part.timestamps_ns[wanted]
-        if part.shape != self.shape:
+        facts = part.facts
+        if facts.labels is not None:
+            shots.truth[target] = facts.labels[events]
+        if facts.timestamps_ns is not None:
+            shots.timestamp_ns[target] = facts.timestamps_ns[events]
+        if facts.shape != self.shape:
             shots.flags[target] |= Flag.WRONG_SHAPE.bits
             return
         try:
-            shots.frames[target] = self._frames(part, wanted)
+            self._copy(shots, target, part, events)
         except DataError:
-            self._fill_one_by_one(shots, target, part, offset)
+            self._fill_one_by_one(shots, target, part, events)
 
     def _fill_one_by_one(
-        self, shots: Shots, target: slice, part: LabelledDataset, offset: int
+        self, shots: Shots, target: slice, part: Part, events: npt.NDArray[np.int64]
     ) -> None:
         """Read a damaged stretch shot by shot, so that only bad ones are lost."""
-        for position in range(target.start, target.stop):
-            shot = offset + position - target.start
+        lost: list[str] = []
+        for position, event in zip(
+            range(target.start, target.stop), events, strict=True
+        ):
+            one = slice(position, position + 1)
             try:
-                (frame,) = self._frames(part, slice(shot, shot + 1))
+                self._copy(shots, one, part, np.array([event]))
             except DataError as error:
-                log.warning("%s", error)
-                shots.flags[position] |= Flag.UNREADABLE.bits
-            else:
-                shots.frames[position] = frame
+                lost.append(str(error))
+                shots.frames[one] = 0
+                shots.flags[one] |= Flag.UNREADABLE.bits
+        if lost:
+            self._note(lost[0])
 
-    def _frames(self, part: LabelledDataset, rows: slice) -> Frames:
-        """Read frames (B, H, W), of the modules that are needed."""
-        alike = part.modules == self.modules
-        return part.frames(rows, self._needed if alike else None)
+    def _note(self, problem: str) -> None:
+        """Log a problem once, however many shots have it."""
+        self.problem = problem
+        kind = SHOT.sub("shots", problem)
+        if kind not in self._noted:
+            self._noted.add(kind)
+            log.warning("%s; it is said once for all shots", problem)
+
+    def _copy(
+        self, shots: Shots, target: slice, part: Part, events: npt.NDArray[np.int64]
+    ) -> None:
+        """Read frames, of the modules that are needed, and masks of theirs alone."""
+        file = self._files.get(part.path)
+        needed = self._needed if part.facts.modules == self.modules else None
+        put(file.frames(events, needed), shots.frames, target)
+        bad = file.bad_in(events, needed)
+        if shots.bad is not None:
+            shots.bad[target] = file.bad if bad is None else bad
 
     def close(self) -> None:
         """Close the files."""
-        for part in self._parts:
-            part.close()
+        self._files.close()
+
+
+def _listed(paths: Sequence[Path]) -> list[ListedShots]:
+    """Return files and the shots of lists, in order.
+
+    Raises
+    ------
+    DataError
+        With every problem found.
+    """
+    found: list[ListedShots] = []
+    problems = []
+    for path in paths:
+        if path.suffix.lower() != SUFFIX:
+            found.append(ListedShots(file=path))
+            continue
+        try:
+            found.extend(read_list(path))
+        except DataError as error:
+            problems.append(str(error))
+    if problems:
+        raise DataError("\n".join(problems))
+    return found

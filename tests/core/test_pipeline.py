@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -103,12 +105,16 @@ def test_a_shot_between_classes_is_unknown_and_the_flags_say_why(
 
 @pytest.fixture
 def before_network(pipeline):
-    """Return a function that has another one called with what the network gets."""
+    """Return a function that has another one called with what the network gets.
+
+    Its first layer, that is: some methods of a network call no hooks.
+    """
     hooks = []
 
     def call(watch):
         encoder = pipeline.classifier.model.encoder
-        hook = encoder.register_forward_pre_hook(lambda _, given: watch(given[0]))
+        first = encoder.convolution_1
+        hook = first.register_forward_pre_hook(lambda _, given: watch(given[0]))
         hooks.append(hook)
 
     yield call
@@ -164,3 +170,26 @@ def test_small_batches_work(pipeline, draw_shots, number):
     found = pipeline.classify(batch(list(draw_shots(4)[0][:number])))
 
     assert len(found.rows) == len(found.photons) == number
+
+
+def test_masks_of_every_shot_change_their_own_rows_only(pipeline, draw_shots):
+    frames, names = draw_shots(8)
+    shots = batch(list(frames), names.tolist())
+    bad = np.zeros(frames.shape, bool)
+    bad[2] = True
+    bad[4, 60:70, 60:70] = True
+    spoilt = shots.frames.astype(np.float32)
+    spoilt[bad] = 1e6
+
+    plain = pipeline.classify(shots).rows
+    rows = pipeline.classify(dataclasses.replace(shots, frames=spoilt, bad=bad)).rows
+
+    others = [0, 1, 3, 5, 6, 7]
+    for field in ("label", "flags", "photons", "lit_pixels"):
+        np.testing.assert_array_equal(rows[field][others], plain[field][others])
+    np.testing.assert_allclose(
+        rows["distances"][others], plain["distances"][others], atol=1e-6
+    )
+    assert rows["flags"][2] == Flag.ALL_MASKED
+    assert rows["flags"][4] == 0
+    assert rows["photons"][4] <= plain["photons"][4]

@@ -253,3 +253,30 @@ def test_mates_change_neither_the_photons_nor_the_flags():
     np.testing.assert_array_equal(found.photons, plain.photons)
     np.testing.assert_array_equal(found.flags, plain.flags)
     assert not np.array_equal(found.inputs, plain.inputs)
+
+
+def test_pixels_that_are_bad_in_one_frame_are_left_out_of_it_alone():
+    patterns, mask = frames(3), np.zeros((120, 110), bool)
+    mask[40:44] = True
+    bad = np.zeros((3, 120, 110), bool)
+    bad[1, 50:60, 50:60] = True
+    patterns[bad] = 1e30
+    settings = Preprocessing(crop=64, bin=4)
+
+    together = prepare(patterns, mask, settings, bad)
+
+    assert not together.flags.any()
+    for number in range(3):
+        own = slice(number, number + 1)
+        alone = prepare(patterns[own], mask | bad[number], settings)
+        np.testing.assert_array_equal(together.inputs[own], alone.inputs)
+        np.testing.assert_array_equal(together.photons[own], alone.photons)
+
+
+def test_a_frame_that_is_all_bad_is_flagged_and_no_other():
+    bad = np.zeros((3, 120, 110), bool)
+    bad[2] = True
+
+    prepared = prepare(frames(3), None, Preprocessing(crop=64, bin=4), bad)
+
+    assert prepared.flags.tolist() == [0, 0, Flag.ALL_MASKED]

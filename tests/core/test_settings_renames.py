@@ -25,6 +25,7 @@ named: {b: {old: 4}}
 class Group(Settings):
     new: int = 0
     former_keys: ClassVar[Mapping[str, str]] = {"old": "new"}
+    removed_keys: ClassVar[Mapping[str, str]] = {"gone": "say new: 1 instead"}
 
 
 class Whole(Settings):
@@ -77,3 +78,18 @@ def test_both_keys_in_one_file_are_refused():
 def test_what_was_stored_by_the_version_before_is_read_without_a_word(caplog):
     assert Whole.model_validate({"group": {"old": 5}}).group.new == 5
     assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("text", "typed", "where"),
+    [
+        ("name: a\ngroup: {gone: 2}", (), "c.yaml:2: group"),
+        ("many: [{new: 1}, {gone: 2}]", (), "c.yaml:1: many.1"),
+        ("", ("group.gone=2",), "--set: group"),
+    ],
+)
+def test_a_key_that_is_gone_is_refused_with_what_to_do_instead(text, typed, where):
+    with pytest.raises(ConfigError) as caught:
+        read(text, *typed)
+
+    assert caught.value.problems == [f"{where}.gone: say new: 1 instead"]

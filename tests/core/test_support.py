@@ -1,7 +1,8 @@
+import h5py
 import numpy as np
 import pytest
 
-from specklenn.core.data import dataset_writer
+from specklenn.core.data import dataset_writer, labelled_dataset
 from specklenn.core.errors import ConfigError
 from specklenn.core.support import load_supports
 
@@ -94,6 +95,11 @@ def test_supports_of_different_shapes_are_refused(folder):
         ("classes: {a: [{file: a.h5, events: [-1]}]}", "greater than or equal to 0"),
         ("classes: {a: [{fil: a.h5, events: [1]}]}", "unknown key"),
         ("classes: [", "not YAML"),
+        (
+            "classes:\n  a: [{file: a.h5, events: [1]}]\n"
+            "  needs-help: [{file: a.h5, events: [2]}]",
+            r"s.yaml:3: class 'needs-help' found, which is what somebody says who",
+        ),
     ],
 )
 def test_a_support_set_of_the_wrong_form_is_refused(folder, text, words):
@@ -106,3 +112,47 @@ def test_a_file_without_labels_is_no_support_file(folder):
 
     with pytest.raises(ConfigError, match="no labels"):
         load_supports(folder / "b.h5")
+
+
+def test_supports_are_masked_each_by_its_own_mask(folder):
+    masks = np.zeros((12, 100, 100), np.uint16)
+    masks[8, 10:20] = 2
+    masks[0] = 0x4000
+    with h5py.File(folder / "a.h5", "r+") as file:
+        file[labelled_dataset.MASK] = masks
+
+    found = load(folder, "classes: {a: [{file: a.h5, events: [8, 0]}]}")
+
+    assert found.bad.shape == (2, 100, 100)
+    assert np.flatnonzero(found.bad[0].all(axis=1)).tolist() == list(range(10, 20))
+    assert not found.bad[1].any()
+    assert load_supports(folder / "a.h5").bad.sum() == found.bad.sum()
+
+
+def test_frames_of_another_name_are_not_masked_by_the_usual_mask(folder):
+    with h5py.File(folder / "a.h5", "r+") as file:
+        file["/other/data"] = np.ones((3, 20, 20))
+        file[labelled_dataset.MASK] = np.ones((12, 100, 100), np.uint8)
+
+    text = "classes: {a: [{file: a.h5, dataset: /other/data, events: [1]}]}"
+
+    assert load(folder, text).bad is None
+
+
+def test_without_masks_of_every_shot_supports_have_none(folder):
+    assert load(folder, "classes: {a: [{file: a.h5, events: [8, 0]}]}").bad is None
+
+
+def test_abstentions_and_shots_without_a_label_are_no_supports(folder, draw_shots):
+    frames = draw_shots(5)[0]
+    labels = np.array(["single-hit", "unknown", "", "needs-help", "multi-hit"])
+    dataset_writer.write_dataset(folder / "b.h5", frames, labels)
+    dataset_writer.write_dataset(folder / "c.h5", frames[1:4], labels[1:4])
+
+    found = load_supports(folder / "b.h5")
+
+    assert found.classes == ("single-hit", "multi-hit")
+    assert found.origins == ("b.h5 event 0", "b.h5 event 4")
+    np.testing.assert_array_equal(found.frames, frames[[0, 4]])
+    with pytest.raises(ConfigError, match=r"c.h5: no shot with the label of a class"):
+        load_supports(folder / "c.h5")

@@ -13,6 +13,7 @@ import pytest
 from specklenn.core.config.loading import check_config
 from specklenn.core.config.run_config import Calibration
 from specklenn.core.data.dataset_writer import DatasetWriter, write_dataset
+from specklenn.core.data.detector_area import Area
 from specklenn.core.data.emc import hits_to_emc
 from specklenn.core.data.labelled_dataset import DATA, LABEL, MASK
 from specklenn.core.errors import DataError, SpecklennError
@@ -277,3 +278,33 @@ def test_a_mask_file_without_a_mask_is_refused(path, write_mask, read):
 
     with pytest.raises(SpecklennError, match=rf"mask\.h5: no dataset {MASK}; .*/other"):
         read(path, mask)
+
+
+def spoilt_mask_of_an_evaluation(path, find_dead):
+    file = LabelledFile(path)
+    area = Area(find_dead=find_dead)
+    leave_out(file, argparse.Namespace(area=area, mask=None), None)
+    return file.bad
+
+
+def spoilt_mask_of_an_adaptation(path, find_dead):
+    area = Area(find_dead=find_dead)
+    return load_labelled_shots(Adaptation(data=[path], area=area)).mask
+
+
+@pytest.mark.parametrize(
+    "read", [spoilt_mask_of_an_evaluation, spoilt_mask_of_an_adaptation]
+)
+def test_gaps_without_a_mask_are_found_by_everything_that_classifies(
+    path, read, caplog
+):
+    gap = np.zeros(SHAPE, bool)
+    gap[20] = True
+    with h5py.File(path, "r+") as file:
+        frames = file[DATA][:]
+        frames[:, gap] = 65535
+        file[DATA][:] = frames
+
+    np.testing.assert_array_equal(read(path, True), gap)
+    assert "30 pixels always give the largest value of their type" in caplog.text
+    assert not read(path, False).any()

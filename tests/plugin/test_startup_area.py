@@ -139,3 +139,51 @@ def test_modules_of_a_simulated_detector_can_be_chosen(tmp_path):
 
     assert area.mask[:80].all()
     assert not area.mask[80:].any()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"), [("f4", np.nan), ("u2", 65535), ("i4", -1), ("u4", 2**32 - 1)]
+)
+def test_gaps_without_a_mask_are_left_out_and_told(used, dtype, value):
+    frames = np.random.default_rng(0).poisson(2, (64, *SHAPE)).astype(dtype)
+    gap = np.zeros(SHAPE, bool)
+    gap[60:63] = gap[:, 40] = True
+    frames[:, gap] = value
+
+    area, source = used(frames)
+    source.close()
+
+    np.testing.assert_array_equal(area.mask, gap)
+    assert area.notes[0].startswith(f"{gap.sum()} pixels ")
+    assert used(frames, "area.find_dead=false")[0].mask is None
+
+
+def test_a_run_of_which_no_shot_can_be_read_is_refused_with_the_reason(used, tmp_path):
+    frames = noisy(4)
+    with h5py.File(tmp_path / "run.cxi", "w") as file:
+        data = file.create_dataset(
+            labelled_dataset.DATA,
+            data=frames.reshape(-1, 4, 40, 96),
+            chunks=(1, 4, 40, 96),
+            compression="gzip",
+        )
+        chunks = [data.id.get_chunk_info(number) for number in range(4)]
+    content = bytearray((tmp_path / "run.cxi").read_bytes())
+    for chunk in chunks:
+        first = chunk.byte_offset
+        content[first : first + chunk.size] = bytes(chunk.size)
+    (tmp_path / "run.cxi").write_bytes(content)
+    (tmp_path / "run.yaml").write_text(
+        "source: {kind: hdf5, path: run.cxi}\nsupport: {file: s.yaml}\n"
+    )
+    loaded = load_config(tmp_path / "run.yaml")
+    source = Hdf5Source([tmp_path / "run.cxi"])
+
+    with pytest.raises(ConfigError) as caught:
+        use_area(loaded, OWN, SHAPE, None, source)
+
+    assert str(caught.value).startswith(
+        f"{tmp_path}/run.yaml:1: source.path: no shot that can be used: of 4 shots "
+        "looked at, 4 unreadable: "
+    )
+    assert "shot 3 cannot be read: damaged" in str(caught.value)

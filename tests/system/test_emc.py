@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from specklenn.core.data import labelled_dataset
+from specklenn.core.data.dataset_writer import write_dataset
 from specklenn.plugin import packaged_configs
 
 LIVE = """\
@@ -96,6 +97,29 @@ def test_what_cannot_be_done_is_said_in_one_sentence(
 
     assert done.returncode == code
     assert says in done.stderr
+
+
+def test_a_hit_with_a_bad_pixel_is_left_out_and_the_run_is_done(
+    run_folder, command, tmp_path, read_emc
+):
+    run = labelled_dataset.read_dataset(run_folder.path / "run.cxi")
+    frames = run.patterns[:20].astype(np.float32)
+    frames[8, 60, 60] = np.nan
+    write_dataset(tmp_path / "nan.cxi", frames, mask=run.mask)
+    done = command(
+        "run",
+        run_folder.config,
+        *("--set", f"source.path={tmp_path}/nan.cxi"),
+        *("--set", f"output.folder={tmp_path}/o"),
+        *("--set", "output.emc=true"),
+    )
+    again = command("emc", "o/hits.cxi", "-o", "again.emc", cwd=tmp_path)
+
+    assert (done.returncode, again.returncode) == (0, 0), done.stderr + again.stderr
+    for printed in (done.stdout, again.stdout):
+        assert "! 1 of 5 frames left out; the first: " in printed
+    for name in ("o/hits.emc", "again.emc"):
+        assert len(read_emc(tmp_path / name)) == 4
 
 
 def test_a_run_without_single_hits_leaves_no_file(run_folder, command, tmp_path):

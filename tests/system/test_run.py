@@ -40,6 +40,23 @@ def test_a_run_on_one_process_ends_well_and_tells_what_it_did(alone, run_folder)
     assert "resolved configuration" in (folder / "run.log").read_text()
 
 
+def test_the_configuration_in_its_folder_can_be_run_again_from_anywhere(
+    alone, command, tmp_path
+):
+    folder, _ = alone
+    done = command(
+        "run", folder / "config.yaml", "--set", "output.folder=again", cwd=tmp_path
+    )
+    refused = command("run", "config.yaml", cwd=folder)
+
+    assert done.returncode == 0, done.stderr
+    ours, theirs = results(tmp_path / "again"), results(folder)
+    for field in ("index", "label", "score"):
+        np.testing.assert_array_equal(ours[field], theirs[field])
+    assert refused.returncode == 2
+    assert "holds results already; choose another folder or" in refused.stderr
+
+
 def test_hits_are_the_frames_of_the_single_hits(alone, run_folder):
     folder, _ = alone
     rows = results(folder)

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -165,6 +166,34 @@ def test_ranks_that_cannot_share_a_step_evenly_say_so_once(command, configured):
     assert done.returncode != 0
     said = "2 episodes or samples in a step cannot be shared out evenly among 3 ranks"
     assert done.stderr.count(said) == 1
+
+
+BROKEN = """\
+import os, sys
+from specklenn.plugin import cli
+from specklenn.plugin.commands import train
+
+def broken(*_):
+    raise RuntimeError("no memory left")
+
+if os.environ["OMPI_COMM_WORLD_RANK"] == "1":
+    train._prepare = broken
+del sys.argv[0]  # behind it `specklenn` is named, which is not called
+sys.exit(cli.main())
+"""
+
+
+@pytest.mark.mpi
+def test_a_rank_that_fails_alone_is_named_and_all_end(command, configured, tmp_path):
+    (tmp_path / "broken.py").write_text(BROKEN)
+    mpirun = str(Path(sys.executable).parent / "mpirun")
+    launcher = [mpirun, "-n", "2", sys.executable, str(tmp_path / "broken.py")]
+
+    done = command("train", configured("broken"), launcher=launcher)
+
+    assert done.returncode == 1
+    assert "specklenn: error: rank 1: " in done.stderr
+    assert ": RuntimeError: no memory left" in done.stderr
 
 
 def test_an_interrupted_training_goes_on_bit_for_bit(

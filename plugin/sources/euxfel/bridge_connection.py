@@ -10,6 +10,8 @@ from typing import Any, Literal
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from specklenn.core.config.endpoints import is_ipv6
+
 Pattern = Literal["REQ", "PULL", "SUB"]
 
 QUEUED_TRAINS = 1
@@ -62,6 +64,7 @@ class BridgeConnection:
         self._lost_s: float | None = None
         self._socket = self._context.socket(getattr(zmq, self._pattern))
         self._socket.linger = 0
+        self._socket.setsockopt(zmq.IPV6, is_ipv6(self.endpoint))
         self._socket.set_hwm(QUEUED_TRAINS)
         self._socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
         idle, interval, probes = KEEPALIVE_S

@@ -17,8 +17,8 @@ from specklenn.plugin.sources.euxfel.pulses import (
     arranged,
     chosen_pulses,
     listed,
+    masked,
     pulse_times_ns,
-    without_bad,
 )
 from specklenn.plugin.sources.stall_detector import UnusableError
 
@@ -36,6 +36,8 @@ class Train:
     flags : (P,) uint16
     problem : str
         Why shots are flagged, a sentence; empty where none is.
+    bad : (P, H, W) bool or None
+        Pixels that are bad in their pulse; None without a mask.
     """
 
     frames: npt.NDArray[Any]
@@ -43,6 +45,7 @@ class Train:
     flags: npt.NDArray[np.uint16]
     train_id: int | None
     problem: str = ""
+    bad: npt.NDArray[np.bool_] | None = None
 
 
 class TrainReader:
@@ -94,28 +97,31 @@ class TrainReader:
         self, data: Mapping[str, Any], meta: Mapping[str, Any], arrived_ns: int
     ) -> Train:
         settings = self._settings
+        ids = settings.pulse_id_key
+        if ids is not None and not isinstance(data.get(ids), np.ndarray):
+            raise UnusableError(f"no array {ids}; there are {listed(_arrays(data))}")
         whole = self._pulses(data, settings.key)
         chosen = chosen_pulses(settings.pulses, len(whole))
         there = chosen < len(whole)
         every = len(chosen) == len(whole) and there.all()
         taken = slice(None) if every else chosen[there]
-        bad = None
+        mask = None
         if settings.mask_key is not None:
-            bad = self._pulses(data, settings.mask_key)
-            if bad.shape != whole.shape:
+            mask = self._pulses(data, settings.mask_key)
+            if mask.shape != whole.shape:
                 raise UnusableError(
-                    f"{settings.mask_key} of {bad.shape} for pixels of {whole.shape}"
+                    f"{settings.mask_key} of {mask.shape} for pixels of {whole.shape}"
                 )
-            bad = bad[taken]
-        pictures = self._pictures(without_bad(whole[taken], bad))
+            mask = mask[taken]
+        pulses = masked(whole[taken], mask)
+        bad = None
+        if pulses.bad is not None:
+            bad = _at(there, self._pictures(pulses.bad.astype(np.uint8))) != 0
         problem = "" if there.all() else f"a train of {len(whole)} pulses"
-        if not there.all():
-            known = pictures
-            pictures = np.zeros((len(chosen), *known.shape[1:]), known.dtype)
-            pictures[there] = known
         self._usual = max(len(chosen), 1)
         return Train(
-            frames=pictures,
+            frames=_at(there, self._pictures(pulses.frames)),
+            bad=bad,
             timestamp_ns=self._times(data, meta, chosen, arrived_ns),
             flags=np.where(there, 0, Flag.UNREADABLE.bits).astype(np.uint16),
             train_id=train_id(meta),
@@ -175,6 +181,15 @@ class TrainReader:
             numbers = np.where(chosen < len(ids), ids.take(chosen, mode="clip"), chosen)
         train_ns = train_time_ns(meta) or arrived_ns
         return pulse_times_ns(train_ns, numbers, settings.pulse_spacing_ns)
+
+
+def _at(there: npt.NDArray[np.bool_], known: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return pictures in their places among pulses that a train lacks, which are 0."""
+    if there.all():
+        return known
+    pictures = np.zeros((len(there), *known.shape[1:]), known.dtype)
+    pictures[there] = known
+    return pictures
 
 
 def deserialized(parts: Sequence[Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from specklenn.core.data.frames import as_pictures
-from specklenn.core.data.shots import Shots, blank_shots
+from specklenn.core.data.shots import Shots, blank_shots, put
 from specklenn.core.data.sources import ConfigFolder
 from specklenn.core.errors import DataError
 from specklenn.core.flags import Flag
@@ -191,6 +192,8 @@ class ExtraDataSource:
     def read(self, start: int, stop: int) -> Shots:
         """Read shots number start to stop - 1; what cannot be read comes flagged."""
         shots = blank_shots(start, stop, self.shape, self.dtype)
+        if self._settings.mask_key is not None:
+            shots = replace(shots, bad=np.zeros(shots.frames.shape, bool))
         self._trains.expect(self._train_of(start), self._train_of(stop - 1) + 1)
         position = 0
         while position < len(shots):
@@ -218,8 +221,11 @@ class ExtraDataSource:
         try:
             shots.timestamp_ns[there] = self._pulse_times(train, chosen[there])
             if self._trains.whole[train]:
-                frames = self._trains.read(train, chosen[there])
-                shots.frames[there] = self._pictures(frames)
+                found = self._trains.read(train, chosen[there])
+                put(self._pictures(found.frames), shots.frames, there)
+                if found.bad is not None and shots.bad is not None:
+                    bad = self._pictures(found.bad.astype(np.uint8))
+                    shots.bad[there] = bad != 0
         except Exception as error:  # damaged files make EXtra-data raise anything
             log.warning("%s: train %d: %s", self._where, train_id, error)
             shots.flags[:] |= Flag.UNREADABLE.bits

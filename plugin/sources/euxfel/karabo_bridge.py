@@ -18,7 +18,7 @@ import numpy.typing as npt
 import zmq
 from pydantic import Field, field_validator
 
-from specklenn.core.config.endpoints import Endpoint
+from specklenn.core.config.endpoints import RemoteEndpoint
 from specklenn.core.data.shots import Shots, joined
 from specklenn.core.data.sources import ConfigFolder, Share
 from specklenn.core.errors import EndOfRun
@@ -66,7 +66,7 @@ class KaraboBridgeSettings(TrainSettings):
     """
 
     kind: Literal["karabo-bridge"]
-    endpoints: list[Endpoint] = Field(min_length=1)
+    endpoints: list[RemoteEndpoint] = Field(min_length=1)
     pattern: Pattern = "REQ"
     source: str
     trouble_after_s: float = Field(default=5.0, gt=0)
@@ -262,6 +262,7 @@ class KaraboStream:
                 frames=train.frames,
                 flags=train.flags,
                 truth=np.full(number, ""),
+                bad=train.bad,
             )
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +50,8 @@ class TrainSettings(SourceSettings):
     only_modules : list of int or None
         Rising numbers of the modules that are used; all by default.
     mask_key : str or None
-        Bad pixels of every pulse beside `key`, 0 = good: they become 0.
+        Bad pixels of every pulse beside `key`, 0 = good: each pulse is masked by its
+        own, and they become 0 in frames that are saved.
     geometry : Geometry or None
         Modules are put where they are in space; by default they are stacked from top to
         bottom.
@@ -153,13 +154,32 @@ def listed(names: Sequence[Any]) -> str:
     return (", ".join(map(str, names[:MOST_NAMES])) or "none") + more
 
 
-def without_bad(
-    frames: npt.NDArray[Any], bad: npt.NDArray[Any] | None
-) -> npt.NDArray[Any]:
-    """Return frames with 0 where the mask of their pulses, 0 = good, says so."""
-    if bad is None:
-        return frames
-    return np.where(bad == 0, frames, frames.dtype.type(0))
+class Pulses(NamedTuple):
+    """Frames of some pulses and their masks.
+
+    Parameters
+    ----------
+    frames : (P, modules, rows, columns) array
+        0 where bad.
+    bad : (P, modules, rows, columns) bool or None
+        True where a pixel of a pulse is bad; None without a mask.
+    """
+
+    frames: npt.NDArray[Any]
+    bad: npt.NDArray[np.bool_] | None
+
+    def part(self, chosen: npt.NDArray[np.int64]) -> Pulses:
+        """Return some of the pulses."""
+        bad = None if self.bad is None else self.bad[chosen]
+        return Pulses(self.frames[chosen], bad)
+
+
+def masked(frames: npt.NDArray[Any], mask: npt.NDArray[Any] | None) -> Pulses:
+    """Return frames with the mask of their pulses, 0 = good, any bit = bad."""
+    if mask is None:
+        return Pulses(frames, None)
+    bad = mask != 0
+    return Pulses(np.where(bad, frames.dtype.type(0), frames), bad)
 
 
 def pulse_times_ns(

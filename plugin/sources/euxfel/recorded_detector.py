@@ -9,7 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.errors import DataError
-from specklenn.plugin.sources.euxfel.pulses import TrainSettings, listed, without_bad
+from specklenn.plugin.sources.euxfel.pulses import (
+    Pulses,
+    TrainSettings,
+    listed,
+    masked,
+)
 from specklenn.plugin.sources.euxfel.recorded_trains import (
     always_bad,
     find_key,
@@ -73,16 +78,21 @@ class AllModules:
     def expect(self, first: int, stop: int) -> None:
         """Trains of whole detectors are read one by one."""
 
-    def read(self, train: int, chosen: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    def read(self, train: int, chosen: npt.NDArray[np.int64]) -> Pulses:
         """Return pulses of a train; see `RecordedTrains`."""
         frames = self._array(self._data, train, chosen)
-        bad = None if self._bad is None else self._array(self._bad, train, chosen)
-        found = without_bad(frames, bad)
+        mask = None if self._bad is None else self._array(self._bad, train, chosen)
+        found = masked(frames, mask)
         if len(self._places) == len(self.modules):
             return found
-        frames = np.zeros((len(found), *self.frame_shape), self.dtype)
-        frames[:, self._places] = found
-        return frames
+        bad = None if found.bad is None else self._placed(found.bad)
+        return Pulses(self._placed(found.frames), bad)
+
+    def _placed(self, modules: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return modules that are read among all others, which are 0."""
+        whole = np.zeros((len(modules), *self.frame_shape), modules.dtype)
+        whole[:, self._places] = modules
+        return whole
 
     def _array(
         self, data: Any, train: int, chosen: npt.NDArray[np.int64]

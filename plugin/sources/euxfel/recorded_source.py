@@ -10,7 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.errors import DataError
-from specklenn.plugin.sources.euxfel.pulses import TrainSettings, arranged, without_bad
+from specklenn.plugin.sources.euxfel.pulses import (
+    Pulses,
+    TrainSettings,
+    arranged,
+    masked,
+)
 from specklenn.plugin.sources.euxfel.recorded_trains import (
     always_bad,
     find_key,
@@ -47,7 +52,7 @@ class OneSource:
         self._entries = counts[there].astype(np.int64)
         self.pulses = self._entries * self._per_entry
         self.whole = np.ones(len(self.train_ids), bool)
-        self._held: dict[int, npt.NDArray[Any]] = {}
+        self._held: dict[int, Pulses] = {}
 
     def _shape(self, where: str, most: int) -> tuple[int, int, int]:
         """Return the shape of a frame as the settings say that it lies in a train."""
@@ -81,22 +86,22 @@ class OneSource:
         missing = [train for train in range(first, stop) if train not in held]
         # What is damaged raises again, alone, when its own train is read.
         with suppress(Exception):
-            held.update(zip(missing, self._frames(missing), strict=True))
+            held.update(zip(missing, self._pulses(missing), strict=True))
         self._held = held
 
-    def read(self, train: int, chosen: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    def read(self, train: int, chosen: npt.NDArray[np.int64]) -> Pulses:
         """Return pulses of a train; see `RecordedTrains`."""
         held = self._held.get(train)
         if held is None:
-            held = self._frames([train])[0]
-        return held[chosen]
+            held = self._pulses([train])[0]
+        return held.part(chosen)
 
-    def _frames(self, trains: Sequence[int]) -> list[npt.NDArray[Any]]:
+    def _pulses(self, trains: Sequence[int]) -> list[Pulses]:
         frames = self._arrays(self._data, trains)
         if self._bad is None:
-            return frames
+            return [masked(each, None) for each in frames]
         masks = self._arrays(self._bad, trains)
-        return [without_bad(f, m) for f, m in zip(frames, masks, strict=True)]
+        return [masked(f, m) for f, m in zip(frames, masks, strict=True)]
 
     def _arrays(self, data: Any, trains: Sequence[int]) -> list[npt.NDArray[Any]]:
         """Return the pulses of trains in a row, each (P, modules, H, W)."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.errors import DataError
-from specklenn.plugin.sources.euxfel.pulses import TrainSettings, listed
+from specklenn.plugin.sources.euxfel.pulses import Pulses, TrainSettings, listed
 
 
 class RecordedTrains(Protocol):
@@ -37,8 +37,8 @@ class RecordedTrains(Protocol):
     def expect(self, first: int, stop: int) -> None:
         """Note that trains number first to stop - 1 will be read next."""
 
-    def read(self, train: int, chosen: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-        """Return pulses of a train as (P, modules, rows, columns).
+    def read(self, train: int, chosen: npt.NDArray[np.int64]) -> Pulses:
+        """Return pulses of a train.
 
         Parameters
         ----------

@@ -10,7 +10,14 @@ import numpy as np
 import zmq
 from pydantic import Field, model_validator
 
-from specklenn.core.config.endpoints import LOOPBACK, Endpoint, on_loopback
+from specklenn.core.config.endpoints import (
+    HIGHEST_PORT,
+    LOOPBACK,
+    Endpoint,
+    host_of,
+    is_ipv6,
+    on_loopback,
+)
 from specklenn.core.data.shots import Shots, joined
 from specklenn.core.data.sources import ConfigFolder, Share, SourceSettings
 from specklenn.core.errors import DataError
@@ -80,9 +87,8 @@ class LclstreamerSettings(SourceSettings):
         return self
 
     def _check(self, endpoint: str) -> None:
-        port = endpoint.rpartition(":")[2]
-        if not (port.isdecimal() and 0 < int(port) < 2**16):
-            raise ValueError(f"{endpoint} to end in a port, as tcp://127.0.0.1:12321")
+        if host_of(endpoint) == "*" and not self.bind:
+            raise ValueError(f"{endpoint} to name the host that sends, or bind: true")
         if not self.allow_remote and not on_loopback(endpoint):
             raise ValueError(
                 f"{endpoint} to be on {', '.join(LOOPBACK)}, or allow_remote: true "
@@ -200,7 +206,7 @@ class LclstreamerStream:
         made.setsockopt(zmq.MAXMSGSIZE, self._settings.largest_message_bytes)
         made.setsockopt(zmq.TCP_KEEPALIVE, 1)
         for address in addresses:
-            made.setsockopt(zmq.IPV6, "[" in address)
+            made.setsockopt(zmq.IPV6, is_ipv6(address))
             try:
                 made.bind(address) if self._settings.bind else made.connect(address)
             except zmq.ZMQError as error:
@@ -243,5 +249,11 @@ def _next(endpoint: str, number: int) -> str:
         return endpoint
     if not endpoint.startswith("tcp"):
         return f"{endpoint}-{number}"
-    host, _, port = endpoint.rpartition(":")
-    return f"{host}:{int(port) + number}"
+    host, _, first = endpoint.rpartition(":")
+    port = int(first) + number
+    if port > HIGHEST_PORT:
+        raise DataError(
+            f"source.endpoint: {endpoint} found, worker {number} would need port "
+            f"{port}; ports up to {HIGHEST_PORT} expected"
+        )
+    return f"{host}:{port}"

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.data.shots import Shots, blank_shots
+from specklenn.core.data.shots import Shot, Shots, gather
 from specklenn.core.errors import DataError
-from specklenn.core.flags import Flag
 from specklenn.plugin.sources.event_times import unix_ns
 from specklenn.plugin.sources.psana.job import Job
 from specklenn.plugin.sources.psana.messages import Kind, Message
@@ -94,27 +92,16 @@ class PsanaRun:
 
     def read(self, start: int, stop: int) -> Shots:
         """Read shots number start to stop - 1; what cannot be read comes flagged."""
-        shots = blank_shots(start, stop, self.shape, self.dtype)
-        stamps = np.zeros(len(shots), np.uint64)
+        taken: list[Shot] = []
         unreadable = UnreadableEvents(self._job.where)
-        for position, message in enumerate(self._messages(start, stop)):
-            stamps[position] = message.stamp
-            shots.flags[position] = self._take(message, shots.frames[position])
+        for index, message in enumerate(self._messages(start, stop), start):
+            taken.append(_shot(index, message))
             if message.kind is Kind.LOST:
-                unreadable.add(start + position, message.text)
+                unreadable.add(index, message.text)
         unreadable.tell()
-        shots.timestamp_ns[:] = unix_ns(stamps, "psana")
-        shots.arrived_ns[:] = time.time_ns()
+        shots = gather(taken, self.shape)
+        shots.frames[:, ~self._rows] = 0
         return shots
-
-    def _take(self, message: Message, frame: npt.NDArray[Any]) -> np.uint16:
-        """Copy the modules that are needed into a frame; returns the flags."""
-        if message.frame is None:
-            return Flag.UNREADABLE.bits
-        if message.frame.shape != frame.shape:
-            return Flag.WRONG_SHAPE.bits
-        frame[self._rows] = message.frame[self._rows]
-        return np.uint16(0)
 
     def _messages(self, start: int, stop: int) -> Iterator[Message]:
         """Return one message for every event, whatever becomes of psana."""
@@ -156,3 +143,12 @@ class PsanaRun:
     def close(self) -> None:
         """End psana's process."""
         self._psana.kill()
+
+
+def _shot(index: int, message: Message) -> Shot:
+    stamp = np.array([message.stamp], np.uint64)
+    return Shot(
+        index=index,
+        timestamp_ns=int(unix_ns(stamp, "psana")[0]),
+        frame=message.frame,
+    )

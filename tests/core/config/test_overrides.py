@@ -153,6 +153,43 @@ def test_a_packaged_model_stays_a_name(read):
     assert read(ADAPT, "start=default").start == "default"
 
 
+@pytest.mark.parametrize(
+    "word",
+    [
+        "900091",
+        "0077",
+        "1e5",
+        "scan #3",
+        "a: b",
+        "*.h5",
+        "@home",
+        "%1",
+        "{experiment}",
+        "{experiment}-r{run:04d}",
+        "- x",
+        "> y",
+        "!z",
+        "&w",
+        "'s",
+        "`v",
+        "yes",
+        "2026-11-30",
+    ],
+)
+def test_a_word_arrives_as_it_was_typed(read, word):
+    settings = read(RUN, f"output.folder={word}", f"source.path={word}")
+
+    assert settings.output.folder == word
+    assert settings.source.path == Path.cwd() / word
+    assert yaml.safe_load(resolved_yaml(settings))["output"]["folder"] == word
+
+
+def test_a_number_is_decimal_and_quotes_make_a_word_of_it(read):
+    settings = read(RUN, "run.number=0012", "run.experiment='0012'")
+
+    assert (settings.run.number, settings.run.experiment) == (12, "0012")
+
+
 def test_the_last_of_two_values_for_a_key_counts(read):
     given = ["run.number=1", "run={experiment: a}", "run.number=2"]
 
@@ -164,6 +201,9 @@ def test_the_last_of_two_values_for_a_key_counts(read):
     [
         ("nokey", "--set nokey: KEY=VALUE expected, as source.path=a.h5"),
         ("=1", "--set =1: KEY=VALUE expected"),
+        ("run.number=yes", "--set: run.number: 'yes' found, expected a valid integer"),
+        ("run.number=1:30", "--set: run.number: '1:30' found, expected a valid int"),
+        ("run={number: 1", "--set: run: '{number: 1' found, expected a group of keys"),
         ("loop.batch_shots=[", "--set loop.batch_shots:1: not YAML"),
         ("run={number: 1, number: 2}", "--set run:1: number stands twice"),
         ("a.b=1", "--set: a: unknown key (found {'b': 1})"),

@@ -5,7 +5,8 @@ import pytest
 import yaml
 
 from specklenn.core.config.loading import load_config, resolved_yaml
-from specklenn.core.errors import ConfigError
+from specklenn.core.errors import ConfigError, WeightsError
+from specklenn.core.network import checkpoint
 
 SMALLEST = "source: {kind: hdf5, path: a.h5}\nsupport: {file: s.yaml}\n"
 
@@ -199,3 +200,24 @@ def test_settings_cannot_be_changed(tmp_path):
 
     with pytest.raises(ValueError, match="frozen"):
         config.loop.batch_shots = 3
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["'{'", "'{run.real}'", "'{run[0]}'", "'{run:999999999d}'", '"a\\nb"', "''"],
+)
+def test_a_folder_whose_name_cannot_be_made_is_refused(tmp_path, folder):
+    (told,) = problems(tmp_path, SMALLEST + f"output: {{folder: {folder}}}\n")
+
+    assert "output.folder: " in told
+    assert "only {experiment} and {run} are replaced" in told
+
+
+def test_a_name_too_long_for_any_file_is_refused(tmp_path):
+    with pytest.raises(WeightsError, match=r"no packaged model 'a{5000}'"):
+        checkpoint.find("a" * 5000)
+    for name in ("b" * 256, "c/" + "ä" * 128):
+        text = SMALLEST + f"calibration: {{mask_file: {name}}}"
+        assert "names of at most 255 bytes" in problems(tmp_path, text)[0]
+    longest = SMALLEST + f"calibration: {{mask_file: {'b' * 255}}}"
+    assert load(tmp_path, longest).settings.calibration.mask_file.name == "b" * 255

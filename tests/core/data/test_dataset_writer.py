@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 
 from specklenn.core.data import labelled_dataset
-from specklenn.core.data.dataset_writer import DatasetWriter, write_dataset
+from specklenn.core.data.dataset_writer import (
+    LIBVER,
+    DatasetWriter,
+    open_for_writing,
+    write_dataset,
+)
 from specklenn.core.data.frames import as_pictures
 from specklenn.core.errors import DataError
 
@@ -288,3 +293,12 @@ def test_only_a_file_of_hdf5_can_be_reopened(tmp_path, content, words):
 
     with pytest.raises(DataError, match=words):
         DatasetWriter.reopen(tmp_path / "d.h5")
+
+
+def test_nothing_newer_than_hdf5_1_10_can_get_into_a_file(tmp_path):
+    with DatasetWriter(tmp_path / "new.h5", SHAPE, np.uint16) as writer:
+        assert writer.file.libver == LIBVER == ("v110", "v110")
+    with DatasetWriter.reopen(tmp_path / "new.h5") as writer:
+        assert writer.file.libver == LIBVER
+    with open_for_writing(tmp_path / "new.h5", "r+") as file:
+        assert file.libver == LIBVER

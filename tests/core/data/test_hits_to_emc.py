@@ -106,14 +106,45 @@ def test_without_a_wanted_frame_no_file_is_made(run, tmp_path):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 2.0**31, -(2.0**31)])
-def test_a_pixel_that_cannot_be_is_refused_and_an_older_file_stays(
-    run, tmp_path, frames, value
+def test_a_frame_with_a_pixel_that_cannot_be_is_left_out_and_counted(
+    run, tmp_path, frames, value, read_emc
 ):
-    (tmp_path / "hits.emc").write_text("older")
     with h5py.File(run, "r+") as file:
         file[labelled_dataset.DATA][2, 1, 1] = value
 
-    with pytest.raises(DataError, match=r"hits\.cxi:/entry.*: frame 2 has a pixel"):
+    made = hits_to_emc(run, tmp_path / "hits.emc")
+
+    expected = np.maximum(np.rint(frames[[0, 3]]), 0).reshape(2, 24)
+    np.testing.assert_array_equal(read_emc(tmp_path / "hits.emc"), expected)
+    assert (made.frames, made.of) == (2, 5)
+    assert made.note.startswith("1 of 3 frames left out; the first: ")
+    assert "hits.cxi:/entry_1/data_1/data: frame 2 has a pixel" in made.note
+
+
+def test_a_frame_that_cannot_be_read_is_left_out_and_counted(
+    tmp_path, frames, read_emc
+):
+    counts = np.maximum(np.rint(frames), 0).astype(np.uint16)
+    write_dataset(tmp_path / "a.cxi", counts, LABELS)
+    with h5py.File(tmp_path / "a.cxi") as file:
+        where = file[labelled_dataset.DATA].id.get_chunk_info(2)
+    content = bytearray((tmp_path / "a.cxi").read_bytes())
+    content[where.byte_offset : where.byte_offset + where.size] = bytes(where.size)
+    (tmp_path / "a.cxi").write_bytes(content)
+
+    made = hits_to_emc(tmp_path / "a.cxi", tmp_path / "a.emc")
+
+    expected = counts[[0, 3]].reshape(2, 24)
+    np.testing.assert_array_equal(read_emc(tmp_path / "a.emc"), expected)
+    assert "shot 2 cannot be read: damaged" in made.note
+
+
+def test_where_no_frame_can_be_written_an_older_file_stays(run, tmp_path):
+    (tmp_path / "hits.emc").write_text("older")
+    with h5py.File(run, "r+") as file:
+        file[labelled_dataset.DATA][:, 1, 1] = np.nan
+
+    with pytest.raises(DataError, match=r"no frame can be written: .*: frame 0 has"):
         hits_to_emc(run, tmp_path / "hits.emc")
     assert (tmp_path / "hits.emc").read_text() == "older"
     assert len(list(tmp_path.iterdir())) == 2

@@ -70,16 +70,41 @@ def test_training_data_are_the_labelled_hits_in_photons(
     preprocessor = Preprocessor(Preprocessing(), mask.shape, mask)
     source = InMemorySource(list(frames))
 
-    number = write_training(
+    left_out = write_training(
         tmp_path / "t.h5", by_class(LABELS), source, preprocessor, counted
     )
 
     made = labelled_dataset.read_dataset(tmp_path / "t.h5")
-    assert number == 3
+    assert left_out == []
     assert made.labels.tolist() == ["drop", "single-hit", "single-hit"]
     assert made.patterns.dtype == dtype
     np.testing.assert_array_equal(made.patterns, frames[[1, 4, 8]])
     np.testing.assert_array_equal(made.mask, mask)
+
+
+def test_shots_that_cannot_be_classified_are_no_training_data(
+    draw_shots, mask, tmp_path
+):
+    frames, _ = draw_shots(12)
+    nan, missing = np.full(mask.shape, np.nan, np.float32), None
+    broken = [*frames.astype(np.float32)]
+    broken[1], broken[4] = nan, missing
+    preprocessor = Preprocessor(Preprocessing(), mask.shape, mask)
+    path = tmp_path / "t.h5"
+
+    left_out = write_training(
+        path, by_class(LABELS), InMemorySource(broken), preprocessor, False
+    )
+
+    assert left_out == [1, 4]
+    np.testing.assert_array_equal(
+        labelled_dataset.read_dataset(path).patterns, frames[[8]]
+    )
+    with pytest.raises(DataError, match="no labelled shot can be classified"):
+        write_training(
+            tmp_path / "none.h5", {"x": [1, 4]}, InMemorySource(broken), preprocessor, 0
+        )
+    assert not (tmp_path / "none.h5").exists()
 
 
 def test_without_labels_there_are_no_training_data(draw_shots, mask, tmp_path):

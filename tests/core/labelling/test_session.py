@@ -13,8 +13,8 @@ def draw(shot, whole):
 
 
 @pytest.fixture
-def store(tmp_path):
-    return LabelStore(tmp_path / "a.json", 100)
+def store(tmp_path, run_of):
+    return LabelStore(tmp_path / "a.json", run_of(100))
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ def test_a_model_from_before_there_was_a_choice_has_the_papers_rule(saved):
 def test_a_rule_that_is_not_known_is_refused(saved):
     rewrite(saved, rule="median")
 
-    with pytest.raises(WeightsError, match="rule 'median', one of mean, nearest, "):
+    with pytest.raises(WeightsError, match="rule 'median', one of ensemble, mean, "):
         checkpoint.load(saved)
 
 

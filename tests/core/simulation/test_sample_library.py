@@ -261,3 +261,18 @@ def test_check_reads_every_structure(geometry, tmp_path):
 
     with pytest.raises(DataError, match=r"broken\.pdb"):
         library(geometry, structures=[tmp_path]).check()
+
+
+def test_check_says_how_much_solvent_is_left_out(geometry, tmp_path):
+    place = "      90.000   0.000   0.000  1.00 10.00          "
+    atom, water, ion = (
+        f"ATOM      1 {name} A   1{place}{element:>2}\n"
+        for name, element in ((" CA  ALA", "C"), (" OW  SOL", "O"), ("NA   NA ", "NA"))
+    )
+    (tmp_path / "dry.pdb").write_text(atom)
+    (tmp_path / "md1.pdb").write_text(atom + water + ion)
+    (tmp_path / "md2.pdb").write_text(atom + water)
+
+    said = library(geometry, structures=[tmp_path]).check()
+
+    assert said == ["md1 and 1 more: 2 waters and 1 ions left out"]

@@ -110,8 +110,14 @@ def test_a_problem_of_one_rank_is_one_of_all(kind):
 
     found = on_ranks(call)
 
-    assert [str(error) for error in found] == ["a.h5: broken"] * 2
+    assert [str(error) for error in found] == ["rank 1: a.h5: broken"] * 2
     assert {type(error) for error in found} == {kind}
+
+
+def test_a_problem_of_all_ranks_names_none():
+    found = on_ranks(lambda ranks: ranks.agree(DataError("a.h5: broken")))
+
+    assert [str(error) for error in found] == ["a.h5: broken"] * 2
 
 
 def test_a_rank_that_ends_does_not_keep_the_others_waiting():

@@ -45,8 +45,8 @@ def draw(shot, whole):
 
 
 @pytest.fixture
-def store(tmp_path):
-    return LabelStore(tmp_path / "run.labels.json", 100)
+def store(tmp_path, run_of):
+    return LabelStore(tmp_path / "run.labels.json", run_of(100))
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_a_digit_labels_saves_and_goes_on(show, press, store, key, label, modifi
 
     press(window, key, modifier=modifier)
 
-    assert json.loads(store.path.read_text()) == {"0": label}
+    assert json.loads(store.path.read_text())["labels"] == {"0": label}
     assert window.shot.full_text == "run 94   shot 1"
     assert window.progress_words.full_text == "1 of 20 labelled"
 
@@ -238,7 +238,7 @@ def test_without_qt_the_terminal_is_named(monkeypatch, capsys):
         "specklenn.gui.common.qt_check.refusal", lambda: "no Qt: pip install x"
     )
 
-    assert app.run(None, "run 94") == 2
+    assert app.refuse() == 2
     assert capsys.readouterr().err == (
         "specklenn label: no Qt: pip install x, or use --terminal\n"
     )
@@ -249,12 +249,15 @@ import sys
 from pathlib import Path
 import numpy as np
 from pyqtgraph.Qt import QtCore, QtWidgets
+from specklenn.core.labelling.data_identity import LabelledData
 from specklenn.core.labelling.session import LabelSession
 from specklenn.core.labelling.label_store import LabelStore
 from specklenn.gui.labeller.app import run
 
 app = QtWidgets.QApplication([])
-session = LabelSession(np.arange(4), LabelStore(Path("a.json"), 4), ("x", "y"),
+Path("a.h5").touch()
+data = LabelledData(path=Path("a.h5"), shots=4, frame_of=lambda shot: np.eye(8))
+session = LabelSession(np.arange(4), LabelStore(Path("a.json"), data), ("x", "y"),
             lambda shot, whole: np.eye(8, dtype=np.float32))
 # Said by the window's own loop, which takes the signals from then on.
 QtCore.QTimer.singleShot(0, lambda: print("ready", flush=True))

@@ -243,6 +243,17 @@ def test_wrong_usage_is_exit_code_2_and_a_sentence(arguments, capsys):
     assert "specklenn monitor" in capsys.readouterr().err
 
 
+def test_a_display_that_is_gone_is_exit_code_2_and_a_sentence():
+    gone = {**os.environ, "DISPLAY": "localhost:10.0", "QT_QPA_PLATFORM": "xcb"}
+
+    done = _run("--simulate", env=gone)
+
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "DISPLAY=localhost:10.0) cannot be used" in done.stderr
+    assert "--snapshot FILE" in done.stderr
+
+
 def test_missing_packages_are_exit_code_2_and_the_command(monkeypatch, capsys):
     monkeypatch.setattr(
         "specklenn.gui.common.qt_check.refusal", lambda: "no Qt: pip install x"

@@ -150,6 +150,27 @@ def test_patience_doubles_while_nobody_speaks(publisher, clock):
     stream.close()
 
 
+def test_a_publisher_on_ipv6_is_heard(make_snapshot):
+    context = zmq.Context()
+    socket = context.socket(zmq.PUB)
+    socket.setsockopt(zmq.IPV6, 1)
+    try:
+        port = socket.bind_to_random_port("tcp://[::1]")
+    except zmq.ZMQError:
+        context.destroy()
+        pytest.skip("no IPv6 here")
+    stream = ZmqStream(f"tcp://[::1]:{port}")
+    found = None
+    for _ in range(500):
+        socket.send(encode(make_snapshot()))
+        found = found or stream.newest()
+        time.sleep(0 if found else 0.02)
+    stream.close()
+    context.destroy(linger=0)
+
+    assert found is not None
+
+
 def test_an_impossible_address_is_refused_in_a_sentence():
     with pytest.raises(ValueError, match="no address to listen to"):
         ZmqStream("localhost:5556")

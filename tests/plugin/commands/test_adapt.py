@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("finufft")
 pytest.importorskip("gemmi")
 
+from specklenn.core.errors import ConfigError
 from specklenn.core.network import checkpoint
 from specklenn.plugin.cli import module_of
 from specklenn.plugin.commands import adapt as adapt_command
@@ -39,7 +40,7 @@ def adapt(labelled, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     def call(*words):
-        settings = [f"data={labelled}", "tuning.steps=3", *words]
+        settings = [f"data={labelled}", "tuning.steps=1", *words]
         given = [word for item in settings for word in ("--set", item)]
         code = adapt_command.main(["adapt", *given, "--threads", "1"])
         return code, capsys.readouterr().out
@@ -56,9 +57,12 @@ def test_a_model_its_card_and_its_supports_are_written(adapt, tmp_path):
         "adapted_1.safetensors",
         "adapted_1.supports.h5",
     ]
-    assert "12 single-hit, 12 multi-hit, 12 non-sample-hit; 12 held out" in said
-    assert "held-out accuracy" in said
-    assert "network is kept" in said
+    assert "12 single-hit, 12 multi-hit, 12 non-sample-hit; each classified" in said
+    for row in ("head alone", "last layers", "everything", "yardstick: ring features"):
+        assert re.search(rf"{row}\W+\d\.\d+\W+\d\.\d+\W+\d\.\d+", said)
+    assert "kept: " in said
+    assert "last layers against head alone: log loss lower by" in said
+    assert "classify.reject_above_distance=" in said
     assert f"specklenn swap --weights {tmp_path}/adapted_1.safetensors" in said
 
 
@@ -74,11 +78,17 @@ def test_the_second_time_the_first_model_stays(adapt, tmp_path):
     assert card["seed"] == 1
 
 
-def test_a_quarter_of_the_detector_is_enough_to_run(adapt):
-    code, _ = adapt("area.quadrant=0", "held_out=0")
+def test_a_quarter_of_the_detector_and_two_labels_are_enough(adapt):
+    code, said = adapt("area.quadrant=0", "most_per_class=2")
 
     assert code == 0
+    assert "kept: head alone. a class has fewer than 8 labels" in said
     assert "area quadrant 0" in checkpoint.load("adapted_1.safetensors").card.notes
+
+
+def test_a_share_held_out_is_refused_with_what_to_say_instead(adapt):
+    with pytest.raises(ConfigError, match=r"^--set: held_out: replaced by folds: all"):
+        adapt("held_out=0.3")
 
 
 def test_files_of_a_config_start_from_its_folder(labelled, tmp_path, monkeypatch):
@@ -101,6 +111,7 @@ def test_the_commands_of_the_docs_work_in_the_order_shown(tmp_path, monkeypatch)
     for line in block.splitlines():
         _, name, *words = shlex.split(line)
         module = importlib.import_module(module_of(name))
-        assert module.main(words) == 0, line
+        sooner = ["--set", "tuning.steps=1"] if name == "adapt" else []
+        assert module.main([*words, *sooner]) == 0, line
 
     assert (tmp_path / "adapted_1.supports.h5").is_file()

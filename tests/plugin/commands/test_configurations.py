@@ -2,11 +2,14 @@
 
 import argparse
 import sys
+from pathlib import Path
 
+import h5py
 import pytest
 import yaml
 
 from specklenn.core.config.run_config import Config
+from specklenn.core.data import labelled_dataset
 from specklenn.core.finetuning.settings import Adaptation
 from specklenn.core.settings_file import read_yaml, validate
 from specklenn.core.simulation.experiment import Experiment
@@ -193,3 +196,52 @@ def test_a_former_key_is_told_by_the_first_rank_alone(tmp_path, caplog):
         validate(Adaptation, read_config(options, rank))
 
     assert len(caplog.records) == 1
+
+
+def test_check_looks_at_a_run_of_files_and_draws_it(specklenn, run_folder):
+    code, out, told = specklenn(
+        *("config", "check", str(run_folder.config), "--picture", "look.png")
+    )
+
+    assert (code, told) == (0, "")
+    lines = {line[2:12].strip(): line for line in out.splitlines()}
+    assert "256 of 600 shots" in lines["looked at"]
+    assert "100 x 100 pixels, uint16" in lines["frames"]
+    assert "in the data" in lines["masked"]
+    assert "by symmetry 50.0, 50.0" in lines["centre"]
+    assert out.endswith("wrote look.png\n")
+    assert Path("look.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("demo", "no shots before it runs"), ("adapt", "of a run")],
+)
+def test_what_has_no_shots_yet_cannot_be_drawn(specklenn, name, words):
+    code, _, told = specklenn("config", "check", name, "--picture", "look.png")
+
+    assert code == 2
+    assert words in told
+
+
+def test_a_run_of_which_no_shot_can_be_read_is_not_good(
+    specklenn, run_folder, draw_shots
+):
+    with h5py.File("run.h5", "w") as file:
+        file.create_dataset(
+            labelled_dataset.DATA,
+            data=draw_shots(20)[0],
+            chunks=(1, 100, 100),
+            compression="gzip",
+        )
+        places = [file[labelled_dataset.DATA].id.get_chunk_info(k) for k in range(20)]
+    with Path("run.h5").open("r+b") as file:
+        for place in places:
+            file.seek(place.byte_offset)
+            file.write(b"\xff" * place.size)
+    words = ("--set", "source.path=run.h5", "--set", "area.find_dead=false")
+
+    code, out, told = specklenn("config", "check", str(run_folder.config), *words)
+
+    assert (code, out) == (1, "")
+    assert "none of 20 shots from all over the run can be read" in told

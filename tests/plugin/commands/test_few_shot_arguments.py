@@ -125,10 +125,10 @@ def test_areas_are_read_as_they_are_written():
     ("text", "said"),
     [
         ("quadrant=4", "quadrant: 4 found, expected 0, 1, 2 or 3"),
-        ("quadrant", "quadrant=0 to 3 or modules=0,3 expected"),
-        ("modules=", "quadrant=0 to 3 or modules=0,3 expected"),
+        ("quadrant", "quadrant=0 to 3, modules=0,3 or find_dead=false expected"),
+        ("modules=", "quadrant=0 to 3, modules=0,3 or find_dead=false expected"),
         ("modules=a", "modules.0: 'a' found"),
-        ("find_dead=true", "quadrant=0 to 3 or modules=0,3 expected"),
+        ("find_dead", "quadrant=0 to 3, modules=0,3 or find_dead=false expected"),
     ],
 )
 def test_other_areas_are_wrong_usage(text, said):

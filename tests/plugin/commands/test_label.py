@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from specklenn.core.data import labelled_dataset
+from specklenn.core.data.dataset_writer import write_dataset
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.support import load_supports
 from specklenn.plugin.commands import label as label_command
@@ -29,11 +30,13 @@ PATIENCE_S = 120
 def label(run_folder, tmp_path, monkeypatch, capsys):
     """Call the command in an empty folder with keys; returns code and output."""
     monkeypatch.chdir(tmp_path)
+    for file in run_folder.path.iterdir():  # labels lie beside the data
+        (tmp_path / file.name).symlink_to(file)
 
     def call(*words, keys="", run="run.cxi"):
         (tmp_path / "keys").write_text(keys)
         weights = ["--weights", str(run_folder.path / "w.safetensors")]
-        arguments = [str(run_folder.path / run), "--terminal", *weights]
+        arguments = [run, "--terminal", *weights]
         with open(tmp_path / "keys") as stream, monkeypatch.context() as patch:
             patch.setattr("sys.stdin", stream)
             code = label_command.main([*arguments, *map(str, words)])
@@ -43,7 +46,8 @@ def label(run_folder, tmp_path, monkeypatch, capsys):
 
 
 def saved(name="run.labels.json"):
-    return json.loads(Path(name).read_text())
+    found = json.loads(Path(name).read_text())
+    return found.get("labels", found)
 
 
 def test_keys_label_shot_after_shot_in_the_order_of_the_file(label):
@@ -80,7 +84,7 @@ def test_psocakes_file_is_read_and_written_beside_ours(label):
     label(*words, keys="3")
 
     assert saved() == {"4": "single-hit", "0": "non-sample-hit"}
-    assert saved("amo06516_0094.label.json") == {"4": "1", "0": "3"}
+    assert saved("amo06516_0094.label.json") == {"4": "1", "0": "0"}
 
 
 def test_a_configuration_brings_name_calibration_and_hit_finder(label):
@@ -95,7 +99,9 @@ def test_a_configuration_brings_name_calibration_and_hit_finder(label):
 
 
 def test_files_can_be_written_of_labels_that_are_there(label, run_folder):
-    Path("old.label.json").write_text('{"0": "1", "1": "2", "4": "1", "3": "0"}')
+    Path("old.label.json").write_text(
+        '{"0": "1", "1": "2", "4": "1", "3": "9", "2": "4"}'
+    )
 
     code, out = label(
         *("--labels", "old.label.json", "--only-write"),
@@ -107,6 +113,7 @@ def test_files_can_be_written_of_labels_that_are_there(label, run_folder):
     made = labelled_dataset.read_dataset("t.h5")
     truth = labelled_dataset.read_dataset(run_folder.path / "run.cxi")
     assert made.labels.tolist() == ["single-hit", "multi-hit", "single-hit"]
+    assert not Path("run.labels.json").exists()
     np.testing.assert_array_equal(made.patterns, truth.patterns[[0, 1, 4]])
 
 
@@ -133,6 +140,7 @@ def test_no_hits_are_offered_on_demand(label):
         (("--set", "fly=1"), ConfigError, "fly: unknown key"),
         (("--dataset", "/nothing"), DataError, "no dataset /nothing"),
         (("--labels", "bad.json"), DataError, "event 600: does not exist"),
+        (("--labels", "run.cxi"), DataError, "run.cxi: no JSON"),
     ],
 )
 def test_what_cannot_be_used_is_refused_before_any_work(label, words, error, message):
@@ -149,9 +157,87 @@ def test_labels_of_one_class_alone_are_saved_but_make_no_supports(label):
     assert saved() == {"0": "single-hit"}
 
 
+def test_labels_of_a_run_whose_file_is_called_alike_are_refused(label, draw_shots):
+    for folder, seed in (("r0001", 1), ("r0002", 2)):
+        Path(folder).mkdir()
+        frames, names = draw_shots(40, seed)
+        write_dataset(Path(folder, "hits.cxi"), frames, names)
+    label("--order", "file", keys="12", run="r0001/hits.cxi")
+
+    code, _ = label("--order", "file", keys="2", run="r0002/hits.cxi")
+
+    assert saved("r0001/hits.labels.json") == {"0": "single-hit", "1": "multi-hit"}
+    assert (code, saved("r0002/hits.labels.json")) == (0, {"0": "multi-hit"})
+    with pytest.raises(DataError, match=r"labels of .*r0001/hits.cxi.* is another"):
+        label("--labels", "r0001/hits.labels.json", run="r0002/hits.cxi")
+
+
+def test_labels_that_earlier_versions_left_elsewhere_are_named(label, draw_shots):
+    Path("r0001").mkdir()
+    frames, names = draw_shots(40)
+    write_dataset("r0001/hits.cxi", frames, names)
+    Path("hits.labels.json").write_text('{"4": "multi-hit"}')
+
+    _, out = label("--order", "file", keys="q", run="r0001/hits.cxi")
+    assert "hits.labels.json in this folder is not read" in out
+    Path("r0001/hits.labels.json").unlink()
+    words = ("--labels", "hits.labels.json")
+    _, out = label(*words, "--order", "file", keys="1", run="r0001/hits.cxi")
+
+    assert "hits.labels.json: does not say to which data it belongs" in out
+    assert saved("hits.labels.json") == {"4": "multi-hit", "0": "single-hit"}
+
+
+def test_psocakes_file_that_is_named_is_kept_up_in_its_own_form(label):
+    Path("mine.label.json").write_text('{"4": "1"}')
+
+    label("--order", "file", "--labels", "mine.label.json", keys="3")
+
+    assert saved("mine.label.json") == {"4": "1", "0": "0"}
+    assert saved() == {"4": "single-hit", "0": "non-sample-hit"}
+
+
+def test_codes_may_mean_something_else(label):
+    Path("mine.label.json").write_text('{"4": "1", "0": "0", "8": "5"}')
+    words = ("--labels", "mine.label.json", "--order", "file", "--only-write")
+
+    label(*words, "--codes", "0=no-hit,1=multi-hit,5=drop", "--supports", "s.yaml")
+
+    assert set(load_supports("s.yaml").classes) == {"multi-hit", "drop"}
+    with pytest.raises(DataError, match="event 8: '5' found"):
+        label(*words)
+
+
+@pytest.mark.parametrize("codes", ["0", "a=b", "0=3", "0=", "0=no-hit,"])
+def test_codes_that_are_none_are_wrong_usage(label, codes, capsys):
+    with pytest.raises(SystemExit) as caught:
+        label("--codes", codes)
+
+    assert caught.value.code == 2
+    assert (
+        "codes and labels as 0=no-hit,1=single-hit expected" in capsys.readouterr().err
+    )
+
+
 def test_a_simulated_stream_is_no_run_to_label(tmp_path):
     with pytest.raises(ConfigError, match="label reads runs from files"):
         label_command.main([str(Path(label_command.__file__).parents[2] / DEMO)])
+
+
+def test_a_display_that_is_gone_is_a_sentence_before_any_work(
+    command, run_folder, tmp_path
+):
+    gone = {**os.environ, "DISPLAY": "localhost:10.0", "QT_QPA_PLATFORM": "xcb"}
+    words = ("label", run_folder.path / "run.cxi", "--labels", "l.labels.json")
+
+    done = command(*words, env=gone, cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("specklenn label: the display (")
+    assert done.stderr.endswith("or use --terminal\n")
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
@@ -161,11 +247,12 @@ def test_in_a_real_terminal_keys_and_signals_work(
 ):
     ours, theirs = pty.openpty()
     words = ("label", run_folder.path / "run.cxi", "--order", "file", "--terminal")
+    words = (*words, "--labels", "l.labels.json")
     process = command(
         *words, start=True, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs
     )
     os.close(theirs)
-    path = tmp_path / "run.labels.json"
+    path = tmp_path / "l.labels.json"
 
     shown = _until(ours, b"leave")
     os.write(ours, b"1")

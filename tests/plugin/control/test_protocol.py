@@ -190,6 +190,19 @@ def test_an_answer_outlives_the_run_that_gave_it(server, endpoint):
         assert decode(Answer, socket.recv()).now == FIRST
 
 
+def test_requests_are_accepted_on_ipv6(state):
+    endpoint = f"tcp://[::1]:{free_port()}"
+    try:
+        server = ControlServer(endpoint, Builder(), state, SystemClock())
+    except ConfigError:
+        pytest.skip("no IPv6 here")
+    with zmq.Context() as context, swap.connected(context, endpoint) as socket:
+        socket.send(encode(request("status")))
+        assert socket.poll(10_000)
+        assert decode(Answer, socket.recv()).now == FIRST
+    server.close()
+
+
 def test_an_endpoint_in_use_is_refused_in_one_sentence(server, endpoint, state):
     with pytest.raises(ConfigError, match="does another run accept requests there"):
         ControlServer(endpoint, Builder(), state, SystemClock())

@@ -13,14 +13,14 @@ CLASSES = ("single-hit", "multi-hit", "non-sample-hit")
 
 
 @pytest.fixture
-def make_session(tmp_path):
+def make_session(tmp_path, run_of):
     """Begin a session on square pictures of so many pixels a side."""
 
     def make(side):
         def draw(shot, whole):
             return np.arange(side**2, dtype=np.float32).reshape(side, side)
 
-        store = LabelStore(tmp_path / "a.json", 9)
+        store = LabelStore(tmp_path / "a.json", run_of(9))
         return LabelSession(np.arange(9), store, CLASSES, draw)
 
     return make

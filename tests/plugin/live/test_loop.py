@@ -326,3 +326,28 @@ def test_messages_to_the_collector_carry_the_senders_rank():
     assert (message.rank, message.kind, message.payload) == (4, Kind.READY, b"x")
     assert theirs[0].receive().kind is Kind.STOP
     assert theirs[4].receive() is None
+
+
+@pytest.mark.parametrize(
+    ("frame", "failures"),
+    [
+        (None, ["no shot of this run could be used: 5 unreadable"]),
+        (np.ones((3, 3)), ["no shot of this run could be used: 5 wrong shape"]),
+        (
+            np.full((100, 100), np.nan),
+            ["no shot of this run could be used: 5 NaN or absurd pixels"],
+        ),
+        (np.zeros((100, 100)), []),  # a detector in the dark
+    ],
+)
+def test_a_run_of_which_nothing_can_be_used_fails(
+    clock, pipeline, make_bench, frame, failures
+):
+    source = InMemorySource([np.ones((100, 100)), *[frame] * 5])
+    bench = make_bench(clock, pipeline, [lambda: source], FileScheduler(5, 1, 4, 4, 1))
+
+    bench.run()
+
+    assert bench.state.class_counts.skips == 5
+    assert bench.state.failures == failures
+    assert bench.state.state == ("failed" if failures else "finished")

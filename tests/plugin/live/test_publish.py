@@ -50,6 +50,13 @@ def test_a_window_gets_snapshots_in_one_part():
     assert decode(parts[0]).experiment == "amo"
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_every_loopback_address_can_be_published_on(host):
+    publisher = ZmqPublisher(f"tcp://{host}:{free_port()}", SystemClock())
+
+    publisher.close()
+
+
 def test_an_endpoint_in_use_is_refused_in_one_sentence():
     endpoint = f"tcp://127.0.0.1:{free_port()}"
     first = ZmqPublisher(endpoint, SystemClock())

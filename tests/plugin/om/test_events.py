@@ -9,7 +9,6 @@ from specklenn.plugin.om.events import (
     WAITED,
     GuardedEvents,
     GuardedRetrieval,
-    sentence,
 )
 
 
@@ -113,14 +112,3 @@ class _Retrieval:
 
     def get_data_event_handler(self):
         return self.handler
-
-
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [
-        (ValueError("a\n b"), "ValueError: a b"),
-        (RuntimeError(), "RuntimeError"),
-    ],
-)
-def test_an_error_becomes_one_line(error, words):
-    assert sentence(error) == words

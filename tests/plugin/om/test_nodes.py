@@ -239,13 +239,17 @@ def test_frames_of_saved_classes_travel_whole(pipeline, clock, draw_shots):
         (np.full((100, 100), np.nan), Flag.NOT_FINITE),
     ],
 )
-def test_a_shot_without_a_good_frame_is_a_counted_skip(pipeline, clock, frame, flag):
+def test_a_shot_without_a_good_frame_is_a_counted_skip(
+    pipeline, clock, draw_shots, frame, flag
+):
     job = Job(pipeline, clock)
 
     job.event(1, event(0, frame))
+    job.event(1, event(1, draw_shots(1)[0][0]))
     job.end()
 
-    assert job.kept.rows["flags"].tolist() == [flag.bits]
+    assert job.kept.rows["flags"][0] == flag.bits
+    assert job.state.class_counts.skips == 1
     assert job.state.state == "finished"
 
 
@@ -361,3 +365,35 @@ def test_modules_of_a_frame_are_stacked_and_the_frame_is_a_copy():
 
     np.testing.assert_array_equal(taken, np.arange(24).reshape(6, 4))
     assert taken.dtype == np.uint16
+
+
+@pytest.mark.parametrize(
+    "frame", [np.ones((100, 100), "c8"), np.ones((100, 100), bool), np.ones(7)]
+)
+def test_what_is_no_frame_is_said_once_in_one_sentence(pipeline, clock, caplog, frame):
+    job = Job(pipeline, clock)
+
+    job.event(1, event(0, frame))
+    job.event(1, event(1, frame))
+
+    said = [record.message for record in caplog.records]
+    assert said == [
+        f"OM's detector_data: {frame.dtype} of shape {frame.shape} found, a frame "
+        "(H, W) or modules of real numbers expected"
+    ]
+
+
+def test_events_of_several_types_keep_their_values(clock):
+    queue = QueuedSource(0, 1, (2, 2))
+    for number, frame in enumerate(
+        [
+            np.ones((2, 2), "i2"),
+            np.full((2, 2), 0.9, "f4"),
+            np.full((2, 2), 70000, "f4"),
+        ]
+    ):
+        queue.put(event(number, frame))
+
+    shots = queue.receive(10, 0.0)
+
+    assert shots.frames[:, 0, 0].tolist() == [1, np.float32(0.9), 70000]

@@ -273,12 +273,15 @@ def test_a_train_without_one_of_the_modules_is_skipped(holed_run, agipd):
 def test_bad_pixels_are_dark_and_masked_where_they_always_are(holed_run, agipd):
     run = opened(holed_run, mask_key="image.mask", only_modules=[2, 3])
 
-    frame = run.read(4, 5).frames[0]
+    shots = run.read(4, 5)
 
     expected = agipd[1, 1, 2:4].copy()
     expected[1, :5, :7] = 0
     expected[1, 100] = 0
-    np.testing.assert_array_equal(frame, expected.reshape(1024, 128))
+    np.testing.assert_array_equal(shots.frames[0], expected.reshape(1024, 128))
+    bad = np.zeros((2, 512, 128), bool)
+    bad[1, :5, :7] = bad[1, 100] = True
+    np.testing.assert_array_equal(shots.bad[0], bad.reshape(1024, 128))
     assert np.argwhere(run.mask())[[0, -1]].tolist() == [[512, 0], [516, 6]]
     assert run.mask().sum() == 35
 

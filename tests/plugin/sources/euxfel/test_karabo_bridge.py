@@ -111,6 +111,20 @@ def test_bad_pixels_of_a_pulse_are_dark(pixels):
 
     expected = np.where(bad, 0, pixels).reshape(5, 24, 4)
     np.testing.assert_array_equal(train.frames, expected)
+    np.testing.assert_array_equal(train.bad, bad.reshape(5, 24, 4) != 0)
+    assert read(train_of(pixels)).bad is None
+
+
+def test_masks_of_pulses_go_with_the_pulses_that_are_there(pixels):
+    bad = np.zeros(pixels.shape, np.uint32)
+    bad[1, 1, 3] = 4
+
+    train = read(
+        train_of(pixels, **{"image.mask": bad}), mask_key="image.mask", pulses=[1, 7]
+    )
+
+    np.testing.assert_array_equal(train.bad[0], bad[1].reshape(24, 4) != 0)
+    assert not train.bad[1].any()
 
 
 def test_a_numbered_pulse_that_is_not_there_is_a_skipped_shot(pixels):
@@ -172,7 +186,11 @@ def test_a_bad_train_counts_as_many_shots_as_the_last_good_one(pixels):
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"mask_key": "image.mask"}, "mask"), ({"only_modules": [3]}, "module 3")],
+    [
+        ({"mask_key": "image.mask"}, "mask"),
+        ({"pulse_id_key": "image.ids"}, "no array image.ids; there are image.data"),
+        ({"only_modules": [3]}, "module 3"),
+    ],
 )
 def test_a_train_without_what_the_settings_name_is_skipped(pixels, changes, words):
     wrong = {"image.mask": np.zeros((5, 3, 8), np.uint32)}

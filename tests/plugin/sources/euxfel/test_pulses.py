@@ -16,8 +16,8 @@ from specklenn.plugin.sources.euxfel.karabo_bridge import KaraboBridgeSettings
 from specklenn.plugin.sources.euxfel.pulses import (
     arranged,
     chosen_pulses,
+    masked,
     pulse_times_ns,
-    without_bad,
 )
 
 
@@ -96,11 +96,13 @@ def test_pulses_of_a_train_without_a_time_have_none():
 def test_bad_pixels_become_dark_and_others_stay():
     frames = np.array([[[[1.5, 2.5]]]], np.float32)
 
-    cleaned = without_bad(frames, np.array([[[[0, 8]]]], np.uint32))
+    cleaned = masked(frames, np.array([[[[0, 8]]]], np.uint32))
 
-    assert cleaned.tolist() == [[[[1.5, 0]]]]
-    assert cleaned.dtype == np.float32
-    assert without_bad(frames, None) is frames
+    assert cleaned.frames.tolist() == [[[[1.5, 0]]]]
+    assert cleaned.bad.tolist() == [[[[False, True]]]]
+    assert cleaned.frames.dtype == np.float32
+    assert masked(frames, None).frames is frames
+    assert masked(frames, None).bad is None
 
 
 @pytest.mark.parametrize(

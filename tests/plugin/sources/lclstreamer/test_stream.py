@@ -8,6 +8,7 @@ import hdf5plugin
 import numpy as np
 import pytest
 import zmq
+from pydantic import ValidationError
 
 from specklenn.core.config.loading import load_config
 from specklenn.core.data.sources import Share
@@ -482,11 +483,28 @@ def test_each_worker_has_its_endpoints(settings, worker, expected):
     assert found == (expected or listed)
 
 
+def test_more_workers_than_ports_are_refused():
+    kind = LclstreamerSettings(kind="lclstreamer", endpoint="tcp://127.0.0.1:65534")
+
+    assert kind.addresses(Share(worker=1, workers=3)) == ["tcp://127.0.0.1:65535"]
+    with pytest.raises(DataError, match="worker 2 would need port 65536"):
+        kind.addresses(Share(worker=2, workers=3))
+
+
 def test_fewer_endpoints_than_workers_are_refused():
     kind = LclstreamerSettings(kind="lclstreamer", endpoints=["ipc://a", "ipc://b"])
 
     with pytest.raises(DataError, match="2 found for 3 workers"):
         kind.join(Share(worker=0, workers=3))
+
+
+def test_a_host_is_named_to_connect_to():
+    with pytest.raises(
+        ValidationError, match=r"tcp://\*:5 to name the host that sends"
+    ):
+        LclstreamerSettings(
+            kind="lclstreamer", endpoint="tcp://*:5", allow_remote=True, bind=False
+        )
 
 
 @pytest.mark.parametrize(
@@ -495,7 +513,7 @@ def test_fewer_endpoints_than_workers_are_refused():
         ("endpoint=tcp://*:12321", "or allow_remote: true"),
         ("endpoint=tcp://10.0.0.7:12321", "or allow_remote: true"),
         ("endpoints=[tcp://127.0.0.1:5, tcp://host:5]", "tcp://host:5 to be on 127"),
-        ("endpoint=tcp://127.0.0.1:*", "to end in a port"),
+        ("endpoint=tcp://127.0.0.1:*", "a port of 1 to 65535"),
         ("endpoint=udp://127.0.0.1:5", "source.endpoint"),
         ("timestamp_format=tai", "source.timestamp_format: 'tai' found, expected"),
     ],

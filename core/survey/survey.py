@@ -1,0 +1,245 @@
+"""What a look at a run says, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from specklenn.core.flags import count_reasons
+from specklenn.core.hitfinder import HitFinding
+from specklenn.core.preprocess import Preprocessor
+from specklenn.core.survey.beam_centre import BeamCentre, beam_centre
+from specklenn.core.survey.event_times import EventTimes, event_times
+from specklenn.core.survey.odd_pixels import OddPixels, find_odd_pixels, masked_lines
+from specklenn.core.survey.run_sample import RunSample
+
+Mask = npt.NDArray[np.bool_]
+
+MOST_NAMED = 5
+"""Pixels that are named one by one."""
+
+BRIGHT_FLOOR = 1.0
+"""Photons on nearly every good pixel of the darkest shots: an offset is left."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunSurvey:
+    """A look at a run.
+
+    Parameters
+    ----------
+    sample : RunSample
+    preprocessor : Preprocessor
+    hit_finding : HitFinding
+    masks : dict of str to (H, W) bool
+        Where bad pixels come from, in words, and which they are; the mask of the
+        preprocessor is all of them and more.
+    """
+
+    sample: RunSample
+    preprocessor: Preprocessor
+    hit_finding: HitFinding
+    masks: Mapping[str, Mask]
+    centre: BeamCentre | None
+    pixels: OddPixels
+    times: EventTimes
+
+    @classmethod
+    def of(
+        cls,
+        sample: RunSample,
+        preprocessor: Preprocessor,
+        hit_finding: HitFinding,
+        masks: Mapping[str, Mask],
+    ) -> RunSurvey:
+        """Work out what is to be said of a sample."""
+        return cls(
+            sample=sample,
+            preprocessor=preprocessor,
+            hit_finding=hit_finding,
+            masks=masks,
+            centre=beam_centre(sample, preprocessor),
+            pixels=find_odd_pixels(sample, preprocessor),
+            times=event_times(sample.shots.index, sample.shots.timestamp_ns),
+        )
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Return what was found: names of things, and words."""
+        sample, shots = self.sample, self.sample.shots
+        seen = len(shots.index)
+        found = [
+            ("looked at", f"{seen} of {sample.run_shots} shots from all over the run"),
+            ("frames", self._frames()),
+            ("photons", self._photons()),
+            ("hits", self._hits()),
+            ("masked", self._masked()),
+            ("pixels", self._odd_pixels()),
+            ("times", self.times.words),
+            ("centre", self._centre()),
+        ]
+        skipped = count_reasons(shots.flags)
+        if skipped:
+            words = ", ".join(f"{n} {reason}" for reason, n in skipped.items())
+            found.insert(2, ("skipped", words))
+        return found
+
+    def warnings(self) -> list[str]:
+        """Return what a user should do something about."""
+        return [
+            words
+            for words in (
+                self._warn_of_skips(),
+                self._warn_of_hits(),
+                self._warn_of_units(),
+                self._warn_of_pixels(),
+                self.times.problem and f"times: {self.times.problem}",
+                self._warn_of_centre(),
+            )
+            if words
+        ]
+
+    def _frames(self) -> str:
+        height, width = self.preprocessor.shape
+        rows, columns = self.preprocessor.window
+        unit = "photons" if self.preprocessor.calibrated else "calibrated to photons"
+        return (
+            f"{height} x {width} pixels, {self.sample.dtype}, {unit}; used: rows "
+            f"{rows.start}-{rows.stop - 1}, columns {columns.start}-{columns.stop - 1}"
+        )
+
+    def _photons(self) -> str:
+        shots = self.sample.shots
+        if not shots.good.any():
+            return "no shot can be classified"
+        low, middle, high = np.percentile(shots.photons[shots.good], (5, 50, 95))
+        words = f"{middle:.4g} a shot, 5 to 95 %: {low:.4g} to {high:.4g}"
+        hits = shots.photons[shots.good & shots.hit]
+        return f"{words}; {np.median(hits):.4g} a hit" if len(hits) else words
+
+    def _hits(self) -> str:
+        if not self.hit_finding.enabled:
+            return "not looked for (hit_finder.enabled: false)"
+        shots = self.sample.shots
+        good, hits = int(shots.good.sum()), int((shots.good & shots.hit).sum())
+        lit = np.median(shots.lit[shots.good]) if good else 0
+        return (
+            f"{hits} of {good} ({_percent(hits, good)}); {lit:.0f} lit pixels a shot, "
+            f"{self.hit_finding.minimum_lit_pixels} make a hit"
+        )
+
+    def _masked(self) -> str:
+        mask = self.preprocessor.mask
+        used = mask[self.preprocessor.window]
+        whole = _percent(int(mask.sum()), mask.size)
+        words = [
+            f"{whole} of the frame, {_percent(int(used.sum()), used.size)} of what "
+            "is used"
+        ]
+        known = np.zeros_like(mask)
+        for origin, each in self.masks.items():
+            words.append(f"{int((each & ~known).sum())} {origin}")
+            known |= each
+        rest = int((mask & ~known).sum())
+        if rest:
+            words.append(f"{rest} not used or without signal")
+        rows, columns = masked_lines(self.preprocessor)
+        if rows:
+            words.append(f"no good pixel in rows {', '.join(rows)}")
+        if columns:
+            words.append(f"no good pixel in columns {', '.join(columns)}")
+        return "; ".join(words)
+
+    def _odd_pixels(self) -> str:
+        found = [
+            f"{len(places)} {kind}{_named(places)}"
+            for kind, places in (
+                ("dead", self.pixels.dead),
+                ("hot", self.pixels.hot),
+                ("stuck", self.pixels.stuck),
+            )
+        ]
+        return ", ".join(found)
+
+    def _centre(self) -> str:
+        row, column = self._configured()
+        configured = f"configured {row:.1f}, {column:.1f}"
+        found = self.centre
+        if found is None:
+            return f"{configured}; the patterns do not tell it"
+        row, column = found.position
+        return (
+            f"{configured}; by symmetry {row:.1f}, {column:.1f} (+- "
+            f"{max(found.uncertainty, 0.1):.1f}), {found.off:.1f} pixels off"
+        )
+
+    def _configured(self) -> tuple[float, float]:
+        rows, columns = self.preprocessor.window
+        return (rows.start + rows.stop) / 2, (columns.start + columns.stop) / 2
+
+    def _warn_of_skips(self) -> str:
+        shots = self.sample.shots
+        bad = int((~shots.good).sum())
+        if 2 * bad <= len(shots.index):
+            return ""
+        return f"{bad} of {len(shots.index)} shots cannot be classified"
+
+    def _warn_of_hits(self) -> str:
+        shots = self.sample.shots
+        good, hits = int(shots.good.sum()), int((shots.good & shots.hit).sum())
+        if not self.hit_finding.enabled or not good or 0 < hits < good:
+            return ""
+        which = "every shot is a hit" if hits else "no shot is a hit"
+        expected = "; unless the file holds hits alone" if hits else ""
+        return (
+            f"{which} of {good}{expected}: do hit_finder.minimum_lit_pixels, "
+            "hit_finder.lit_above_photons and calibration fit?"
+        )
+
+    def _warn_of_units(self) -> str:
+        shots = self.sample.shots
+        if not shots.good.any():
+            return ""
+        floor = float(np.percentile(shots.floor[shots.good], 5))
+        if floor <= BRIGHT_FLOOR:
+            return ""
+        return (
+            f"{floor:.3g} photons or more on nearly every pixel of the darkest shots: "
+            "are calibration.offset_adu and calibration.adu_per_photon right?"
+        )
+
+    def _warn_of_pixels(self) -> str:
+        found = self.pixels
+        bad = len(found.hot) + len(found.stuck) + len(found.dead)
+        if not bad:
+            return ""
+        return f"{bad} pixels are dead, hot or stuck: mask them (calibration.mask_file)"
+
+    def _warn_of_centre(self) -> str:
+        found = self.centre
+        if found is None or not found.is_off:
+            return ""
+        row, column = found.position
+        return (
+            f"the beam is {found.off:.1f} pixels off the configured centre: the "
+            f"patterns are symmetric about {row:.1f}, {column:.1f} (correlation "
+            f"{found.correlation:.3f}, {found.configured_correlation:.3f} about the "
+            f"configured one); if so, --set preprocess.centre=[{row:.1f},{column:.1f}]"
+        )
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / max(whole, 1):.3g} %"
+
+
+def _named(places: npt.NDArray[np.int64]) -> str:
+    """Name the first pixels of a list."""
+    if not len(places):
+        return ""
+    named = ", ".join(
+        f"[{row}, {column}]" for row, column in places[:MOST_NAMED].tolist()
+    )
+    more = ", ..." if len(places) > MOST_NAMED else ""
+    return f" ({named}{more})"
