@@ -61,6 +61,10 @@ def print_classified_run(
     for true, counts in confusion.items():
         table.add_row(true, *map(str, counts.values()))
     shown.print(table)
+    rejected, far, unsure = (
+        f"{100 * found.share(flag):.1f} %"
+        for flag in (Flag.REJECTED, Flag.FAR, Flag.UNSURE)
+    )
     right = (
         f"right: {100 * found.accuracy:.1f} % of {found.judged}, where unknown shots "
         f"count as wrong; without them {100 * found.accuracy_of_known:.1f} %"
@@ -69,9 +73,8 @@ def print_classified_run(
         right = "no shot is labelled with a class of this run"
     shown.print(
         f"{right}\n"
-        f"unknown: {100 * found.share(Flag.REJECTED):.1f} % of the hits; far from every "
-        f"class {100 * found.share(Flag.FAR):.1f} %, no class probable "
-        f"{100 * found.share(Flag.UNSURE):.1f} %",
+        f"unknown: {rejected} of the hits; far from every class {far}, no class "
+        f"probable {unsure}",
         highlight=False,
         soft_wrap=True,
     )

@@ -51,6 +51,9 @@ NAMED = 12
 """Shots that are named one by one."""
 
 
+RULE_HINT = " (suggested shots go best with classify.rule: soft)"
+
+
 class LabellingRun:
     """One run, its labels, and what is written of them.
 
@@ -198,7 +201,7 @@ class LabellingRun:
         dataset = self._file_settings().dataset
         made = write_supports(path, shots, self.source.locate, dataset)
         counts = ", ".join(f"{len(own)} {name}" for name, own in shots.items())
-        words = f"wrote {path}, version {made.version}: {counts}"
+        words = f"wrote {path}, version {made.version}: {counts}{RULE_HINT}"
         return "; ".join([words, *self._checked(path)])
 
     def _checked(self, path: Path) -> Sequence[str]:

@@ -10,6 +10,8 @@ from specklenn.gui.common.pattern_image import fitted
 from specklenn.gui.monitor.view import SeenExample
 
 LOW_SCORE = 0.7
+"""Scores are probabilities: of the labels below it three in ten or more are wrong."""
+
 BORDER = 2
 CAPTION_LINES = 2
 
