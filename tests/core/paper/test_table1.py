@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from specklenn.core.baselines.baselines import label_distances
 from specklenn.core.data.detector_area import Area
 from specklenn.core.errors import DataError
+from specklenn.core.evaluation.classifiers import scores_of_labels
 from specklenn.core.finetuning.labelled_shots import LabelledShots
 from specklenn.core.finetuning.settings import Adaptation
 from specklenn.core.network import checkpoint
@@ -17,7 +17,8 @@ from specklenn.core.paper.table1_methods import (
     PaperOnline,
     ShiOnline,
     Untrained,
-    distances_to_supports,
+    classifier_of_supports,
+    split,
 )
 from specklenn.core.preprocess import Preprocessing
 
@@ -36,7 +37,7 @@ class Confused:
     def fit(self, labelled, seed):
         def measure(queries):
             self.seen.append((labelled, queries))
-            return label_distances(np.where(queries.codes == 2, 2, 0), 3)
+            return scores_of_labels(np.where(queries.codes == 2, 2, 0), 3)
 
         return measure
 
@@ -92,7 +93,7 @@ def test_too_few_shots_are_refused(shots):
 def test_methods_that_know_two_classes_have_no_accuracy_over_all(shots):
     class Two(Confused):
         def fit(self, labelled, seed):
-            return lambda queries: label_distances(np.minimum(queries.codes, 1), 2)
+            return lambda queries: scores_of_labels(np.minimum(queries.codes, 1), 2)
 
     cell = run({WHOLE: shots}, [Two([])])["confused", WHOLE.words]
 
@@ -116,7 +117,7 @@ def test_methods_that_train_learn_what_the_labels_show(striped, untrained):
     model = checkpoint.load(untrained)
     seen = Preprocessing(crop=32, bin=1)
     tuning = {"steps": 60, "learning_rate": 1e-3, "patches": 0}
-    adaptation = Adaptation(data="unused.h5", tuning=tuning)
+    adaptation = Adaptation(data="unused.h5", tuning=tuning, folds=2)
     methods = [
         Untrained(model=model),
         AdaptedModel(model=model, adaptation=adaptation, labels=20),
@@ -137,6 +138,16 @@ def test_classification_uses_every_labelled_shot_as_a_support(striped, untrained
     model = checkpoint.load(untrained)
     labelled = striped.only(np.arange(0, 120, 2))
 
-    found = distances_to_supports(model, labelled)(labelled)
+    found = classifier_of_supports(model, labelled)(labelled)
 
-    assert (found.argmin(axis=1) == labelled.codes).mean() > 0.8
+    assert (found.scores.argmax(axis=1) == labelled.codes).mean() > 0.8
+
+
+@pytest.mark.parametrize(("number", "held"), [(60, 20), (20, 7), (3, 1), (2, 0)])
+def test_a_third_of_every_class_validates_and_two_stay_to_train_on(number, held):
+    codes = np.repeat([0, 1, 2], number)
+
+    trained, out = split(codes, np.random.default_rng(0))
+
+    assert np.bincount(codes[out], minlength=3).tolist() == [held] * 3
+    assert sorted([*trained, *out]) == list(range(3 * number))
