@@ -90,6 +90,14 @@ class Improvement:
         """Whether it is more than chance would make of two that are alike."""
         return self.mean > self.standard_error
 
+    @property
+    def words(self) -> str:
+        """By how much, and how sure that is."""
+        way = "lower" if self.mean > 0 else "higher"
+        return (
+            f"{abs(self.mean):.3f} nats {way}, standard error {self.standard_error:.3f}"
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:

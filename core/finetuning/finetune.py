@@ -98,8 +98,8 @@ class FinetunedModel:
                 "network by"
             ]
         return [
-            f"{names[one.candidate]} against {names[one.kept]}: log loss lower by "
-            f"{one.gain.mean:.3f} +- {one.gain.standard_error:.3f} nats"
+            f"{names[one.candidate]} against {names[one.kept]}: log loss "
+            f"{one.gain.words}"
             for one in self.choice.compared
         ]
 

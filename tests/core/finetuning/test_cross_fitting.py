@@ -5,6 +5,7 @@ import pytest
 
 from specklenn.core.finetuning.cross_fitting import (
     CrossFitted,
+    Improvement,
     choose,
     cross_fit,
     improvement,
@@ -84,6 +85,11 @@ def test_the_standard_error_is_that_of_the_paired_difference():
     assert gain.mean == pytest.approx(differences.mean(), rel=1e-5)
     expected = differences.std(ddof=1) / np.sqrt(3)
     assert gain.standard_error == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_gain_says_which_way_it_goes():
+    assert Improvement(0.03, 0.01).words == "0.030 nats lower, standard error 0.010"
+    assert Improvement(-0.03, 0.2).words == "0.030 nats higher, standard error 0.200"
 
 
 @pytest.mark.parametrize(

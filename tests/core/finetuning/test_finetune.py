@@ -112,11 +112,10 @@ def test_the_reasons_name_what_was_compared(adapt):
     _, _, finetuned = adapt()
 
     first, second = finetuned.choice.compared
+    before = [*finetuned.candidates][second.kept]
     assert finetuned.reasons == [
-        f"last layers against head alone: log loss lower by {first.gain.mean:.3f} +- "
-        f"{first.gain.standard_error:.3f} nats",
-        f"everything against {[*finetuned.candidates][second.kept]}: log loss lower "
-        f"by {second.gain.mean:.3f} +- {second.gain.standard_error:.3f} nats",
+        f"last layers against head alone: log loss {first.gain.words}",
+        f"everything against {before}: log loss {second.gain.words}",
     ]
 
 

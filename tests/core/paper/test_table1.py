@@ -18,6 +18,7 @@ from specklenn.core.paper.table1_methods import (
     ShiOnline,
     Untrained,
     classifier_of_supports,
+    split,
 )
 from specklenn.core.preprocess import Preprocessing
 
@@ -116,7 +117,7 @@ def test_methods_that_train_learn_what_the_labels_show(striped, untrained):
     model = checkpoint.load(untrained)
     seen = Preprocessing(crop=32, bin=1)
     tuning = {"steps": 60, "learning_rate": 1e-3, "patches": 0}
-    adaptation = Adaptation(data="unused.h5", tuning=tuning)
+    adaptation = Adaptation(data="unused.h5", tuning=tuning, folds=2)
     methods = [
         Untrained(model=model),
         AdaptedModel(model=model, adaptation=adaptation, labels=20),
@@ -140,3 +141,13 @@ def test_classification_uses_every_labelled_shot_as_a_support(striped, untrained
     found = classifier_of_supports(model, labelled)(labelled)
 
     assert (found.scores.argmax(axis=1) == labelled.codes).mean() > 0.8
+
+
+@pytest.mark.parametrize(("number", "held"), [(60, 20), (20, 7), (3, 1), (2, 0)])
+def test_a_third_of_every_class_validates_and_two_stay_to_train_on(number, held):
+    codes = np.repeat([0, 1, 2], number)
+
+    trained, out = split(codes, np.random.default_rng(0))
+
+    assert np.bincount(codes[out], minlength=3).tolist() == [held] * 3
+    assert sorted([*trained, *out]) == list(range(3 * number))
