@@ -63,9 +63,15 @@ def _typed(text: str, source: str) -> Document:
             if text.startswith("["):
                 raise
             return Document(text, source)
-        template = isinstance(given.data, dict) and not any(given.data.values())
-        return Document(text, source) if template else given
+        return Document(text, source) if _is_template(given.data) else given
     return Document(scalar(text), source)
+
+
+def _is_template(data: Any) -> bool:
+    """Return whether a group has keys and not one value: ``{run}``, say."""
+    if not isinstance(data, dict) or not data:
+        return False
+    return all(value is None for value in data.values())
 
 
 def _with_file_read(document: Document, location: Location) -> Document:

@@ -251,3 +251,23 @@ def test_text_that_a_kind_of_source_takes_as_it_is_stays_text():
 
     kept = yaml.safe_load(yaml.safe_dump(groups))
     assert kept["data_retrieval_layer"]["calibration"] == ["x.h5"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        (
+            "{jitter_shape: 0, shot_noise: false}",
+            {"jitter_shape": 0, "shot_noise": False},
+        ),
+        ("{}", {}),
+        ("{run}", "{run}"),
+        ("{experiment}-{run}", "{experiment}-{run}"),
+    ],
+)
+def test_a_group_is_a_group_whatever_its_values_and_a_template_is_a_word(
+    typed, expected
+):
+    assert overridden(parse_yaml("", "c.yaml"), [f"noise={typed}"]).data == {
+        "noise": expected
+    }
