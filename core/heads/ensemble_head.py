@@ -57,7 +57,7 @@ LEAST_LIKELIHOOD = 0.05
 """One support cannot count for less than this: its label may be wrong."""
 
 ADAPTER_PRIOR = (0.3, 0.85)
-"""Prior probability of adapted prototypes where they misjudge a fifth of the very
+"""Prior probability of adapted prototypes where they misjudge a quarter of the very
 supports that they were made of, or more, and where they misjudge none."""
 
 PROTOTYPE_PRIOR = 1.0 / 3.0
@@ -130,7 +130,7 @@ class EnsembleHead:
             adapted = prototypes(self.prototype_fn, 1.0)
             fit = adapted(own, task.classes, task.n_classes)
             right = (fit(own).logits.argmax(axis=1) == task.classes).mean()
-            first = float(np.interp(right, (0.8, 1.0), ADAPTER_PRIOR))
+            first = float(np.interp(right, (0.75, 1.0), ADAPTER_PRIOR))
         return np.array((first, *[(1.0 - first) / 4] * 4))
 
 
