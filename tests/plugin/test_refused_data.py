@@ -145,7 +145,7 @@ def test_missing_labels_are_named_where_they_are_needed(path, read):
 
 
 @pytest.mark.parametrize(
-    "read", [evaluate, train, validate, adapt, support, support_events, emc]
+    "read", [evaluate, train, validate, adapt, support, support_events]
 )
 def test_a_damaged_frame_is_named(path, read):
     with h5py.File(path) as file:

@@ -116,7 +116,7 @@ def test_a_file_of_codes_is_known_by_its_content(tmp_path):
     [
         ({"path": "a", "bytes": 1}, "data.shots: Field required"),
         ({"path": "a", "bytes": 1, "shots": 3, "frames": {"x": ""}}, "data.frames"),
-        ({"path": 3, "bytes": 1, "shots": 3}, "data.path"),
+        ({"path": [3], "bytes": 1, "shots": 3}, "data.path"),
         ([], "data.path: Field required"),
     ],
 )

@@ -243,5 +243,5 @@ def test_a_run_of_which_no_shot_can_be_read_is_not_good(
 
     code, out, told = specklenn("config", "check", str(run_folder.config), *words)
 
-    assert (code, out) == (1, "")
-    assert "none of 20 shots from all over the run can be read" in told
+    assert (code, out) == (2, "")
+    assert "no shot that can be used: of 20 shots looked at, 20 unreadable" in told
