@@ -30,6 +30,7 @@ publish: {{enabled: false}}
 control: {{endpoint: "tcp://127.0.0.1:{port}"}}
 support: {{file: {support}/demo.yaml}}
 model: {{weights: {weights}}}
+classify: {{reject_above_distance: off, reject_below_score: off}}
 output: {{folder: o, save_classes: [single-hit, multi-hit, non-sample-hit]}}
 """
 FEWER = """\
