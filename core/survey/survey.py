@@ -21,6 +21,10 @@ Mask = npt.NDArray[np.bool_]
 MOST_NAMED = 5
 """Pixels that are named one by one."""
 
+MOST_BRIGHTER = 5.0
+"""Supports and hits whose median photons differ by this factor are not alike: shots of
+one sample vary by less in training."""
+
 BRIGHT_FLOOR = 1.0
 """Photons on nearly every good pixel of the darkest shots: an offset is left."""
 
@@ -37,12 +41,15 @@ class RunSurvey:
     masks : dict of str to (H, W) bool
         Where bad pixels come from, in words, and which they are; the mask of the
         preprocessor is all of them and more.
+    support_photons : (S,) float32
+        Photons of the supports, as those of the shots are counted; may be empty.
     """
 
     sample: RunSample
     preprocessor: Preprocessor
     hit_finding: HitFinding
     masks: Mapping[str, Mask]
+    support_photons: npt.NDArray[np.float32]
     centre: BeamCentre | None
     pixels: OddPixels
     times: EventTimes
@@ -54,6 +61,7 @@ class RunSurvey:
         preprocessor: Preprocessor,
         hit_finding: HitFinding,
         masks: Mapping[str, Mask],
+        support_photons: npt.NDArray[np.float32],
     ) -> RunSurvey:
         """Work out what is to be said of a sample."""
         return cls(
@@ -61,6 +69,7 @@ class RunSurvey:
             preprocessor=preprocessor,
             hit_finding=hit_finding,
             masks=masks,
+            support_photons=support_photons,
             centre=beam_centre(sample, preprocessor),
             pixels=find_odd_pixels(sample, preprocessor),
             times=event_times(sample.shots.index, sample.shots.timestamp_ns),
@@ -94,6 +103,7 @@ class RunSurvey:
                 self._warn_of_skips(),
                 self._warn_of_hits(),
                 self._warn_of_units(),
+                self._warn_of_brightness(),
                 self._warn_of_pixels(),
                 self.times.problem and f"times: {self.times.problem}",
                 self._warn_of_centre(),
@@ -196,6 +206,19 @@ class RunSurvey:
         return (
             f"{which} of {good}{expected}: do hit_finder.minimum_lit_pixels, "
             "hit_finder.lit_above_photons and calibration fit?"
+        )
+
+    def _warn_of_brightness(self) -> str:
+        shots = self.sample.shots
+        hits, supports = shots.photons[shots.good & shots.hit], self.support_photons
+        if not len(hits) or not len(supports):
+            return ""
+        ours, theirs = float(np.median(hits)), float(np.median(supports))
+        if max(ours, theirs) <= MOST_BRIGHTER * max(min(ours, theirs), 1.0):
+            return ""
+        return (
+            f"supports have {theirs:.3g} photons, hits of this run {ours:.3g} "
+            "(medians): are the supports of this sample, detector and calibration?"
         )
 
     def _warn_of_units(self) -> str:

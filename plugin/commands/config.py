@@ -157,10 +157,11 @@ def survey_run(loaded: LoadedConfig, prepared: PreparedRun) -> RunSurvey:
     source = prepared.source
     assert source is not None
     classifier, hit_finding = prepared.pipeline.classifier, loaded.settings.hit_finder
+    supports = classifier.supports
     masks = {
         "in the data": source.mask() if isinstance(source, DetectorRun) else None,
         "in calibration.mask_file": load_mask(loaded, prepared.shape),
-        "in the supports": classifier.supports.mask,
+        "in the supports": supports.mask,
     }
     sample = look_at(source, classifier.preprocessor, hit_finding, time.monotonic)
     if (sample.shots.flags & Flag.UNREADABLE.bits).all():
@@ -173,4 +174,5 @@ def survey_run(loaded: LoadedConfig, prepared: PreparedRun) -> RunSurvey:
         classifier.preprocessor,
         hit_finding,
         {origin: mask for origin, mask in masks.items() if mask is not None},
+        classifier.preprocessor.crop(supports.frames, supports.bad).total,
     )

@@ -73,7 +73,15 @@ def source_of():
 def survey_of(source_of):
     """Survey frames with a crop of 80 pixels and hits of 50 lit pixels."""
 
-    def make(frames, mask=None, masks=None, times=None, centre=None, **calibration):
+    def make(
+        frames,
+        mask=None,
+        masks=None,
+        times=None,
+        centre=None,
+        supports=(),
+        **calibration,
+    ):
         preprocessor = Preprocessor(
             Preprocessing(crop=80, bin=2, centre=centre),
             frames.shape[1:],
@@ -82,6 +90,7 @@ def survey_of(source_of):
         )
         finding = HitFinding(minimum_lit_pixels=50)
         sample = look_at(source_of(frames, times), preprocessor, finding, lambda: 0.0)
-        return RunSurvey.of(sample, preprocessor, finding, masks or {})
+        photons = np.array(supports, np.float32)
+        return RunSurvey.of(sample, preprocessor, finding, masks or {}, photons)
 
     return make

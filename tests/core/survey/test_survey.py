@@ -129,3 +129,14 @@ def test_wrong_times_and_skipped_shots_are_told(survey_of, make_spheres):
 
     assert said(survey)["skipped"] == "9 NaN or absurd pixels"
     assert any("1970-01-01" in warning for warning in survey.warnings())
+
+
+@pytest.mark.parametrize(("factor", "told"), [(0.1, True), (0.5, False), (10, True)])
+def test_supports_of_another_brightness_are_told(survey_of, make_spheres, factor, told):
+    frames = make_spheres(60)
+    shots = survey_of(frames).sample.shots
+    photons = factor * np.median(shots.photons[shots.good & shots.hit])
+
+    warnings = survey_of(frames, supports=[photons] * 5).warnings()
+
+    assert any("supports have" in words for words in warnings) is told
