@@ -55,7 +55,7 @@ def to_message(value: Any) -> Any:
 
 
 def from_message(kind: Any, body: Any) -> npt.NDArray[Any]:
-    """Return the array of a message as a read-only view of its bytes.
+    """Return the array of a message, see `unpack_array`.
 
     Parameters
     ----------
@@ -63,15 +63,26 @@ def from_message(kind: Any, body: Any) -> npt.NDArray[Any]:
         Annotation of the field, ``npt.NDArray[...]``.
     body : object
         What was decoded so far.
+    """
+    return unpack_array(element_type(kind), body)
+
+
+def unpack_array(expected: Any, body: Any) -> npt.NDArray[Any]:
+    """Return the array of a message as a read-only view of its bytes.
+
+    Parameters
+    ----------
+    expected : data type or Any
+    body : object
+        What was decoded so far.
 
     Raises
     ------
     ValueError
-        If it is no array of this kind, or its bytes are too few or too many.
+        If it is no array of this type, or its bytes are too few or too many.
     """
     packed = msgspec.convert(body, PackedArray)
     dtype = np.dtype(packed.dtype)
-    expected = element_type(kind)
     if expected is not Any and dtype != expected:
         raise ValueError(
             f"array of data type {dtype.str!r}, {np.dtype(expected).str!r} expected"
@@ -83,6 +94,9 @@ def from_message(kind: Any, body: Any) -> npt.NDArray[Any]:
 
 
 def element_type(kind: Any) -> Any:
-    """Return the data type in an annotation ``npt.NDArray[...]``, which may be Any."""
+    """Return the data type in an annotation ``npt.NDArray[...]``, which may be Any.
+
+    As msgspec passes annotations on: with the class in place of NumPy's alias.
+    """
     (found,) = get_args(get_args(kind)[1])
     return found

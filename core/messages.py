@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.message_arrays import from_message, to_message
+from specklenn.core.message_arrays import element_type, to_message, unpack_array
 
 SCHEMA = 2
 """Version of the message layout; a window refuses any other with a sentence."""
@@ -278,9 +278,10 @@ def _to_message(value: Any) -> Any:
 
 
 def _from_message(kind: Any, body: Any) -> npt.NDArray[Any]:
-    if kind == Pattern:
-        return from_message(npt.NDArray[np.float16], body).astype(np.float32)
-    return from_message(kind, body)
+    expected = element_type(kind)
+    if expected is np.float32:  # patterns alone
+        return unpack_array(np.float16, body).astype(np.float32)
+    return unpack_array(expected, body)
 
 
 _ENCODER = msgspec.msgpack.Encoder(enc_hook=_to_message)
