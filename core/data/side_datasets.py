@@ -92,6 +92,8 @@ def read_times(column: h5py.Dataset, shots: int) -> Timestamps:
         raise DataError(
             f"{title(column)}: data type {column.dtype} found; {KNOWN_TIMES}"
         )
+    if values.dtype.kind == "f":  # dates do not fit into half precision
+        values = values.astype(np.result_type(values, np.float64))
     if values.shape[1:] == (2,):
         return _time_of_pairs(column, values)
     return _time_of_numbers(column, values)

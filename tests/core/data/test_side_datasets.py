@@ -232,3 +232,13 @@ def test_any_column_is_read_for_every_shot_or_refused_in_one_sentence(
     else:
         assert found.shape == (4,)
         assert found.dtype.kind in "uU"
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 2)])
+def test_times_in_half_precision_are_refused_in_a_sentence(tmp_path, shape):
+    with h5py.File(tmp_path / "half.h5", "w") as file:
+        file[DATA] = np.zeros((4, 3, 3), np.uint16)
+        file[TIMESTAMP] = np.full(shape, 1000, np.float16)
+
+    with pytest.raises(DataError, match="found"):
+        LabelledDataset(tmp_path / "half.h5")
