@@ -24,6 +24,7 @@ from specklenn.plugin.commands.config import find_model
 many = settings(
     max_examples=int(os.environ.get("CASES", 150)),
     database=None,
+    derandomize="CASES" not in os.environ,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
