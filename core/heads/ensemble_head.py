@@ -63,10 +63,9 @@ supports that they were made of, or more, and where they misjudge none."""
 PROTOTYPE_PRIOR = 1.0 / 3.0
 """Prior probability of prototypes that are means of the embeddings."""
 
-TYPICAL_DISTANCES = (0.8, 27.0, 3.0, 25.0, 3.4)
-"""Distances of shots to their own class, where too few supports tell: of prototypes,
-then of discriminant analysis and kernel machine by either weighting; medians of
-simulated patterns."""
+TYPICAL_DISTANCES = (0.8, 27.0)
+"""Distances of shots to their own class, where too few supports tell: of prototypes and
+of discriminant analysis by rings, the first two experts; medians of simulated shots."""
 
 View = Callable[[Features], Floats]
 """Features (B, F) to the vectors (B, D) that an expert sees."""
@@ -155,7 +154,7 @@ class _FittedEnsemble:
     views: Sequence[View]
     predictions: Sequence[Predict]
     weights: Floats  # (experts, sharpness)
-    typical: Floats  # (experts,)
+    typical: Floats  # (2,) of the first two experts
 
     def __call__(self, features: Features) -> ClassScores:
         vectors = {view: view(features) for view in dict.fromkeys(self.views)}
@@ -182,7 +181,7 @@ class _FittedEnsemble:
         """
         by_prototypes, by_analysis = (
             output.distances / typical
-            for output, typical in zip(outputs[:2], self.typical[:2], strict=True)
+            for output, typical in zip(outputs[:2], self.typical, strict=True)
         )
         share = self.weights[0].sum()
         distances: Floats = share * by_prototypes + (1.0 - share) * by_analysis
@@ -196,8 +195,8 @@ def _cross_validate(seats: Sequence[_Seat], task: Task) -> tuple[Floats, Floats]
     -------
     evidence : (experts, sharpness) float64
         Logarithm of the likelihood of the supports, classes weighted alike.
-    typical : (experts,) float64
-        Median distance of a support to its own class.
+    typical : (2,) float64
+        Median distance of a support to its own class, of the first two experts.
     """
     folds = _folds(task.classes)
     held = np.flatnonzero(folds >= 0)
@@ -217,7 +216,7 @@ def _cross_validate(seats: Sequence[_Seat], task: Task) -> tuple[Floats, Floats]
         ]
         for output in found
     ]
-    typical = [max(float(np.median(output.distances[own])), 1e-6) for output in found]
+    typical = [max(np.median(output.distances[own]), 1e-6) for output in found[:2]]
     return np.array(evidence), np.array(typical)
 
 
