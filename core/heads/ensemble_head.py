@@ -162,11 +162,7 @@ class _FittedEnsemble:
             predict(vectors[view])
             for view, predict in zip(self.views, self.predictions, strict=True)
         ]
-        scores = sum(
-            weight * softmax(sharpness * output.logits)
-            for output, own in zip(outputs, self.weights, strict=True)
-            for weight, sharpness in zip(own, SHARPNESS, strict=True)
-        )
+        scores = np.tensordot(self.weights, _probabilities(outputs), axes=2)
         return ClassScores(
             distances=np.asarray(self._distances(outputs), np.float32),
             scores=np.asarray(scores, np.float32),
@@ -207,17 +203,17 @@ def _cross_validate(seats: Sequence[_Seat], task: Task) -> tuple[Floats, Floats]
     own = held, task.classes[held]
     balance = 1.0 / task.counts[task.classes[held]]
     balance *= len(balance) / balance.sum()
-    evidence = [
-        [
-            (balance * np.log(np.maximum(likelihood, LEAST_LIKELIHOOD))).sum()
-            for likelihood in (
-                softmax(sharpness * output.logits)[own] for sharpness in SHARPNESS
-            )
-        ]
-        for output in found
-    ]
+    likelihoods = np.maximum(
+        _probabilities(found)[:, :, held, task.classes[held]], LEAST_LIKELIHOOD
+    )
     typical = [max(np.median(output.distances[own]), 1e-6) for output in found[:2]]
-    return np.array(evidence), np.array(typical)
+    return np.log(likelihoods) @ balance, np.array(typical)
+
+
+def _probabilities(outputs: Sequence[Outputs]) -> Floats:
+    """Return the classes' probabilities, (experts, sharpness, B, classes) float64."""
+    logits = np.stack([output.logits for output in outputs])
+    return softmax(SHARPNESS[:, None, None] * logits[:, None])
 
 
 def _folds(classes: Codes) -> Codes:

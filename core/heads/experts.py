@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -102,9 +101,9 @@ def discriminant_analysis(unlabelled: Floats | None = None) -> Expert:
         means = class_means(vectors, classes, n_classes)
         metric = _Metric.fit(vectors, vectors - means[classes], n_classes)
         if unlabelled is not None:
-            shares = softmax(metric.outputs(unlabelled, means).logits)
+            shares = softmax(metric.to(means)(unlabelled).logits)
             means = _moved(vectors, classes, unlabelled, shares)
-        return partial(metric.outputs, means=means)
+        return metric.to(means)
 
     return fit
 
@@ -134,14 +133,19 @@ class _Metric:
         along = WITHIN_CLASS * singular**2 / freedom + isotropic
         return cls(1.0 / isotropic, directions, 1.0 / along - 1.0 / isotropic)
 
-    def outputs(self, queries: Floats, means: Floats) -> Outputs:
-        """Return what the distances of queries (B, D) to means (K, D) say."""
+    def to(self, means: Floats) -> Predict:
+        """Return what measures the distances of vectors (B, D) to means (K, D)."""
         inside = means @ self.directions.T
         weighted = self.precision * means + (inside * self.change) @ self.directions
-        squares = self._lengths(queries)[:, None] + self._lengths(means)
-        squares = np.maximum(squares - 2.0 * queries @ weighted.T, 0.0)
-        logits = -squares / np.sqrt(means.shape[1])
-        return Outputs(logits=logits, distances=np.sqrt(squares))
+        columns, lengths = weighted.T, self._lengths(means)
+        flattening = np.sqrt(means.shape[1])
+
+        def predict(queries: Floats) -> Outputs:
+            squares = self._lengths(queries)[:, None] + lengths
+            squares = np.maximum(squares - 2.0 * queries @ columns, 0.0)
+            return Outputs(logits=-squares / flattening, distances=np.sqrt(squares))
+
+        return predict
 
     def _lengths(self, vectors: Floats) -> Floats:
         """Return squared lengths (B,) of vectors (B, D)."""
@@ -186,11 +190,12 @@ def kernel_machine() -> Expert:
         system[number, number] = 0.0
         targets = np.where(classes[:, None] == np.arange(n_classes), 1.0, -1.0)
         solution = np.linalg.solve(system, np.vstack((targets, np.zeros(n_classes))))
+        members = [np.flatnonzero(classes == code) for code in range(n_classes)]
 
         def predict(queries: Floats) -> Outputs:
             between = squared_distances(queries, vectors)
             outputs = np.exp(-between / width) @ solution[:number] + solution[number]
-            nearest = [between[:, classes == code].min(1) for code in range(n_classes)]
+            nearest = [between[:, own].min(axis=1) for own in members]
             distances = np.sqrt(np.stack(nearest, axis=1))
             return Outputs(logits=KERNEL_SCALE * outputs, distances=distances)
 
