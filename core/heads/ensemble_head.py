@@ -200,13 +200,11 @@ def _cross_validate(seats: Sequence[_Seat], task: Task) -> tuple[Floats, Floats]
         nothing = np.zeros((len(seats), len(SHARPNESS)))
         return nothing, np.array(TYPICAL_DISTANCES)
     found = [_held_out(seat, task, folds) for seat in seats]
-    own = held, task.classes[held]
-    balance = 1.0 / task.counts[task.classes[held]]
+    own = task.classes[held]
+    balance = 1.0 / task.counts[own]
     balance *= len(balance) / balance.sum()
-    likelihoods = np.maximum(
-        _probabilities(found)[:, :, held, task.classes[held]], LEAST_LIKELIHOOD
-    )
-    typical = [max(np.median(output.distances[own]), 1e-6) for output in found[:2]]
+    likelihoods = np.maximum(_probabilities(found)[:, :, held, own], LEAST_LIKELIHOOD)
+    typical = [max(np.median(each.distances[held, own]), 1e-6) for each in found[:2]]
     return np.log(likelihoods) @ balance, np.array(typical)
 
 
