@@ -12,20 +12,21 @@ import hashlib
 import importlib.resources
 import json
 import logging
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 import torch
-from pydantic import Field, ValidationError
+from pydantic import Field
 from safetensors import SafetensorError
 from safetensors import torch as tensors_of
 from safetensors.torch import save_file
 
 from specklenn.core.data.atomic import replacing
 from specklenn.core.distances import Rule
-from specklenn.core.errors import WeightsError
+from specklenn.core.errors import WeightsError, sentence
 from specklenn.core.network.registry import Network, make_network
 from specklenn.core.preprocess import Preprocessing
 from specklenn.core.settings import Settings
@@ -212,10 +213,10 @@ def decode(weights: Weights) -> Checkpoint:
         encoder = _encoder(header, _renamed(tensors))
         preprocessing = Preprocessing.model_validate(keys)
         rule = _rule(header)
-        temperature = float(header.get("temperature", TEMPERATURE))
-    except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
+        temperature = _temperature(header)
+    except (SafetensorError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise WeightsError(
-            f"model.weights: {source} is no model of this version: {error}"
+            f"model.weights: {source} is no model of this version: {sentence(error)}"
         ) from error
     if _renamed(tensors).keys() != tensors.keys() or (
         Preprocessing.former_keys.keys() & keys
@@ -273,15 +274,39 @@ def _renamed(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _encoder(header: dict[str, str], tensors: dict[str, torch.Tensor]) -> Network:
-    encoder = make_network(
-        header["architecture"],
-        int(header["input_side"]),
-        int(header["embedding_size"]),
-    )
+    """Make the network that holds these tensors; a ValueError if none of ours does.
+
+    Sizes that a header claims take no memory: the tensors of the file do.
+    """
+    with torch.device("meta"):
+        encoder = make_network(
+            header["architecture"],
+            int(header["input_side"]),
+            int(header["embedding_size"]),
+        )
     if not any(name.startswith(ADAPTER) for name in tensors):
         encoder.prototype_adapter = None
-    encoder.load_state_dict(tensors)  # float16 of the file to the network's float32
+    single = {name: _single_precision(name, own) for name, own in tensors.items()}
+    encoder.load_state_dict(single, assign=True)
     return encoder
+
+
+def _single_precision(name: str, tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor with float32 in place of the file's float16."""
+    if not tensor.is_floating_point():
+        return tensor
+    if not tensor.isfinite().all():
+        raise ValueError(f"tensor {name} holds NaN or infinity, numbers expected")
+    if name.endswith(".running_var") and bool((tensor < 0).any()):
+        raise ValueError(f"tensor {name} holds variances below 0")
+    return tensor.float()
+
+
+def _temperature(header: dict[str, str]) -> float:
+    found = float(header.get("temperature", TEMPERATURE))
+    if not 0.0 < found < math.inf:
+        raise ValueError(f"temperature {found:g}, a number above 0 expected")
+    return found
 
 
 def _rule(header: dict[str, str]) -> Rule:
@@ -301,8 +326,10 @@ def _read_card(path: Path) -> Card:
         raise WeightsError(
             f"model.weights: {card} is missing; a model comes with its card"
         ) from None
-    except (ValidationError, ValueError) as error:
-        raise WeightsError(f"model.weights: {card} is no model card: {error}") from None
+    except (OSError, RecursionError, ValueError) as error:
+        raise WeightsError(
+            f"model.weights: {card} is no model card: {sentence(error)}"
+        ) from None
 
 
 def file_hash(path: Path) -> str:

@@ -1,4 +1,6 @@
+import copy
 import json
+import resource
 
 import numpy as np
 import pytest
@@ -198,3 +200,44 @@ def test_tensors_of_another_program_are_refused(tmp_path, saved):
 def test_a_missing_model_is_named(name, words):
     with pytest.raises(WeightsError, match=words):
         checkpoint.load(name)
+
+
+@pytest.mark.parametrize("found", ["nan", "0", "-1", "inf", "warm"])
+def test_a_temperature_that_gives_no_probabilities_is_refused(saved, found):
+    rewrite(saved, temperature=found)
+
+    with pytest.raises(WeightsError, match=f"no model of this version.*{found}"):
+        checkpoint.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("key", "size"), [("input_side", 80_000), ("embedding_size", 10**9)]
+)
+def test_sizes_that_a_header_claims_take_no_memory(saved, key, size):
+    rewrite(saved, **{key: str(size)})
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    with pytest.raises(WeightsError, match="size mismatch"):
+        checkpoint.load(saved)
+
+    taken_KiB = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert taken_KiB < 100 * 1024
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_refused(tmp_path, model, value):
+    encoder = copy.deepcopy(model.encoder)
+    with torch.no_grad():
+        next(encoder.parameters()).view(-1)[3] = value
+    path = tmp_path / "m.safetensors"
+    checkpoint.save(path, encoder, model.preprocessing, model.card)
+
+    with pytest.raises(WeightsError, match="holds NaN or infinity"):
+        checkpoint.load(path)
+
+
+def test_a_card_that_is_nested_too_deeply_is_refused(saved):
+    checkpoint.card_path(saved).write_text("[" * 100_000)
+
+    with pytest.raises(WeightsError, match="no model card"):
+        checkpoint.load(saved)
