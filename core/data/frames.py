@@ -6,6 +6,7 @@ as (N, modules * H, W). A single picture (H, W) is a stack of one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -19,6 +20,9 @@ from specklenn.core.errors import DataError
 
 UNITS, PHOTONS = "units", "photons"
 """Attribute of the frames that specklenn saved calibrated, and what it says."""
+
+LARGEST_PICTURE = 10**8
+"""Pixels: a file of a few bytes can claim any number of them."""
 
 Frames = npt.NDArray[Any]
 Indices = slice | Sequence[int] | npt.NDArray[np.integer[Any]]
@@ -108,18 +112,23 @@ def picture_shape(shape: Sequence[int], where: str) -> tuple[int, int]:
     Raises
     ------
     DataError
-        If the dataset is not a stack of pictures.
+        If the dataset is not a stack of pictures, or these are absurdly large.
     """
-    if len(shape) == 2:
-        return int(shape[0]), int(shape[1])
-    if len(shape) == 3:
-        return int(shape[1]), int(shape[2])
-    if len(shape) == 4:
-        return int(shape[1] * shape[2]), int(shape[3])
-    raise DataError(
-        f"{where}: shape {tuple(shape)}, expected (N, H, W), (N, modules, H, W) or "
-        "(H, W)"
+    if not 2 <= len(shape) <= 4:
+        raise DataError(
+            f"{where}: shape {tuple(shape)}, expected (N, H, W), (N, modules, H, W) or "
+            "(H, W)"
+        )
+    height, width = (
+        math.prod(shape[-3:-1] if len(shape) == 4 else shape[-2:-1]),
+        shape[-1],
     )
+    if height * width > LARGEST_PICTURE:
+        raise DataError(
+            f"{where}: pictures of {height} x {width} pixels, at most "
+            f"{LARGEST_PICTURE} pixels expected"
+        )
+    return int(height), int(width)
 
 
 def shot_count(shape: Sequence[int]) -> int:

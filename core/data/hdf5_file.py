@@ -72,6 +72,21 @@ def open_file(path: str | os.PathLike[str]) -> h5py.File:
     raise DataError(f"{path}: {reason(refused)}") from refused
 
 
+@contextmanager
+def exploring(file: h5py.File) -> Iterator[None]:
+    """Turn whatever HDF5 raises about what a file is made of into a DataError.
+
+    Damaged bytes of groups, links and headers are found when they are looked at.
+    """
+    name = file.filename  # of a file that was closed meanwhile there is none
+    try:
+        yield
+    except DataError:
+        raise
+    except (KeyError, OSError, RuntimeError, UnicodeError) as error:
+        raise DataError(f"{name}: damaged HDF5 file: {reason(error)}") from error
+
+
 def get_dataset(file: h5py.File, name: str) -> h5py.Dataset:
     """Return one dataset of an open file, ready to be read.
 
@@ -80,20 +95,22 @@ def get_dataset(file: h5py.File, name: str) -> h5py.Dataset:
     Raises
     ------
     DataError
-        If nothing or no dataset has this name (it says which datasets there are), or
-        if its compression filter or a file that holds its values is missing.
+        If nothing or no dataset has this name (it says which datasets there are), its
+        compression filter or a file that holds its values is missing, or the file is
+        damaged.
     """
-    found = file.get(name)
-    if not isinstance(found, h5py.Dataset):
-        known = ", ".join(dataset_names(file)) or "none"
-        lost = _lost_link(file, name)
-        raise DataError(
-            f"{file.filename}: no dataset {name}{lost}; datasets found: {known}"
-        )
-    refuse_unreadable(found)
-    needed = chunk_bytes(found)
-    del found  # an open dataset keeps the cache that it was opened with
-    return open_dataset(file, name, needed)
+    with exploring(file):
+        found = file.get(name)
+        if not isinstance(found, h5py.Dataset):
+            known = ", ".join(dataset_names(file)) or "none"
+            lost = _lost_link(file, name)
+            raise DataError(
+                f"{file.filename}: no dataset {name}{lost}; datasets found: {known}"
+            )
+        refuse_unreadable(found)
+        needed = chunk_bytes(found)
+        del found  # an open dataset keeps the cache that it was opened with
+        return open_dataset(file, name, needed)
 
 
 def open_dataset(file: h5py.File, name: str, cache_bytes: int) -> h5py.Dataset:

@@ -42,6 +42,7 @@ from specklenn.core.data.frames import (
 )
 from specklenn.core.data.hdf5_file import (
     check_numbers,
+    exploring,
     get_dataset,
     open_dataset,
     open_file,
@@ -146,7 +147,8 @@ class LabelledDataset:
         self._where = where or DatasetNames()
         self._file = open_file(path)
         try:
-            self._open()
+            with exploring(self._file):
+                self._open()
         except DataError:
             self.close()
             raise
