@@ -182,7 +182,9 @@ class Job:
             return None
         weights = self.prepared.weights
         builder = UpdateBuilder(pipeline, weights, self.config.preprocess)
-        return ControlServer(control.endpoint, builder, self.state, self.clock)
+        return ControlServer(
+            control.endpoint, builder, self.state, self.clock, control.keys
+        )
 
     def _scheduler(self) -> Scheduler:
         source = self.prepared.source
@@ -259,7 +261,7 @@ def make_publisher(config: Config, clock: Clock) -> Publisher:
     """Return the publishers that the configuration asks for, as one."""
     made: list[Publisher] = []
     if config.publish.enabled:
-        made.append(ZmqPublisher(config.publish.endpoint, clock))
+        made.append(ZmqPublisher(config.publish.endpoint, clock, config.publish.keys))
     if config.metrics.enabled:
         made.append(MetricsServer(config.metrics, clock))
     return Publishers(made)

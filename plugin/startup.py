@@ -23,6 +23,7 @@ from specklenn.core.labels import all_classes
 from specklenn.core.network import checkpoint
 from specklenn.core.network.checkpoint import Checkpoint, Weights
 from specklenn.core.pipeline import Pipeline
+from specklenn.core.socket_keys import read_keys
 from specklenn.core.support import SupportSet, from_settings, load_supports
 from specklenn.plugin.live.run_state import RunFacts
 from specklenn.plugin.live.versions import Version
@@ -122,6 +123,8 @@ def prepare_run(loaded: LoadedConfig, rank: int = 0) -> PreparedRun:
     extra_mask = problems.attempt(
         loaded.where("calibration", "mask_file"), lambda: load_mask(loaded, shape)
     )
+    if rank == 0:  # which alone binds sockets
+        _check_keys(loaded, problems)
     problems.raise_if_any()
     assert supports is not None
     assert weights is not None
@@ -173,6 +176,18 @@ def open_run(loaded: LoadedConfig) -> IndexedSource | None:
     if source is None:
         settings.check(loaded.folder)
     return source
+
+
+def _check_keys(loaded: LoadedConfig, problems: _Problems) -> None:
+    """Read the keys of all sockets, to find problems before beam."""
+    config = loaded.settings
+    for group, keys in (
+        ("publish", config.publish.keys),
+        ("control", config.control.keys),
+    ):
+        if keys is not None:
+            where = loaded.where(group, "keys")
+            problems.attempt(where, partial(read_keys, keys, "run"))
 
 
 def _load_supports(loaded: LoadedConfig) -> SupportSet:

@@ -39,6 +39,7 @@ ALLOWED = {
         "specklenn.core.intervals",
         "specklenn.core.labelling.session_view",
         "specklenn.core.messages",
+        "specklenn.core.socket_keys",
     )
 }
 OUTSIDE_ONLY = ("core", "plugin", "gui", "configs")

@@ -105,13 +105,16 @@ def on_loopback(endpoint: str) -> bool:
     return not endpoint.startswith("tcp") or is_loopback(host_of(endpoint))
 
 
-def check_reach(endpoint: str, allow_remote: bool) -> None:
-    """Refuse an endpoint that others reach unless that is allowed.
+def check_reach(endpoint: str, allow_remote: bool, encrypted: bool = False) -> None:
+    """Refuse an endpoint that others reach unless that is allowed, or encrypted.
 
     Raises
     ------
     ValueError
         What is allowed, for a settings model to pass on.
     """
-    if not allow_remote and not on_loopback(endpoint):
-        raise ValueError(f"an endpoint on {', '.join(LOOPBACK)}, or allow_remote: true")
+    if not (allow_remote or encrypted or on_loopback(endpoint)):
+        raise ValueError(
+            f"an endpoint on {', '.join(LOOPBACK)}, or keys (made by specklenn keys), "
+            "or allow_remote: true"
+        )

@@ -232,8 +232,11 @@ class Publish(Settings):
     endpoint : str
         Where snapshots are published; this machine only by default.
     allow_remote : bool
-        Needed to publish on anything but the loopback interface: whoever
-        reaches the port can watch.
+        Needed to publish on anything but the loopback interface without keys:
+        whoever reaches the port can watch.
+    keys : path or None
+        Keys of the run, made by ``specklenn keys``: what is published is encrypted,
+        and only who has the other keys can watch.
     rate_Hz : float
         Snapshots a second.
     examples_per_class : int
@@ -243,12 +246,13 @@ class Publish(Settings):
     enabled: bool = True
     endpoint: Endpoint = "tcp://127.0.0.1:5556"
     allow_remote: bool = False
+    keys: FileName | None = None
     rate_Hz: float = Field(default=10.0, gt=0, le=50)
     examples_per_class: int = Field(default=6, ge=0, le=64)
 
     @model_validator(mode="after")
     def _loopback(self) -> Publish:
-        check_reach(self.endpoint, self.allow_remote)
+        check_reach(self.endpoint, self.allow_remote, self.keys is not None)
         return self
 
 
@@ -262,17 +266,21 @@ class Control(Settings):
         Where requests are accepted; this machine only by default. A file (``ipc://``)
         can be kept from the other users of a machine.
     allow_remote : bool
-        Needed for anything but the loopback interface: whoever reaches the port can
-        change the model.
+        Needed for anything but the loopback interface without keys: whoever reaches
+        the port can change the model.
+    keys : path or None
+        Keys of the run, made by ``specklenn keys``: only who has the other keys is
+        answered.
     """
 
     enabled: bool = False
     endpoint: Endpoint = "tcp://127.0.0.1:5557"
     allow_remote: bool = False
+    keys: FileName | None = None
 
     @model_validator(mode="after")
     def _loopback(self) -> Control:
-        check_reach(self.endpoint, self.allow_remote)
+        check_reach(self.endpoint, self.allow_remote, self.keys is not None)
         return self
 
 

@@ -54,7 +54,9 @@ def _open(options: argparse.Namespace) -> int:
 
     try:
         stream: SnapshotStream = (
-            SimulatedStream() if options.simulate else ZmqStream(options.endpoint)
+            SimulatedStream()
+            if options.simulate
+            else ZmqStream(options.endpoint, keys=options.keys)
         )
     except ValueError as error:
         return _refuse(str(error))
@@ -79,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
         default=DEFAULT_ENDPOINT,
         metavar="ENDPOINT",
         help="publish.endpoint of the run (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--keys",
+        type=Path,
+        metavar="FILE",
+        help="client.json of specklenn keys, where the run has keys",
     )
     parser.add_argument(
         "--snapshot",

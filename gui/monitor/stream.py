@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +20,7 @@ from specklenn.core.messages import (
     Snapshot,
     decode,
 )
+from specklenn.core.socket_keys import connect_with, read_keys
 
 REBUILD_AFTER_S = 5.0
 LONGEST_SILENCE_S = 60.0
@@ -65,16 +67,23 @@ class ZmqStream:
     clock : callable
         Seconds, never going back.
 
+    keys : path or None
+        Keys of a client, where the run has keys.
+
     Raises
     ------
     ValueError
-        If the address cannot be one.
+        If the address cannot be one, or there are no such keys.
     """
 
     def __init__(
-        self, endpoint: str, clock: Callable[[], float] = time.monotonic
+        self,
+        endpoint: str,
+        clock: Callable[[], float] = time.monotonic,
+        keys: Path | None = None,
     ) -> None:
         self.endpoint = endpoint
+        self._keys = None if keys is None else read_keys(keys, "client")
         self.bad_messages = 0
         self.last_problem = ""
         self._clock = clock
@@ -116,6 +125,8 @@ class ZmqStream:
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, LONGEST_RECONNECT_MS)
         socket.setsockopt(zmq.SUBSCRIBE, b"")
         socket.setsockopt(zmq.IPV6, self.endpoint.startswith("tcp://["))
+        if self._keys is not None:
+            connect_with(socket, self._keys)
         socket.connect(self.endpoint)
         return socket
 

@@ -16,6 +16,7 @@ import zmq
 from specklenn.core.config.endpoints import is_ipv6
 from specklenn.core.distances import Rule
 from specklenn.core.errors import DataError
+from specklenn.core.socket_keys import SocketKeys, connect_with, read_keys
 from specklenn.plugin.control.protocol import (
     LARGEST_MESSAGE_BYTES,
     Answer,
@@ -46,6 +47,12 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--endpoint", default=ENDPOINT, help=f"where the run listens ({ENDPOINT})"
+    )
+    made.add_argument(
+        "--keys",
+        type=Path,
+        metavar="FILE",
+        help="client.json of specklenn keys, where the run has keys",
     )
     made.add_argument(
         "--weights", metavar="NAME|FILE", help="packaged model or .safetensors file"
@@ -80,7 +87,8 @@ def main(arguments: list[str]) -> int:
         made.error(
             "one of --weights, --support and --rule (or several), --back, --status"
         )
-    answer = ask(options.endpoint, request_of(options), options.timeout)
+    keys = None if options.keys is None else read_keys(options.keys, "client")
+    answer = ask(options.endpoint, request_of(options), options.timeout, keys)
     if not answer.done:
         print(f"specklenn: error: refused: {answer.words}", file=sys.stderr)
         if answer.now:
@@ -106,7 +114,9 @@ def request_of(options: argparse.Namespace) -> Request:
     )
 
 
-def ask(endpoint: str, request: Request, timeout_s: float) -> Answer:
+def ask(
+    endpoint: str, request: Request, timeout_s: float, keys: SocketKeys | None = None
+) -> Answer:
     """Send a request to a run and return its answer.
 
     Raises
@@ -114,13 +124,15 @@ def ask(endpoint: str, request: Request, timeout_s: float) -> Answer:
     DataError
         If no run listens there, or none answers in time.
     """
-    with zmq.Context() as context, connected(context, endpoint) as socket:
+    with zmq.Context() as context, connected(context, endpoint, keys) as socket:
         socket.send(encode(request))
         return _answer(socket, request, timeout_s)
 
 
 def connected(
-    context: zmq.Context[zmq.Socket[bytes]], endpoint: str
+    context: zmq.Context[zmq.Socket[bytes]],
+    endpoint: str,
+    keys: SocketKeys | None = None,
 ) -> zmq.Socket[bytes]:
     """Return a socket that a run has accepted.
 
@@ -136,6 +148,8 @@ def connected(
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.IPV6, is_ipv6(endpoint))
     socket.setsockopt(zmq.MAXMSGSIZE, LARGEST_MESSAGE_BYTES)
+    if keys is not None:
+        connect_with(socket, keys)
     with socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED) as watch:
         try:
             socket.connect(endpoint)
@@ -147,7 +161,7 @@ def connected(
         socket.close()
         raise DataError(
             f"no run accepts requests at {endpoint} ({why}); was it started with "
-            "--allow-control?"
+            "--allow-control, and has it the same keys?"
         )
     return socket
 

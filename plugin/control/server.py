@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ from specklenn.plugin.control.protocol import (
     encode,
 )
 from specklenn.plugin.control.update_builder import UpdateBuilder
+from specklenn.plugin.encryption import Encryption
 from specklenn.plugin.live.run_state import RunState
 from specklenn.plugin.live.swap_coordinator import UpdateRequest, UpdateResult
 from specklenn.plugin.parallel.clock import Clock
@@ -54,22 +56,31 @@ class ControlServer:
     state : RunState
         Read only.
 
+    keys : path or None
+        Keys of the run, see `specklenn.core.socket_keys`.
+
     Raises
     ------
     ConfigError
-        If the endpoint cannot be bound; says why.
+        If the endpoint cannot be bound, or the keys cannot be used; says why.
     """
 
     def __init__(
-        self, endpoint: str, builder: UpdateBuilder, state: RunState, clock: Clock
+        self,
+        endpoint: str,
+        builder: UpdateBuilder,
+        state: RunState,
+        clock: Clock,
+        keys: Path | None = None,
     ) -> None:
+        self._encryption = Encryption(keys)
         self._builder = builder
         self._state = state
         self._clock = clock
         self._waiting: queue.SimpleQueue[UpdateRequest] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._context = zmq.Context()
-        self._socket = _bind(self._context, endpoint)
+        self._socket = _bind(self._context, endpoint, self._encryption)
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
@@ -91,6 +102,7 @@ class ControlServer:
                 if self._socket.poll(round(1000 * POLL_S)):
                     self._serve_one()
         finally:
+            self._encryption.close()
             self._context.destroy()
 
     def _serve_one(self) -> None:
@@ -161,16 +173,20 @@ class ControlServer:
         )
 
 
-def _bind(context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> zmq.Socket[bytes]:
+def _bind(
+    context: zmq.Context[zmq.Socket[bytes]], endpoint: str, encryption: Encryption
+) -> zmq.Socket[bytes]:
     socket = context.socket(zmq.ROUTER)
     socket.setsockopt(zmq.RCVHWM, MOST_WAITING)
     socket.setsockopt(zmq.SNDHWM, MOST_WAITING)
     socket.setsockopt(zmq.MAXMSGSIZE, LARGEST_MESSAGE_BYTES)
     socket.setsockopt(zmq.LINGER, 500)
     socket.setsockopt(zmq.IPV6, is_ipv6(endpoint))
+    encryption.apply(context, socket)
     try:
         socket.bind(endpoint)
     except zmq.ZMQError as error:
+        encryption.close()
         context.destroy(linger=0)
         raise ConfigError(
             f"control.endpoint: {endpoint} cannot be used: {error.strerror}; "

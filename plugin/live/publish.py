@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 import zmq
 
 from specklenn.core.config.endpoints import is_ipv6
 from specklenn.core.errors import ConfigError
 from specklenn.core.messages import Snapshot, encode
+from specklenn.plugin.encryption import Encryption
 from specklenn.plugin.live.outputs import Publisher
 from specklenn.plugin.parallel.clock import Clock
 
@@ -26,14 +28,17 @@ class ZmqPublisher:
     ----------
     endpoint : str
         ``tcp://127.0.0.1:5556``, say.
+    keys : path or None
+        Keys of the run, see `specklenn.core.socket_keys`.
 
     Raises
     ------
     ConfigError
-        If the endpoint cannot be bound; says why.
+        If the endpoint cannot be bound, or the keys cannot be used; says why.
     """
 
-    def __init__(self, endpoint: str, clock: Clock) -> None:
+    def __init__(self, endpoint: str, clock: Clock, keys: Path | None = None) -> None:
+        self._encryption = Encryption(keys)
         self._clock = clock
         self._last = b""
         self._context = zmq.Context()
@@ -42,9 +47,11 @@ class ZmqPublisher:
         self._socket.setsockopt(zmq.LINGER, 500)
         self._socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
         self._socket.setsockopt(zmq.IPV6, is_ipv6(endpoint))
+        self._encryption.apply(self._context, self._socket)
         try:
             self._socket.bind(endpoint)
         except zmq.ZMQError as error:
+            self._encryption.close()
             self._context.destroy(linger=0)
             raise ConfigError(
                 f"publish.endpoint: {endpoint} cannot be used: {error.strerror}; "
@@ -65,6 +72,7 @@ class ZmqPublisher:
             for _ in range(round(REPEAT_LAST_S / REPEAT_STEP_S)):
                 self._clock.sleep(REPEAT_STEP_S)
                 self._socket.send(self._last, zmq.DONTWAIT)
+        self._encryption.close()
         self._context.destroy()
 
 

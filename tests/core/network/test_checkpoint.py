@@ -220,8 +220,8 @@ def test_sizes_that_a_header_claims_take_no_memory(saved, key, size):
     with pytest.raises(WeightsError, match="size mismatch"):
         checkpoint.load(saved)
 
-    taken_KiB = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    assert taken_KiB < 100 * 1024
+    taken_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert taken_kib < 100 * 1024
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
