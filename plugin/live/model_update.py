@@ -129,7 +129,7 @@ def with_fit(pipeline: Pipeline, update: FitUpdate) -> Pipeline:
             f"fit v{version.fit_version} is for another model, rule or support set "
             f"than the model {now.model.card.name} in use here"
         )
-    fitted = now.following(update.hits)
+    fitted = now.following(update.hits.copy())  # a message's bytes are read-only
     return pipeline.with_classifier(fitted, version.model_version, version.fit_version)
 
 
