@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from specklenn.core.rows import Rows
 
-MOST_HITS = 256
+MOST_HITS = 128
 
 Indices = npt.NDArray[np.int64]
 Pictures = npt.NDArray[np.float32]

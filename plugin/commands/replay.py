@@ -12,12 +12,12 @@ MOST_DIFFERENT = 1e-4
 def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="specklenn replay",
-        description="Classify the shots of a finished run from files again, each alone, "
-        "by the fit that its row names, and compare labels and scores with "
-        "results.h5. Data, weights and supports must be where the run found them; rows "
-        "of swapped models and supports are left out.",
+        description="Classify the shots of a finished run from files again, each "
+        "alone, by the fit that its row names, and compare labels, flags and scores "
+        "with results.h5. Data, weights and supports must be where the run found them; "
+        "rows of swapped models and supports are left out.",
         epilog="Example: specklenn replay output/amo-r0094.  Exit codes: 0 all the "
-        "same, 1 not.",
+        "same, 1 not, 2 the run cannot be opened.",
     )
     made.add_argument("folder", type=Path, help="output folder of the run")
     return made
