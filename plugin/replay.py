@@ -107,7 +107,7 @@ def _read(path: Path) -> tuple[Rows, list[Version]]:
         with h5py.File(path) as file:
             return file[ROWS][()], read_versions(file[VERSIONS][()])
     except (OSError, KeyError, ValueError) as error:
-        raise DataError(f"{path}: no results of a run") from error
+        raise DataError(f"{path}: no results of a run of this version") from error
 
 
 def _is_of(prepared: PreparedRun, version: Version) -> bool:

@@ -121,4 +121,4 @@ def test_what_is_no_run_cannot_be_replayed(command, tmp_path, made):
     done = command("replay", tmp_path)
 
     assert done.returncode == 1
-    assert f"{tmp_path}/results.h5: no results of a run" in done.stderr
+    assert f"{tmp_path}/results.h5: no results of a run of this version" in done.stderr
