@@ -7,8 +7,9 @@ support, (3) average the distances by class, (4) the smallest wins. Or another h
 
 from __future__ import annotations
 
+import copy
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,6 +23,7 @@ from specklenn.core.flags import is_skipped
 from specklenn.core.heads.head import Features, Head, Task
 from specklenn.core.labels import UNKNOWN
 from specklenn.core.network import checkpoint
+from specklenn.core.network.batch_statistics import follow_statistics
 from specklenn.core.network.checkpoint import Checkpoint
 from specklenn.core.network.features import extract_features
 from specklenn.core.network.specklenn2023 import store_channels_last
@@ -208,6 +210,35 @@ class Classifier:
         rule = _needed(self._rule)
         return rule.decide(self._features(photons, self.preprocessor))
 
+    def following(self, hits: npt.NDArray[np.float32]) -> Classifier:
+        """Return this classifier, fitted to its supports and to hits of a run.
+
+        The statistics of the network's layers move towards those of the hits, and the
+        head gets them beside the supports. The hits of an earlier such fit are
+        forgotten.
+
+        Parameters
+        ----------
+        hits : (U, side, side) float32
+            As the network sees them, see `Preprocessor.normalise`.
+
+        Raises
+        ------
+        ConfigError
+            If there are no supports, or the hits are not of the network's input size.
+        """
+        side = self._encoder.input_side
+        if hits.shape[1:] != (side, side):
+            raise ConfigError(
+                f"hits of shape {hits.shape[1:]} found, {(side, side)} expected"
+            )
+        made = copy.copy(self)
+        made._encoder = follow_statistics(self.model.encoder, hits)
+        made._rule = made._decision_rule(
+            self.supports, self.preprocessor, extract_features(made._encoder, hits)
+        )
+        return made
+
     def check_supports(self) -> tuple[str, ...]:
         """Return what a person should know of the supports, a sentence each.
 
@@ -223,10 +254,14 @@ class Classifier:
         return check_supports(supports, self._head(supports), task)
 
     def _decision_rule(
-        self, supports: SupportSet, preprocessor: Preprocessor
+        self,
+        supports: SupportSet,
+        preprocessor: Preprocessor,
+        unlabelled: Features | None = None,
     ) -> DecisionRule:
         """Return the rule of the settings, or else the model's, for these supports."""
-        fitted = self._head(supports).fit(self._task(supports, preprocessor))
+        task = replace(self._task(supports, preprocessor), unlabelled=unlabelled)
+        fitted = self._head(supports).fit(task)
         return DecisionRule(head=fitted, limits=Limits.of(self.settings, self.rule))
 
     def _head(self, supports: SupportSet) -> Head:

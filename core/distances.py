@@ -84,12 +84,16 @@ class Classification(Settings):
     reject_below_score : float, off or None
         A shot whose best class is less probable than this is called unknown. None as
         above.
+    follow_run : bool
+        Let `specklenn run` fit network and ensemble to a sample of the hits of the run,
+        beside the supports, anew each time that there are twice as many.
     """
 
     rule: Rule | None = None
     temperature: float | None = Field(default=None, gt=0)
     reject_above_distance: Limit = None
     reject_below_score: Limit = None
+    follow_run: bool = False
 
     def with_rule(self, rule: Rule | None) -> Classification:
         """Return the settings with another rule.

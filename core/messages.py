@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from specklenn.core.message_arrays import element_type, to_message, unpack_array
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the message layout; a window refuses any other with a sentence."""
 
 LARGEST_MESSAGE_BYTES = 32 * 1024 * 1024
@@ -148,6 +148,8 @@ class Snapshot(
         Number of the model in use, 1 at the start of the run.
     model : str
         Its name.
+    fit_version : int
+        Number of the fit to hits of the run in use, 0 for the supports alone.
     history_s : (times,) float64
         Unix epoch seconds, one per second of the last ten minutes.
     history_counts : (times, classes) int64
@@ -177,6 +179,7 @@ class Snapshot(
     support_hash: str
     model_version: Count
     model: str
+    fit_version: Count
     history_s: npt.NDArray[np.float64]
     history_counts: npt.NDArray[np.int64]
     examples: tuple[Example, ...]

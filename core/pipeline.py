@@ -48,6 +48,8 @@ class Pipeline:
         This worker.
     model_version : int
         Number of the classifier's model in this run.
+    fit_version : int
+        Number of the classifier's fit to hits of this run, 0 without them.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Pipeline:
         run: int = 0,
         rank: int = 0,
         model_version: int = 1,
+        fit_version: int = 0,
     ) -> None:
         self.classifier = classifier
         self.hit_finding = hit_finding
@@ -67,11 +70,19 @@ class Pipeline:
         self._run = run
         self._rank = rank
         self._model_version = model_version
+        self._fit_version = fit_version
 
-    def with_classifier(self, classifier: Classifier, model_version: int) -> Pipeline:
+    def with_classifier(
+        self, classifier: Classifier, model_version: int, fit_version: int = 0
+    ) -> Pipeline:
         """Return this pipeline with another classifier of the same classes."""
         return Pipeline(
-            classifier, self.hit_finding, self._run, self._rank, model_version
+            classifier,
+            self.hit_finding,
+            self._run,
+            self._rank,
+            model_version,
+            fit_version,
         )
 
     def classify(self, shots: Shots) -> ClassifiedBatch:
@@ -127,6 +138,7 @@ class Pipeline:
         rows["rank"] = self._rank
         rows["support_version"] = self.classifier.supports.version
         rows["model_version"] = self._model_version
+        rows["fit_version"] = self._fit_version
         return rows
 
     def _classify(self, rows: Rows, photons: npt.NDArray[np.float32]) -> None:

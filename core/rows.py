@@ -36,6 +36,8 @@ FIELDS = {
     "support_version": "version of the support set that the shot was classified by",
     "model_version": "number of the model that the shot was classified by, 1 at the "
     "start; see the dataset versions",
+    "fit_version": "number of the fit to supports and hits of the run that the shot "
+    "was classified by, 0 for the supports alone; see the dataset versions",
 }
 """What each field means, with its unit; stored in ``results.h5``."""
 
@@ -59,6 +61,7 @@ def row_dtype(support_classes: int) -> np.dtype[Any]:
             ("latency_ms", "<f4"),
             ("support_version", "<u4"),
             ("model_version", "<u4"),
+            ("fit_version", "<u4"),
         ]
     )
 

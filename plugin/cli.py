@@ -24,6 +24,7 @@ COMMANDS = {
     "compare": "several models and baselines on the same patterns",
     "swap": "give a running job a model or supports",
     "keys": "encrypt what a run sends to other machines",
+    "replay": "make the rows of a run anew and compare them",
     "emc": "the hits of a run as Dragonfly reads them",
     "table1": "few labels, whole detector and a quarter, against the paper's methods",
     "config": "check and show configurations",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -25,6 +26,7 @@ from specklenn.plugin.console.summary import print_summary
 from specklenn.plugin.control.server import ControlServer
 from specklenn.plugin.control.update_builder import UpdateBuilder
 from specklenn.plugin.live.collector import Collector
+from specklenn.plugin.live.follow_run import RunFollower
 from specklenn.plugin.live.metrics_server import MetricsServer
 from specklenn.plugin.live.outputs import Publisher, Sink
 from specklenn.plugin.live.publish import Publishers, ZmqPublisher
@@ -88,7 +90,7 @@ class Job:
                 now_s=self.clock.monotonic(),
                 support_notes=self.prepared.support_notes,
             )
-            self.update_requests = self._update_requests()
+            self.update_requests, self._follower = self._update_requests()
 
     def run_alone(self, quiet: bool) -> int:
         """Both roles in turn, in one process."""
@@ -138,6 +140,7 @@ class Job:
                 save_classes=tuple(config.output.save_classes),
                 examples_per_class=config.publish.examples_per_class,
                 example_interval_s=1 / config.publish.rate_Hz,
+                follow_run=config.classify.follow_run,
             ),
             self.clock,
         )
@@ -167,6 +170,7 @@ class Job:
                     prepared.photon_dtype,
                 ),
                 ResultsFile(self.folder / RESULTS, prepared.facts, text),
+                *self._follower,
                 *more,
             ],
             self.publisher,
@@ -176,12 +180,21 @@ class Job:
             self.update_requests,
         )
 
-    def _update_requests(self) -> UpdateRequests | None:
+    def _update_requests(self) -> tuple[UpdateRequests | None, list[RunFollower]]:
+        """Return where updates come from, and the sink of those of the run itself."""
+        numbers = itertools.count(self.prepared.first.number + 1)
+        asked = self._control_server(numbers)
+        if not self.config.classify.follow_run:
+            return asked, []
+        follower = RunFollower(asked, self.state, numbers)
+        return follower, [follower]
+
+    def _control_server(self, numbers: Iterator[int]) -> ControlServer | None:
         control, pipeline = self.config.control, self.prepared.pipeline
         if not control.enabled:
             return None
         weights = self.prepared.weights
-        builder = UpdateBuilder(pipeline, weights, self.config.preprocess)
+        builder = UpdateBuilder(pipeline, weights, self.config.preprocess, numbers)
         return ControlServer(
             control.endpoint, builder, self.state, self.clock, control.keys
         )

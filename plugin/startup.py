@@ -25,6 +25,7 @@ from specklenn.core.network.checkpoint import Checkpoint, Weights
 from specklenn.core.pipeline import Pipeline
 from specklenn.core.socket_keys import read_keys
 from specklenn.core.support import SupportSet, from_settings, load_supports
+from specklenn.plugin.live.follow_run import FOLLOWING_RULE
 from specklenn.plugin.live.run_state import RunFacts
 from specklenn.plugin.live.versions import Version
 from specklenn.plugin.sources.hdf5 import Hdf5Source
@@ -139,6 +140,7 @@ def prepare_run(loaded: LoadedConfig, rank: int = 0) -> PreparedRun:
         [supports.mask, _source_mask(loaded, source), extra_mask],
     )
     _check_calibration(config, supports, source)
+    _check_follow_run(loaded, model)
     used = use_area(loaded, model.preprocessing, supports.shape, mask, source)
     words = _masked_words(loaded, source, supports.mask, extra_mask, used.mask)
     notes = source.notes if isinstance(source, DetectorRun) else ()
@@ -248,6 +250,16 @@ def _check_calibration(
     check_calibration("supports", supports.in_photons, calibrated)
     if isinstance(source, Hdf5Source):
         source.check_calibration(calibrated)
+
+
+def _check_follow_run(loaded: LoadedConfig, model: Checkpoint) -> None:
+    classify = loaded.settings.classify
+    rule = classify.rule or model.rule
+    if classify.follow_run and rule != FOLLOWING_RULE:
+        raise ConfigError(
+            f"{loaded.where('classify', 'follow_run')}: true found with the rule "
+            f"{rule!r}, expected {FOLLOWING_RULE!r} or follow_run: false"
+        )
 
 
 def _make_pipeline(

@@ -154,6 +154,7 @@ class SimulatedStream:
             support_hash="3f9a1c22",
             model_version=1,
             model="default",
+            fit_version=0,
             history_s=np.array([when for when, _ in self._history]),
             history_counts=np.array([counts for _, counts in self._history]),
             examples=tuple(

@@ -132,6 +132,8 @@ class MonitorState:
             words.append(f"support v{now.support_version}")
         if before.model_version != now.model_version:
             words.append(f"model v{now.model_version}")
+        if before.fit_version != now.fit_version and now.fit_version:
+            words.append(f"fit v{now.fit_version}")
         if words:
             self._marks.append((_begin_s(before, now), ", ".join(words)))
             del self._marks[:-MOST_MARKS]

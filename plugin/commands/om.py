@@ -143,6 +143,9 @@ def _prepare_job(loaded: LoadedConfig, rank: int, size: int) -> Job:
         problems.append(
             f"{where}: true found, expected false: OM's loop carries no requests"
         )
+    if loaded.settings.classify.follow_run:
+        where = loaded.where("classify", "follow_run")
+        problems.append(f"{where}: true found, expected false: OM's loop has no swaps")
     try:
         job = Job(loaded, rank, size)
     except ConfigError as error:

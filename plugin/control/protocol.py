@@ -14,7 +14,7 @@ from specklenn.core.distances import Rule
 from specklenn.core.errors import DataError
 from specklenn.plugin.live.versions import Version
 
-SCHEMA: Literal[2] = 2
+SCHEMA: Literal[3] = 3
 LARGEST_MESSAGE_BYTES = 64 * 1024
 
 Name = Annotated[str, msgspec.Meta(max_length=60)]
@@ -42,7 +42,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Who asks, for the log.
     """
 
-    layout: Literal[2] = SCHEMA
+    layout: Literal[3] = SCHEMA
     id: Name
     action: Literal["swap", "back", "status"]
     weights: FileName | None = None
@@ -84,7 +84,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         From the request to the last rank that has it, seconds.
     """
 
-    layout: Literal[2] = SCHEMA
+    layout: Literal[3] = SCHEMA
     id: str = ""
     done: bool
     words: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,10 +73,16 @@ class UpdateBuilder:
         Weights of the pipeline's model.
     overrides : PreprocessOverrides
         What the configuration puts on top of a model's preprocessing.
+    numbers : iterator of int
+        Gives every update of the run a number of its own.
     """
 
     def __init__(
-        self, pipeline: Pipeline, weights: Weights, overrides: PreprocessOverrides
+        self,
+        pipeline: Pipeline,
+        weights: Weights,
+        overrides: PreprocessOverrides,
+        numbers: Iterator[int],
     ) -> None:
         self._pipeline = pipeline
         self._overrides = overrides
@@ -86,7 +92,7 @@ class UpdateBuilder:
             weights=weights, supports=classifier.supports, rule=self._settings.rule
         )
         self._stack: tuple[ModelAndSupports, ...] = (first,)
-        self._offered = 1
+        self._numbers = numbers
 
     def build(self, request: Request, history: Sequence[Version]) -> BuiltUpdate:
         """Read, check and build what is asked for.
@@ -116,8 +122,7 @@ class UpdateBuilder:
         )
         if wanted.has_content_of(now):
             raise ConfigError(f"nothing changes: {now.words} is in use already")
-        self._offered += 1
-        version = replace(numbered(history, wanted), number=self._offered)
+        version = replace(numbered(history, wanted), number=next(self._numbers))
         update, pipeline = self._built(newest, version, model)
         support_notes = pipeline.classifier.check_supports()
         renumbered = _renumbered(newest.supports.version, version)

@@ -1,4 +1,4 @@
-"""What a swap sends to the workers: a model, how it decides, and a support set.
+"""What is sent to the workers to classify by: model, rule and supports, or a fit.
 
 All by content: no file names are sent, since ranks may be on machines that do not see
 the same files. Of the supports only the crop is sent, of the model nothing where it
@@ -26,7 +26,12 @@ from specklenn.plugin.live.versions import Version
 
 
 class ModelUpdate(
-    msgspec.Struct, frozen=True, kw_only=True, eq=False, forbid_unknown_fields=True
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    eq=False,
+    forbid_unknown_fields=True,
+    tag="model",
 ):
     """A model and supports to classify the next shots with.
 
@@ -58,12 +63,37 @@ class ModelUpdate(
     bad: npt.NDArray[np.bool_] | None = None
 
 
-def pack_update(update: ModelUpdate) -> bytes:
+class FitUpdate(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    eq=False,
+    forbid_unknown_fields=True,
+    tag="fit",
+):
+    """Hits of the run to fit the head to, beside the supports in use.
+
+    Parameters
+    ----------
+    version : Version
+        With the model and supports that the fit is for.
+    hits : (U, side, side) float32
+        As the network sees them.
+    """
+
+    version: Version
+    hits: npt.NDArray[np.float32]
+
+
+Update = ModelUpdate | FitUpdate
+
+
+def pack_update(update: Update) -> bytes:
     """Turn an update into bytes."""
     return msgspec.msgpack.encode(update, enc_hook=_to_message)
 
 
-def unpack_update(payload: bytes) -> ModelUpdate:
+def unpack_update(payload: bytes) -> Update:
     """Turn bytes into an update.
 
     Raises
@@ -71,20 +101,36 @@ def unpack_update(payload: bytes) -> ModelUpdate:
     ValueError
         If they are none.
     """
-    return msgspec.msgpack.decode(payload, type=ModelUpdate, dec_hook=_from_message)
+    found: Update = msgspec.msgpack.decode(payload, type=Update, dec_hook=_from_message)
+    return found
 
 
-def apply_update(pipeline: Pipeline, update: ModelUpdate) -> Pipeline:
-    """Return the pipeline with the model and supports of an update, all else unchanged.
+def apply_update(pipeline: Pipeline, update: Update) -> Pipeline:
+    """Return the pipeline with what an update brings, all else unchanged.
 
     Raises
     ------
     SpecklennError
         If model, supports and this run do not fit together.
     """
+    if isinstance(update, FitUpdate):
+        return with_fit(pipeline, update)
     weights = update.weights
     model = decode(weights) if weights else pipeline.classifier.model
     return with_model(pipeline, update, model)
+
+
+def with_fit(pipeline: Pipeline, update: FitUpdate) -> Pipeline:
+    """Return the pipeline fitted to its supports and the hits of an update."""
+    now, version = pipeline.classifier, update.version
+    in_use = now.model.card.sha256, now.rule, now.supports.version
+    if in_use != (version.weights_sha256, version.rule, version.support_version):
+        raise DataError(
+            f"fit v{version.fit_version} is for another model, rule or support set "
+            f"than the model {now.model.card.name} in use here"
+        )
+    fitted = now.following(update.hits.copy())  # a message's bytes are read-only
+    return pipeline.with_classifier(fitted, version.model_version, version.fit_version)
 
 
 def with_model(pipeline: Pipeline, update: ModelUpdate, model: Checkpoint) -> Pipeline:

@@ -21,7 +21,8 @@ class Attached(
     ----------
     positions : (K,) int32
         Rows in the report.
-    pictures : (K, H, W) float32, photons per pixel
+    pictures : (K, H, W) float32
+        Photons per pixel, but for `Report.sampled`.
     """
 
     positions: npt.NDArray[np.int32]
@@ -62,12 +63,16 @@ class Report(
         Whole frames in photons, to be saved.
     examples : Attached
         Crops in photons, NaN where bad, to be shown.
+    sampled : Attached
+        Hits for the sample of the run, as the network sees them, see
+        `specklenn.core.hit_sample`.
     """
 
     rows: Rows
     missed: Annotated[int, msgspec.Meta(ge=0)] = 0
     frames: Attached = NOTHING
     examples: Attached = NOTHING
+    sampled: Attached = NOTHING
 
     def only(self, kept: npt.NDArray[np.bool_]) -> Report:
         """Return the kept rows (B,) with what belongs to them."""
@@ -78,6 +83,7 @@ class Report(
             missed=self.missed,
             frames=self.frames.only(kept),
             examples=self.examples.only(kept),
+            sampled=self.sampled.only(kept),
         )
 
 

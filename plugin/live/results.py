@@ -43,6 +43,8 @@ VERSION_DTYPE = np.dtype(
         ("support_hash", "S16"),
         ("time_ns", "<u8"),
         ("asked_by", "S128"),
+        ("fit_version", "<u4"),
+        ("fit_rows", "<u8"),
     ]
 )
 """One record per version, see `specklenn.plugin.live.versions.Version`."""
@@ -115,6 +117,21 @@ class ResultsFile:
         self.flush()
         with writing(self._path):
             self._file.close()
+
+
+def read_versions(table: npt.NDArray[Any]) -> list[Version]:
+    """Return what the dataset ``versions`` holds, oldest first."""
+    named = [dict(zip(VERSION_DTYPE.names or (), item, strict=True)) for item in table]
+    return [
+        msgspec.convert(
+            {
+                k: v.decode(errors="replace") if isinstance(v, bytes) else int(v)
+                for k, v in record.items()
+            },
+            Version,
+        )
+        for record in named
+    ]
 
 
 def _record(version: Version) -> npt.NDArray[Any]:

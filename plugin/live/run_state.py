@@ -238,6 +238,7 @@ class RunState:
             support_hash=version.support_hash,
             model_version=version.model_version,
             model=version.model,
+            fit_version=version.fit_version,
             history_s=np.array([second for second, _ in self._history], np.float64),
             history_counts=np.array(
                 [counts for _, counts in self._history], np.int64

@@ -1,4 +1,4 @@
-"""Versions of a run: which model and which supports classified its shots, and when."""
+"""Versions of a run: which model, supports and fit classified its shots, and when."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ LARGEST_NUMBER = 2**32 - 1
 
 ModelNumber = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_NUMBER)]
 SupportNumber = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_NUMBER)]
+FitNumber = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_NUMBER)]
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,7 +40,13 @@ class Version(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     time_ns : int
         When the ranks were told to use it, Unix epoch, nanoseconds.
     asked_by : str
-        User and machine; empty for the version at the start.
+        User and machine; empty for the version at the start and for fits.
+    fit_version : int
+        Number of the fit to supports and hits of this run (`classify.follow_run`), 0
+        for the supports alone.
+    fit_rows : int
+        Rows of the run that there were when it was made: of the hits of the model
+        among these it has a sample, see `specklenn.core.hit_sample.sampled_shots`.
     """
 
     number: ModelNumber = 1
@@ -51,6 +58,8 @@ class Version(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     support_hash: str
     time_ns: Annotated[int, msgspec.Meta(ge=0)] = 0
     asked_by: str = ""
+    fit_version: FitNumber = 0
+    fit_rows: Annotated[int, msgspec.Meta(ge=0)] = 0
 
     @property
     def words(self) -> str:
@@ -59,6 +68,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             f"model v{self.model_version} {self.model} "
             f"({self.weights_sha256[:12]}) by {self.rule}, "
             f"support v{self.support_version} ({self.support_hash})"
+            + (f", fit v{self.fit_version} to hits of the run" * bool(self.fit_version))
         )
 
     def has_content_of(self, other: Version) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from msgspec import msgpack
 
 from specklenn.core.data.shots import LiveSource, Shots, ShotSource
 from specklenn.core.errors import EndOfRun, SpecklennError
+from specklenn.core.hit_sample import HitSample
 from specklenn.core.pipeline import ClassifiedBatch, Pipeline
 from specklenn.core.rows import empty_rows
 from specklenn.plugin.live.feed import (
@@ -53,6 +55,8 @@ class WorkerOptions:
         Whole frames are sent of shots of these classes.
     examples_per_class : int
         Most pictures per class and interval.
+    follow_run : bool
+        Send the hits of a sample of the run, see `specklenn.plugin.live.follow_run`.
     """
 
     host: str
@@ -61,6 +65,7 @@ class WorkerOptions:
     save_classes: tuple[str, ...] = ()
     examples_per_class: int = 6
     example_interval_s: float = 0.1
+    follow_run: bool = False
 
 
 class Worker:
@@ -104,6 +109,7 @@ class Worker:
         self._saved = np.array(
             [name in options.save_classes for name in pipeline.classes]
         )
+        self._samples: defaultdict[int, HitSample] = defaultdict(HitSample)
         self._last_report = clock.monotonic()
         self._announce_ready(open_source)
 
@@ -233,7 +239,21 @@ class Worker:
             examples=attach(np.array(shown, np.int32), classified.photons[shown])
             if shown
             else NOTHING,
+            sampled=self._sampled(classified) if self._options.follow_run else NOTHING,
         )
+
+    def _sampled(self, classified: ClassifiedBatch) -> Attached:
+        """Attach the hits that are in the sample of this worker's own hits so far."""
+        hits = np.flatnonzero(np.isfinite(classified.rows["score"]))
+        if len(hits) == 0:
+            return NOTHING
+        rows = classified.rows[hits]
+        sample = self._samples[int(rows["model_version"][0])]
+        kept = sample.choose(rows["index"])
+        preprocessor = self._pipeline.classifier.preprocessor
+        inputs = preprocessor.normalise(classified.photons[hits[kept]])
+        sample.add(rows["index"][kept], inputs)
+        return attach(hits[kept], inputs)
 
     def _frames(
         self, shots: Shots, saved: np.ndarray[tuple[int], np.dtype[np.int64]]

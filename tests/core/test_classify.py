@@ -277,3 +277,48 @@ def test_a_classifier_without_supports_says_so_when_it_is_to_classify(
         Classifier(model).classify(draw_shots(4)[0])
 
     assert len(one.value.problems) == 1
+
+
+@pytest.fixture
+def by_ensemble(classifier):
+    settings = Classification(rule="ensemble")
+    return Classifier(
+        classifier.model, classifier.supports, classifier.preprocessor, settings
+    )
+
+
+def seen_by(classifier, frames):
+    preprocessor = classifier.preprocessor
+    return preprocessor.normalise(preprocessor.crop(frames).photons)
+
+
+def test_fitted_to_hits_scores_change_and_the_classifier_itself_does_not(
+    by_ensemble, draw_shots
+):
+    frames, names = draw_shots(80, seed=5)
+    frames = frames[names != "no-hit"]
+    before = by_ensemble.classify(frames)
+
+    fitted = by_ensemble.following(seen_by(by_ensemble, frames[:40]))
+
+    after = by_ensemble.classify(frames)
+    np.testing.assert_array_equal(after.distances, before.distances)
+    assert (fitted.classify(frames).distances != before.distances).all()
+    assert (fitted.classify(frames).labels == before.labels).mean() > 0.9
+
+
+def test_the_hits_of_an_earlier_fit_are_forgotten(by_ensemble, draw_shots):
+    frames, names = draw_shots(80, seed=5)
+    hits = seen_by(by_ensemble, frames[names != "no-hit"])
+
+    twice = by_ensemble.following(hits[:20]).following(hits[20:])
+
+    once = by_ensemble.following(hits[20:])
+    np.testing.assert_array_equal(
+        twice.classify(frames).distances, once.classify(frames).distances
+    )
+
+
+def test_hits_of_another_size_than_the_networks_are_refused(by_ensemble):
+    with pytest.raises(ConfigError, match=r"hits of shape \(9, 9\) found, \(48, 48\)"):
+        by_ensemble.following(np.zeros((3, 9, 9), np.float32))

@@ -1,5 +1,7 @@
 """Whole runs in one process, stepped by hand: a collector with its workers."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from specklenn.core.data.shots import InMemorySource
 from specklenn.core.labels import all_classes
 from specklenn.plugin.console.run_progress import NoProgress
 from specklenn.plugin.live.collector import Collector
+from specklenn.plugin.live.follow_run import RunFollower
 from specklenn.plugin.live.run_state import RunFacts, RunState
 from specklenn.plugin.live.versions import Version
 from specklenn.plugin.live.worker import Worker, WorkerOptions
@@ -56,7 +59,9 @@ class Asked:
 class Bench:
     """A collector with its workers; ``pipelines`` is one, or one for each worker."""
 
-    def __init__(self, clock, pipelines, sources, scheduler, batch_shots=16):
+    def __init__(
+        self, clock, pipelines, sources, scheduler, batch_shots=16, follow_run=False
+    ):
         ranks = list(range(1, len(sources) + 1))
         if not isinstance(pipelines, list):
             pipelines = [pipelines] * len(ranks)
@@ -84,18 +89,25 @@ class Bench:
             examples_per_class=3,
             now_s=clock.monotonic(),
         )
+        self.numbers, sinks, requests = itertools.count(2), [], self.update_requests
+        if follow_run:
+            requests = RunFollower(requests, state, self.numbers)
+            sinks = [requests]
         self.collector = Collector(
             self.ours,
             scheduler,
             state,
-            [self.kept],
+            [self.kept, *sinks],
             self.kept,
             NoProgress(),
             clock,
-            update_requests=self.update_requests,
+            update_requests=requests,
         )
         options = WorkerOptions(
-            host="node", batch_shots=batch_shots, save_classes=("multi-hit",)
+            host="node",
+            batch_shots=batch_shots,
+            save_classes=("multi-hit",),
+            follow_run=follow_run,
         )
         self.workers = [
             Worker(theirs[rank], source, pipeline, options, clock)

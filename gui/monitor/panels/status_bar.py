@@ -103,8 +103,15 @@ class StatusBar(QtWidgets.QWidget):
         )
         chips["model"].set_text(
             f"model v{snapshot.model_version}",
-            f"The model in use, 1 at the start of the run: {snapshot.model}",
+            f"The model in use, 1 at the start of the run: {snapshot.model}"
+            + ("\n" + _fit_text(snapshot) if snapshot.fit_version else ""),
         )
+
+
+def _fit_text(snapshot: Snapshot) -> str:
+    return (
+        f"Fitted to the supports and to hits of the run, fit v{snapshot.fit_version}."
+    )
 
 
 def _button(action: QtGui.QAction) -> QtWidgets.QPushButton:

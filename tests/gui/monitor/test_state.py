@@ -110,6 +110,17 @@ def test_a_change_of_the_support_set_is_marked(make_snapshot, clock):
     assert state.view(Choices()).marks == ((START_S + 5, "support v8"),)
 
 
+def test_a_fit_to_the_run_is_marked_and_its_end_is_not(make_snapshot, clock):
+    state = MonitorState(clock)
+    for sequence, fit_version in enumerate((0, 1, 0), 1):
+        now_s = START_S + 5 * sequence
+        state.merge(
+            make_snapshot(sequence=sequence, now_s=now_s, fit_version=fit_version)
+        )
+
+    assert state.view(Choices()).marks == ((START_S + 10, "fit v1"),)
+
+
 def test_a_change_of_the_model_is_marked(make_snapshot, clock):
     state = MonitorState(clock)
     state.merge(make_snapshot())

@@ -275,14 +275,15 @@ def test_an_answer_with_an_impossible_duration_is_refused(seconds):
         decode(Answer, answer)
 
 
-def test_the_messages_of_layout_2_stay_as_they_are():
+def test_the_messages_of_layout_3_stay_as_they_are():
     """Written out, so that a run and a command of other versions can talk."""
-    asked = {"layout": 2, "id": "7", "action": "swap", "weights": None}
+    asked = {"layout": 3, "id": "7", "action": "swap", "weights": None}
     asked |= {"rule": None, "support": "/s.yaml", "user": "ann", "host": "node"}
     version = {"number": 1, "model_version": 1, "model": "default"}
     version |= {"weights_sha256": "0a", "support_version": 3, "support_hash": "abc"}
     version |= {"rule": "mean", "time_ns": 0, "asked_by": ""}
-    told = {"layout": 2, "id": "7", "done": True, "words": "a note", "before": None}
+    version |= {"fit_version": 0, "fit_rows": 0}
+    told = {"layout": 3, "id": "7", "done": True, "words": "a note", "before": None}
     told |= {"now": version, "ranks": 2, "workers": 2, "built_s": 0.5, "took_s": 1.5}
     answer = Answer(
         id="7",

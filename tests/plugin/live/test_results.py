@@ -91,6 +91,8 @@ def test_versions_can_be_read_by_another_process_before_their_rows(tmp_path):
             support_version=4,
             time_ns=5,
             asked_by="ann@node",
+            fit_version=2,
+            fit_rows=10,
         )
     )
 
@@ -105,8 +107,8 @@ def test_versions_can_be_read_by_another_process_before_their_rows(tmp_path):
 
     short = "ä" * 32
     assert lines.splitlines() == [
-        "1|1|b'default'|b'0a'|b'mean'|3|b'abc'|0|b''",
-        f"3|1|{short.encode()}|b'0a'|b'mean'|4|b'abc'|5|b'ann@node'",
+        "1|1|b'default'|b'0a'|b'mean'|3|b'abc'|0|b''|0|0",
+        f"3|1|{short.encode()}|b'0a'|b'mean'|4|b'abc'|5|b'ann@node'|2|10",
     ]
 
 

@@ -79,7 +79,10 @@ def make_pipeline(first_weights, supports, mask):
 @pytest.fixture
 def builder(make_pipeline, first_weights):
     return UpdateBuilder(
-        make_pipeline(0), checkpoint.read(first_weights), PreprocessOverrides()
+        make_pipeline(0),
+        checkpoint.read(first_weights),
+        PreprocessOverrides(),
+        itertools.count(2),
     )
 
 
@@ -205,6 +208,7 @@ def test_a_rule_stays_when_supports_follow_and_a_limit_does_not_change_its_units
         pipeline.with_classifier(limited, 1),
         checkpoint.read(first_weights),
         PreprocessOverrides(),
+        itertools.count(2),
     )
 
     found = []
@@ -374,6 +378,7 @@ def test_supports_saved_in_photons_are_not_calibrated_again(
         make_pipeline(0, adu_per_photon=2.0),
         checkpoint.read(first_weights),
         PreprocessOverrides(),
+        itertools.count(2),
     )
 
     with pytest.raises(SpecklennError, match="supports: calibrated already"):

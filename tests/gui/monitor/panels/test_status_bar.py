@@ -10,6 +10,7 @@ pytestmark = pytest.mark.gui
 def test_status_bar_shows_run_shots_ranks_and_losses(watch, make_stream, make_snapshot):
     snapshot = make_snapshot(
         expected_shots=5000,
+        fit_version=2,
         missed_shots=30,
         skipped={"not finite": 12},
         ranks=(
@@ -28,3 +29,4 @@ def test_status_bar_shows_run_shots_ranks_and_losses(watch, make_stream, make_sn
     assert status_bar.chips["support"].full_text == "support v7"
     assert status_bar.chips["model"].full_text == "model v1"
     assert "default" in status_bar.chips["model"].toolTip()
+    assert "fit v2" in status_bar.chips["model"].toolTip()
