@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from specklenn.core.config.loading import check_config
@@ -56,6 +57,8 @@ def _run(options: argparse.Namespace, communicator: MPI.Intracomm | None) -> int
     def prepare() -> Job:
         loaded = check_config(read_config(options, rank))
         check_command(loaded, "run")
+        source = loaded.settings.source
+        source.await_start(loaded.folder, _say if rank == 0 else _keep_quiet)
         return Job(loaded, rank, size)
 
     job = prepare_on_all(communicator, prepare)
@@ -69,3 +72,11 @@ def _run(options: argparse.Namespace, communicator: MPI.Intracomm | None) -> int
     if rank == 0:
         return job.run_collector(channel, options.quiet)
     return job.run_worker(channel)
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
+
+
+def _keep_quiet(words: str) -> None:
+    """Let rank 0 alone say it."""

@@ -107,6 +107,10 @@ class RunState:
     ----------
     support_notes : tuple of str
         Sentences about the supports in use, see `specklenn.core.support_check`.
+    closing_notes : tuple of str
+        Sentences about the data, once the run has ended.
+    stall_reason : str
+        Why no more shots come of files that are being written; else empty.
     state : str
         One of `specklenn.core.messages.RUN_STATES`.
     failures : list of str
@@ -132,6 +136,8 @@ class RunState:
     examples_per_class: int
     now_s: float
     support_notes: tuple[str, ...] = ()
+    closing_notes: tuple[str, ...] = ()
+    stall_reason: str = ""
     state: str = "waiting"
     failures: list[str] = field(default_factory=list)
     started_ns: int = 0
@@ -250,10 +256,11 @@ class RunState:
     def notes(self) -> tuple[str, ...]:
         """What a person must know that is no failure: of data, supports and shots."""
         far = self._far_shots.warnings()
-        return (*self.facts.notes, *self.support_notes, *far)
+        return (*self.facts.notes, *self.support_notes, *far, *self.closing_notes)
 
     def _stalls(self) -> list[str]:
-        return [
+        waiting = self.stall_reason and self.state == "running"
+        return [self.stall_reason] * bool(waiting) + [
             f"rank {rank.rank} on {rank.host}: {rank.stall_reason}"
             for rank in self.alive
             if rank.stall_reason and not rank.ended
