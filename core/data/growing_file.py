@@ -15,6 +15,7 @@ import os
 import time
 from pathlib import Path
 
+from specklenn.core.data.hdf5_file import reason
 from specklenn.core.data.labelled_dataset import DatasetNames, LabelledDataset
 from specklenn.core.errors import DataError
 
@@ -206,7 +207,7 @@ class GrowingFile:
         try:
             found = os.stat(self.path)
         except OSError as error:
-            self.problem = f"{self.path}: {(error.strerror or str(error)).lower()}"
+            self.problem = f"{self.path}: {reason(error)}"
             if self._identity is not None:
                 raise DataError(
                     f"{self.problem}: it was there before, with {self.shots} shots"

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,9 @@ from specklenn.core.errors import DataError
 from specklenn.core.flags import Flag
 from specklenn.core.settings_paths import FileName, FileNames
 from specklenn.plugin.parallel.clock import SystemClock
+
+if TYPE_CHECKING:
+    from specklenn.plugin.sources.followed_run import FollowedRun
 
 log = logging.getLogger(__name__)
 
@@ -101,11 +104,9 @@ class Hdf5Settings(SourceSettings):
         """The files, in order."""
         return [self.path] if isinstance(self.path, Path) else self.path
 
-    def open(self, place: ConfigFolder) -> Hdf5Source:
-        """Open the files."""
-        from specklenn.plugin.sources.followed_run import FollowedRun
-
-        names = DatasetNames(
+    @property
+    def _names(self) -> DatasetNames:
+        return DatasetNames(
             data=self.dataset,
             mask=self.mask_dataset,
             labels=self.label_dataset,
@@ -113,47 +114,57 @@ class Hdf5Settings(SourceSettings):
             timestamps=self.timestamp_dataset,
             mask_bits=self.mask_bits,
         )
+
+    def open(self, place: ConfigFolder) -> Hdf5Source:
+        """Open the files."""
+        from specklenn.plugin.sources.followed_run import FollowedRun
+
+        part = self.first_shot, self.last_shot
         if self.live:
-            return FollowedRun(
-                self.paths,
-                names,
-                self.first_shot,
-                self.last_shot,
-                RunEnd(
-                    idle_s=self.idle_end_s,
-                    file=self.end_file,
-                    trouble_after_s=self.trouble_after_s,
-                ),
-            )
+            try:
+                return self._follow()
+            except DataError as error:
+                raise DataError(f"{error} (a run waits for it: source.live)") from error
         paths = expanded(self.paths)
-        source = Hdf5Source(paths, names, self.first_shot, self.last_shot)
+        source = Hdf5Source(paths, self._names, *part)
         if not source.growing:
             return source
         source.close()
-        return FollowedRun(paths, names, self.first_shot, self.last_shot)
+        return FollowedRun(paths, self._names, *part)
+
+    def _follow(self) -> FollowedRun:
+        from specklenn.plugin.sources.followed_run import FollowedRun
+
+        end = RunEnd(
+            idle_s=self.idle_end_s,
+            file=self.end_file,
+            trouble_after_s=self.trouble_after_s,
+        )
+        part = self.first_shot, self.last_shot
+        return FollowedRun(self.paths, self._names, *part, end)
 
     def await_start(self, place: ConfigFolder, say: Callable[[str], None]) -> None:
         """Wait for the first shot of files that are still being written."""
         if not self.live:
             return
-        waited = SystemClock()
-        until_s = waited.monotonic() + (self.idle_end_s or math.inf)
+        clock = SystemClock()
+        until_s = clock.monotonic() + (self.idle_end_s or math.inf)
         said = ""
         while True:
             try:
-                self.open(place).close()
+                self._follow().close()
             except DataError as error:
-                if waited.monotonic() >= until_s:
+                if clock.monotonic() >= until_s:
                     raise DataError(
-                        f"{error}; waited {self.idle_end_s:g} s for its first shot "
+                        f"{error}; waited {self.idle_end_s:g} s for a shot "
                         "(source.idle_end_s)"
                     ) from error
                 if str(error) != said:
                     said = str(error)
-                    say(f"waiting for the first shot: {said}")
+                    say(f"waiting for a shot: {said}")
             else:
                 return
-            waited.sleep(START_STEP_S)
+            clock.sleep(START_STEP_S)
 
 
 @dataclass(frozen=True, kw_only=True)
