@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from specklenn.core.message_arrays import element_type, to_message, unpack_array
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the message layout; a window refuses any other with a sentence."""
 
 LARGEST_MESSAGE_BYTES = 32 * 1024 * 1024
@@ -97,6 +97,41 @@ class Example(
     pattern: Pattern
 
 
+class VersionStatus(
+    msgspec.Struct, frozen=True, kw_only=True, eq=False, forbid_unknown_fields=True
+):
+    """A model with its rule and a support set, and what it made of its shots.
+
+    Parameters
+    ----------
+    model_version : int
+        Number of the model in this run, 1 at the start.
+    model : str
+        Its name.
+    rule : str
+        How supports decide.
+    support_version : int
+        Version of the support set.
+    support_hash : str
+        Start of its content hash.
+    since_ns : tuple of int
+        When it was taken into use, each time; Unix epoch, nanoseconds.
+    counts : (classes,) int64
+        Shots per class that it classified, in the order of `Snapshot.classes`.
+    skips : int
+        Shots that could not be classified meanwhile.
+    """
+
+    model_version: Count
+    model: str
+    rule: str
+    support_version: Count
+    support_hash: str
+    since_ns: tuple[Count, ...]
+    counts: npt.NDArray[np.int64]
+    skips: Count
+
+
 class Snapshot(
     msgspec.Struct,
     frozen=True,
@@ -148,6 +183,9 @@ class Snapshot(
         Number of the model in use, 1 at the start of the run.
     model : str
         Its name.
+    versions : tuple of VersionStatus
+        What classified the shots of the run so far, by first use; of very many the
+        last ones. All shots of one are its own, also where it was used again.
     history_s : (times,) float64
         Unix epoch seconds, one per second of the last ten minutes.
     history_counts : (times, classes) int64
@@ -177,6 +215,7 @@ class Snapshot(
     support_hash: str
     model_version: Count
     model: str
+    versions: tuple[VersionStatus, ...]
     history_s: npt.NDArray[np.float64]
     history_counts: npt.NDArray[np.int64]
     examples: tuple[Example, ...]
@@ -253,6 +292,12 @@ def _check_shapes(snapshot: Snapshot) -> None:
         found = getattr(snapshot, name).shape
         if found != shape:
             raise MessageError(f"{name} of shape {found}, {shape} expected")
+    for version in snapshot.versions:
+        if version.counts.shape != (number,):
+            raise MessageError(
+                f"counts of a version of shape {version.counts.shape}, "
+                f"{(number,)} expected"
+            )
     for example in snapshot.examples:
         _check_example(example, snapshot)
 

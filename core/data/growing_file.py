@@ -30,6 +30,9 @@ OPEN_FOR_WRITING = 0b101
 TICK_S = 1.0
 """A file that changed so short before it was looked at may change unseen."""
 
+HALF_WRITTEN = (OSError, RuntimeError, ValueError, KeyError)
+"""What HDF5 raises of a file that is changed while it is read."""
+
 State = tuple[int, int, int]
 
 
@@ -111,7 +114,7 @@ class GrowingFile:
             opened = self._open(anew=state != self._opened_at)
             shots = opened.look(self.shots, to_the_end=to_the_end)
             self.check_unchanged()
-        except (DataError, WriterBusyError) as error:
+        except (WriterBusyError, *HALF_WRITTEN) as error:
             self.close()
             self.problem = str(error)
             return self.shots
@@ -141,7 +144,7 @@ class GrowingFile:
         if self._opened is None or self._is_other(state):
             try:
                 self._open(anew=True).look(self.shots, to_the_end=True)
-            except DataError as error:
+            except HALF_WRITTEN as error:
                 self.close()
                 raise WriterBusyError(str(error)) from error
         assert self._opened is not None

@@ -278,8 +278,11 @@ class LabelledDataset:
                 "each frame"
             )
 
-    def _shots(self, known: int = 0) -> int:
+    def _shots(self, known: int = 0, *, to_the_end: bool = True) -> int:
         """Return the number of shots that every dataset has, as far as it was written.
+
+        Of labels, names and times, which may be unknown, only the length counts if
+        nothing more will be written.
 
         Parameters
         ----------
@@ -288,19 +291,17 @@ class LabelledDataset:
         """
         if not self._grows:
             return shot_count(self._data.shape)
-        stacks = [*self._columns]
-        if self._mask is not None and self._mask.of_every_shot:
-            stacks.append(self._mask.dataset)
         frames = shot_count(self._data.shape)
         if self._virtual is not None:
             frames = self._virtual.written_rows()
-        elif self._data.ndim > 2 and not self._data.external:
-            frames = written_rows(self._data, known)
-        others = (
-            len(each) if each.is_virtual or each.external else written_rows(each, known)
-            for each in stacks
-        )
-        return min([frames, *others])
+        elif self._data.ndim > 2:
+            frames = _written(self._data, known)
+        found = [frames]
+        if self._mask is not None and self._mask.of_every_shot:
+            found.append(_written(self._mask.dataset, known))
+        for column in self._columns:
+            found.append(len(column) if to_the_end else _written(column, known))
+        return min(found)
 
     @property
     def _grows(self) -> bool:
@@ -321,7 +322,7 @@ class LabelledDataset:
         """
         if self.growing and self._virtual is None:
             self._refresh()
-        whole = self._shots(known)
+        whole = self._shots(known, to_the_end=to_the_end)
         if not to_the_end and whole > known:
             if self._data.ndim > 2:
                 whole = filled_rows(self._data, known, whole)
@@ -497,6 +498,13 @@ class LabelledDataset:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _written(stack: h5py.Dataset, known: int) -> int:
+    """Return how many rows of a dataset were written; all that it has if none tells."""
+    if stack.is_virtual or stack.external:
+        return len(stack)
+    return written_rows(stack, known)
 
 
 def check_calibration(where: str, in_photons: bool, calibrated: bool) -> None:

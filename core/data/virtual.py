@@ -133,7 +133,7 @@ class VirtualSources:
     def __init__(self, dataset: h5py.Dataset, *, followed: bool = False) -> None:
         self._title = title(dataset)
         self._number = len(dataset)
-        mapped = dataset.virtual_sources()
+        mapped = _mappings(dataset)
         _allow_open_files(len({item.file_name for item in mapped}), self._title)
         known: dict[tuple[str, str], _Looked] = {}
         self.sources = [_source(dataset, item, known, followed) for item in mapped]
@@ -210,6 +210,45 @@ class VirtualSources:
         raise DataError(f"{self._title}: shot {shot} cannot be read: {why}")
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Mapping:
+    """What a virtual dataset says of one source.
+
+    Parameters
+    ----------
+    vspace : h5py.h5s.SpaceID
+        What of the dataset it fills in.
+    src_space : h5py.h5s.SpaceID or None
+        What of the source is taken; None where HDF5 does not tell, as of one that was
+        empty and has no end.
+    """
+
+    file_name: str
+    dset_name: str
+    vspace: h5py.h5s.SpaceID
+    src_space: h5py.h5s.SpaceID | None
+
+
+def _mappings(dataset: h5py.Dataset) -> list[_Mapping]:
+    """Return what a virtual dataset is made of."""
+    told = dataset.id.get_create_plist()
+    found = []
+    for number in range(told.get_virtual_count()):
+        try:
+            src_space = told.get_virtual_srcspace(number)
+        except RuntimeError:
+            src_space = None
+        found.append(
+            _Mapping(
+                file_name=told.get_virtual_filename(number),
+                dset_name=told.get_virtual_dsetname(number),
+                vspace=told.get_virtual_vspace(number),
+                src_space=src_space,
+            )
+        )
+    return found
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Looked:
     """What one look at a file of a virtual dataset found."""
@@ -224,7 +263,7 @@ class _Looked:
 def being_written(dataset: h5py.Dataset) -> bool:
     """Whether a file of a virtual dataset is being written, so that others may read."""
     virtual = Path(dataset.file.filename)
-    names = {item.file_name for item in dataset.virtual_sources()}
+    names = {item.file_name for item in _mappings(dataset)}
     for name in names - {SAME_FILE}:
         try:
             with open_file(_located(virtual, name)) as file:
@@ -237,7 +276,7 @@ def being_written(dataset: h5py.Dataset) -> bool:
 
 def _source(
     dataset: h5py.Dataset,
-    item: h5py.VDSmap,
+    item: _Mapping,
     known: dict[tuple[str, str], _Looked],
     followed: bool,
 ) -> Source:
@@ -291,12 +330,14 @@ def _look(
         return _Looked(file=path, problem=str(error))
 
 
-def _rows_there(item: h5py.VDSmap, shots: Range, found: _Looked) -> int | None:
+def _rows_there(item: _Mapping, shots: Range, found: _Looked) -> int | None:
     """Return how many rows of a mapping a source that grows has; None for another.
 
     It grows if the mapping has no end, or if somebody writes it.
     """
     length = found.shape[0] if found.written is None else found.written
+    if item.src_space is None:
+        return length if shots.count == ENDLESS else None
     chosen = _regular(item.src_space)
     if chosen is None:
         return None
@@ -336,9 +377,11 @@ def _located(virtual: Path, name: str) -> Path:
     return next((path for path in tried if path.exists()), virtual.parent / name)
 
 
-def _too_short(item: h5py.VDSmap, shape: tuple[int, ...], file: Path) -> str:
+def _too_short(item: _Mapping, shape: tuple[int, ...], file: Path) -> str:
     """Say that a source has fewer values than are taken of it, if it has."""
     where = f"{file}:{item.dset_name}: shape {shape} found"
+    if item.src_space is None:
+        return ""
     try:
         if item.src_space.get_select_type() == h5py.h5s.SEL_ALL:
             wanted = int(item.vspace.get_select_npoints())
@@ -362,9 +405,12 @@ def _selected(
     whole = Range(start=0, stride=1, count=1, block=max(shape[0], 1))
     regular = _regular(space)
     try:
-        first, last = space.get_select_bounds()
+        bounds = space.get_select_bounds()
     except (ValueError, RuntimeError):  # without an end
         return regular or whole, _modules_without_end(space, shape)
+    if bounds is None:
+        return Range(start=0, stride=1, count=1, block=0), (0, 0)
+    first, last = bounds
     modules = (int(first[1]), int(last[1]) + 1) if len(shape) > 1 else (0, 1)
     if regular is not None:
         return regular, modules

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def print_summary(
     if state.class_counts.confusion.sum():
         console.print(_confusion(state.class_counts))
         console.print(f"agreement with the labels: {_agreement(state.class_counts)}")
+    if len(state.version_counts) > 1:
+        console.print(_by_version(state))
     console.print(_numbers(state))
     if state.facts.masked:
         console.print(state.facts.masked)
@@ -56,6 +59,34 @@ def _rates(counted: ClassCounts) -> Table:
     for reason, skips in sorted(counted.skipped.items()):
         table.add_row(f"skipped: {reason}", str(skips), "", "")
     return table
+
+
+def _by_version(state: RunState) -> Table:
+    """Return what each model with its supports made of the shots that it got."""
+    table = Table(title="Rates by model and supports", title_justify="left")
+    table.add_column("version, in use since", ratio=1)
+    table.add_column("shots", justify="right")
+    for name in state.facts.classes:
+        table.add_column(name, justify="right")
+    with_truth = bool(state.class_counts.confusion.sum())
+    if with_truth:
+        table.add_column("agreement", justify="right")
+    for version, uses in state.contents():
+        counted = state.version_counts[version.pair]
+        total = int(counted.counts.sum())
+        times = ", ".join(_clock_time(use) for use in uses)
+        rates = (f"{100 * n / total:.1f} %" if total else "-" for n in counted.counts)
+        row = [f"{version.words}; {times}", str(counted.shots), *rates]
+        if with_truth:
+            known = int(counted.confusion.sum())
+            right = int(np.trace(counted.confusion))
+            row.append(f"{100 * right / known:.1f} %" if known else "-")
+        table.add_row(*row)
+    return table
+
+
+def _clock_time(time_ns: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(time_ns / 1e9))
 
 
 def _confusion(counted: ClassCounts) -> Table:

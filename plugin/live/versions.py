@@ -61,6 +61,11 @@ class Version(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             f"support v{self.support_version} ({self.support_hash})"
         )
 
+    @property
+    def pair(self) -> tuple[int, int]:
+        """What a row says of it: the number of the model and of the supports."""
+        return self.model_version, self.support_version
+
     def has_content_of(self, other: Version) -> bool:
         """Whether model, rule and supports are the same."""
         same_model = _model(self) == _model(other)

@@ -19,7 +19,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.data.growing_file import GrowingFile, WriterBusyError
+from specklenn.core.data.growing_file import HALF_WRITTEN, GrowingFile, WriterBusyError
 from specklenn.core.data.labelled_dataset import DatasetNames, LabelledDataset
 from specklenn.core.data.shot_lists import ListedShots, expanded
 from specklenn.core.data.shots import Places, Shots
@@ -444,8 +444,13 @@ class FollowedRun(Hdf5Source):
     def _fill(
         self, shots: Shots, target: slice, part: Part, events: npt.NDArray[np.int64]
     ) -> None:
-        super()._fill(shots, target, part, events)
-        self._followed.file(part.path).check_unchanged()
+        file = self._followed.file(part.path)
+        try:
+            super()._fill(shots, target, part, events)
+        except HALF_WRITTEN:
+            file.check_unchanged()
+            raise
+        file.check_unchanged()
 
     def read(self, start: int, stop: int) -> Shots:
         """Read shots number start to stop - 1, when their writer lets us.

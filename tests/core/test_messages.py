@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from specklenn.core import messages
-from specklenn.core.messages import Example, MessageError, RankStatus, Snapshot
+from specklenn.core.messages import (
+    Example,
+    MessageError,
+    RankStatus,
+    Snapshot,
+    VersionStatus,
+)
 
 
 def snapshot(**changes):
@@ -30,6 +36,18 @@ def snapshot(**changes):
         support_hash="a1b2",
         model_version=2,
         model="adapted",
+        versions=(
+            VersionStatus(
+                model_version=2,
+                model="adapted",
+                rule="mean",
+                support_version=7,
+                support_hash="a1b2",
+                since_ns=(1_700_000_000_000_000_000,),
+                counts=np.array([3, 9], np.int64),
+                skips=2,
+            ),
+        ),
         history_s=np.array([1.0, 2.0]),
         history_counts=np.array([[1, 4], [3, 9]], np.int64),
         examples=(
@@ -99,8 +117,8 @@ ARRAY = {"dtype": "<i8", "shape": [2], "data": bytes(16)}
         (b"", "not a msgpack message"),
         (b"\xc1random", "not a msgpack message"),
         (msgpack.packb([1, 2]), "Expected `object`, got `array`"),
-        (msgpack.packb({"schema": 2}), "not a complete snapshot"),
-        (changed(schema=99), "schema 99, this window 2"),
+        (msgpack.packb({"schema": 3}), "not a complete snapshot"),
+        (changed(schema=99), "schema 99, this window 3"),
         (changed(extra=1), "unknown field `extra`"),
         (changed(state="odd"), "state 'odd'"),
         (changed(sequence=-1), r"Expected `int` >= 0 - at `\$.sequence`"),
@@ -153,12 +171,12 @@ def test_bytes_that_would_exhaust_memory_or_stack_are_refused(name, value):
         messages.decode(message)
 
 
-def test_the_messages_of_schema_2_stay_as_they_are():
+def test_the_messages_of_schema_3_stay_as_they_are():
     """Written out, so that a window of another specklenn version can read them."""
     array = {"dtype": "<i8", "shape": [2], "data": np.array([3, 9]).tobytes()}
     pattern = snapshot().examples[0].pattern.astype("<f2")
     written = {
-        "schema": 2,
+        "schema": 3,
         "session": "abc",
         "sequence": 5,
         "wall_ns": 1_700_000_000_000_000_000,
@@ -184,6 +202,18 @@ def test_the_messages_of_schema_2_stay_as_they_are():
         "support_hash": "a1b2",
         "model_version": 2,
         "model": "adapted",
+        "versions": [
+            {
+                "model_version": 2,
+                "model": "adapted",
+                "rule": "mean",
+                "support_version": 7,
+                "support_hash": "a1b2",
+                "since_ns": [1_700_000_000_000_000_000],
+                "counts": array,
+                "skips": 2,
+            }
+        ],
         "history_s": {**array, "dtype": "<f8", "data": np.array([1.0, 2.0]).tobytes()},
         "history_counts": {
             "dtype": "<i8",

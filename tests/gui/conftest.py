@@ -93,6 +93,7 @@ def _snapshot(**changes) -> Snapshot:
         "support_hash": "3f9a",
         "model_version": 1,
         "model": "default",
+        "versions": (),
         "history_s": np.zeros(0),
         "history_counts": np.zeros((0, len(classes)), np.int64),
         "examples": (),
