@@ -70,7 +70,7 @@ class Example(
     index : int
         Shot index in the run.
     timestamp_ns : int
-        Unix epoch, nanoseconds.
+        Unix epoch, nanoseconds; 0 where the data do not say.
     label : str
         Class it was given.
     score : float

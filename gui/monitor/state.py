@@ -212,12 +212,10 @@ def _version_rates(classes: tuple[str, ...], version: VersionStatus) -> VersionR
     uses = ", ".join(formats.clock_time(when / 1e9) for when in version.since_ns)
     return VersionRates(
         words=(
-            f"model v{version.model_version} {version.model}, "
+            f"model v{version.model_version} {version.model} by {version.rule}, "
             f"support v{version.support_version}"
         ),
-        more=(
-            f"rule {version.rule}, supports {version.support_hash}; in use since {uses}"
-        ),
+        more=f"supports {version.support_hash}; in use since {uses}",
         shots=int(version.counts.sum()) + version.skips,
         skips=version.skips,
         rates=_class_rates(classes, version.counts, version.counts),

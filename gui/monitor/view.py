@@ -70,7 +70,7 @@ class VersionRates:
     words : str
         Which it is.
     more : str
-        Rule, content of the supports and times of its use.
+        Content of the supports and times of its use.
     shots, skips : int
         Its shots, and those of them that could not be classified.
     rates : tuple of ClassRate

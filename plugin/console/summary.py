@@ -13,6 +13,10 @@ from rich.table import Table
 from specklenn.core.class_counts import ClassCounts
 from specklenn.core.intervals import wilson_interval
 from specklenn.plugin.live.run_state import RunState
+from specklenn.plugin.live.versions import Version
+
+VERSIONS_ABREAST = 5
+"""Columns of one table."""
 
 
 def print_summary(
@@ -34,7 +38,7 @@ def print_summary(
         console.print(_confusion(state.class_counts))
         console.print(f"agreement with the labels: {_agreement(state.class_counts)}")
     if len(state.version_counts) > 1:
-        console.print(_by_version(state))
+        _print_by_version(state, console)
     console.print(_numbers(state))
     if state.facts.masked:
         console.print(state.facts.masked)
@@ -61,28 +65,42 @@ def _rates(counted: ClassCounts) -> Table:
     return table
 
 
-def _by_version(state: RunState) -> Table:
-    """Return what each model with its supports made of the shots that it got."""
-    table = Table(title="Rates by model and supports", title_justify="left")
-    table.add_column("version, in use since", ratio=1)
-    table.add_column("shots", justify="right")
-    for name in state.facts.classes:
-        table.add_column(name, justify="right")
-    with_truth = bool(state.class_counts.confusion.sum())
-    if with_truth:
-        table.add_column("agreement", justify="right")
-    for version, uses in state.contents():
-        counted = state.version_counts[version.pair]
-        total = int(counted.counts.sum())
+def _print_by_version(state: RunState, console: Console) -> None:
+    """Print what each model with its supports made of the shots that it got."""
+    versions = state.contents()
+    for first in range(0, len(versions), VERSIONS_ABREAST):
+        console.print(_by_version(state, versions[first : first + VERSIONS_ABREAST]))
+    for version, uses in versions:
         times = ", ".join(_clock_time(use) for use in uses)
-        rates = (f"{100 * n / total:.1f} %" if total else "-" for n in counted.counts)
-        row = [f"{version.words}; {times}", str(counted.shots), *rates]
-        if with_truth:
-            known = int(counted.confusion.sum())
-            right = int(np.trace(counted.confusion))
-            row.append(f"{100 * right / known:.1f} %" if known else "-")
-        table.add_row(*row)
+        console.print(f"{version.words}: since {times}")
+
+
+def _by_version(
+    state: RunState, versions: Sequence[tuple[Version, list[int]]]
+) -> Table:
+    table = Table(title="Rates by model and supports", title_justify="left")
+    table.add_column("model\nsupport")
+    counted = [state.version_counts[version.pair] for version, _ in versions]
+    for version, _ in versions:
+        name = f"v{version.model_version}\nv{version.support_version}"
+        table.add_column(name, justify="right")
+    table.add_row("shots", *(str(each.shots) for each in counted))
+    for code, name in enumerate(state.facts.classes):
+        table.add_row(
+            name, *(_percent(c.counts[code], c.counts.sum()) for c in counted)
+        )
+    if state.class_counts.skips:
+        table.add_row("skipped", *(str(each.skips) for each in counted))
+    if state.class_counts.confusion.sum():
+        table.add_row(
+            "agreement",
+            *(_percent(np.trace(x.confusion), x.confusion.sum()) for x in counted),
+        )
     return table
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.2f} %" if whole else "-"
 
 
 def _clock_time(time_ns: int) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.data.dataset_writer import DatasetWriter, open_for_writing, writing
-from specklenn.core.rows import FIELDS, Rows, row_dtype
+from specklenn.core.rows import FIELDS, Rows, known_times, row_dtype
 from specklenn.plugin.live.report import Report
 from specklenn.plugin.live.run_state import RunFacts
 from specklenn.plugin.live.version_counts import VersionCounts
@@ -209,7 +209,7 @@ class HitsFile:
             self._writer.append(
                 frames.pictures,
                 labels=self._classes[rows["label"]],
-                timestamps_ns=rows["timestamp_ns"],
+                timestamps_ns=known_times(rows),
                 others={INDEX: rows["index"], SCORE: rows["score"]},
             )
 

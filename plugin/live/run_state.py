@@ -13,7 +13,7 @@ import numpy.typing as npt
 from specklenn.core.class_counts import ClassCounts
 from specklenn.core.flags import REASONS, Flag
 from specklenn.core.messages import Example, RankStatus, Snapshot, VersionStatus
-from specklenn.core.rows import Rows
+from specklenn.core.rows import Rows, known_times
 from specklenn.plugin.live.far_shots import FarShots
 from specklenn.plugin.live.report import Report
 from specklenn.plugin.live.version_counts import VersionCounts
@@ -313,7 +313,7 @@ class RunState:
     def _example(self, row: Rows, picture: npt.NDArray[np.float32]) -> Example:
         return Example(
             index=int(row["index"]),
-            timestamp_ns=int(row["timestamp_ns"]),
+            timestamp_ns=int(known_times(row)),
             label=self.facts.classes[int(row["label"])],
             score=float(row["score"]),
             distances=tuple(float(value) for value in row["distances"]),

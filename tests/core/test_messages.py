@@ -85,6 +85,9 @@ def test_a_snapshot_arrives_as_it_was_sent():
             np.testing.assert_array_equal(theirs[0].pattern, ours[0].pattern)
             assert theirs[0].index == 11
             assert theirs[0].distances == (0.3,)
+        elif name == "versions":
+            np.testing.assert_array_equal(theirs[0].counts, ours[0].counts)
+            assert theirs[0].since_ns == ours[0].since_ns
         elif isinstance(ours, np.ndarray):
             np.testing.assert_array_equal(theirs, ours)
             assert theirs.dtype == ours.dtype
@@ -108,6 +111,7 @@ def with_pattern(pattern):
     return changed(examples=[{**example, "pattern": pattern}])
 
 
+VERSION = msgpack.unpackb(messages.encode(snapshot()))["versions"][0]
 ARRAY = {"dtype": "<i8", "shape": [2], "data": bytes(16)}
 
 
@@ -129,6 +133,10 @@ ARRAY = {"dtype": "<i8", "shape": [2], "data": bytes(16)}
         (changed(counts={**ARRAY, "shape": [3]}), "16 bytes, 24 expected"),
         (changed(counts={**ARRAY, "shape": [2**40]}), "Expected `int` <= 100000"),
         (changed(counts={**ARRAY, "shape": [1, 2]}), r"counts of shape \(1, 2\)"),
+        (
+            changed(versions=[{**VERSION, "counts": {**ARRAY, "shape": [1, 2]}}]),
+            r"counts of a version of shape \(1, 2\), \(2,\) expected",
+        ),
         (changed(classes=["one"]), r"counts of shape \(2,\), \(1,\) expected"),
         (changed(support_classes=["a", "b"]), "1 distances for 2 support classes"),
         (changed(examples=[{"index": 1}]), "not a complete snapshot"),

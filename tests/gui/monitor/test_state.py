@@ -167,10 +167,14 @@ def test_rates_are_told_for_each_model_and_supports(make_snapshot, clock):
 
     other, last = state.view(Choices()).versions
 
-    assert (last.words, last.shots, last.skips) == ("model v1 m1, support v7", 65, 1)
+    assert (last.words, last.shots, last.skips) == (
+        "model v1 m1 by mean, support v7",
+        65,
+        1,
+    )
     assert last.rates[2].rate == 63 / 64
-    assert other.words == "model v2 m2, support v8"
-    assert "rule mean, supports ab; in use since" in other.more
+    assert other.words == "model v2 m2 by mean, support v8"
+    assert "supports ab; in use since" in other.more
 
 
 def test_a_gap_is_nan_and_the_average_must_fill_again(make_snapshot, clock):

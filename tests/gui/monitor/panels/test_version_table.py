@@ -28,7 +28,7 @@ def table(watch, make_stream, make_snapshot):
     """The table of a window whose run has had so many versions."""
 
     def shown(number):
-        stream = make_stream([make_snapshot(versions=versions(number))])
+        stream = make_stream(make_snapshot(versions=versions(number)))
         return watch(stream).window.version_table
 
     return shown
@@ -45,8 +45,8 @@ def test_every_version_has_a_row_of_rates(table):
     texts = [[cell.full_text for cell in row] for row in shown.cells]
     assert texts[0][1:4] == ["shots", "single-hit", "multi-hit"]
     assert [row[:3] for row in texts[1:]] == [
-        ["model v1 default, support v1", "10", "10.0 %"],
-        ["model v2 default, support v1", "10", "20.0 %"],
+        ["model v1 default by mean, support v1", "10", "10.0 %"],
+        ["model v2 default by mean, support v1", "10", "20.0 %"],
     ]
 
 
