@@ -79,17 +79,7 @@ class GrowingFile:
 
         False where its format does not tell.
         """
-        try:
-            with self.path.open("rb") as file:
-                head = file.read(HEAD)
-        except OSError:
-            return False
-        told = len(head) == HEAD and head.startswith(SIGNATURE)
-        return (
-            told
-            and head[VERSION] >= FLAGS_SINCE
-            and bool(head[FLAGS] & OPEN_FOR_WRITING)
-        )
+        return has_writer(self.path)
 
     def look(self, *, to_the_end: bool = False) -> int:
         """Return how many shots are whole by now; as before if it cannot be read now.
@@ -224,6 +214,21 @@ class GrowingFile:
             )
         self._identity = identity
         return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def has_writer(path: Path) -> bool:
+    """Whether a writer has a file open, or died with it open, by what the file says.
+
+    False where its format does not tell, and where there is no file.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except OSError:
+        return False
+    if len(head) < HEAD or not head.startswith(SIGNATURE):
+        return False
+    return head[VERSION] >= FLAGS_SINCE and bool(head[FLAGS] & OPEN_FOR_WRITING)
 
 
 def _refuse_if_locked(path: Path) -> None:

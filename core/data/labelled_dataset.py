@@ -16,10 +16,12 @@ attribute ``units``: ``photons``; nobody calibrates them again.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,8 @@ from specklenn.core.data.side_datasets import (
 from specklenn.core.data.virtual import VirtualSources, being_written
 from specklenn.core.data.written import filled_rows, filled_values, written_rows
 from specklenn.core.errors import DataError
+
+log = logging.getLogger(__name__)
 
 DATA = "/entry_1/data_1/data"
 MASK = masks.MASK
@@ -185,6 +189,8 @@ class LabelledDataset:
         if self._followed:
             return
         self._length = self._shots()
+        if self.growing:
+            _tell_growing(str(self.path))
         self.notes = self._missing()
         self.labels = None if labels is None else read_texts(labels, len(self))
         self.names = None if names is None else read_texts(names, len(self))
@@ -498,6 +504,12 @@ class LabelledDataset:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+@cache
+def _tell_growing(path: str) -> None:
+    """Say that a file is being written, once however often it is opened."""
+    log.warning("%s: being written: the shots that are there now are read", path)
 
 
 def _written(stack: h5py.Dataset, known: int) -> int:

@@ -168,7 +168,7 @@ class FollowedRun(Hdf5Source):
         if end is None:
             self.notes += tuple(
                 f"{part.path}: being written: the {len(part.events)} shots that are "
-                "there now are read; source.live=true follows it"
+                "there now are read; with source.live=true a run follows it"
                 for part in self._parts
                 if self._followed.file(part.path).being_written
             )

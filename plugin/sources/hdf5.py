@@ -18,6 +18,7 @@ from pydantic import Field
 
 from specklenn.core.data import labelled_dataset
 from specklenn.core.data.frames import Modules, numbered
+from specklenn.core.data.growing_file import has_writer
 from specklenn.core.data.hdf5_file import LARGEST_CACHE
 from specklenn.core.data.labelled_dataset import (
     DatasetNames,
@@ -126,10 +127,11 @@ class Hdf5Settings(SourceSettings):
             except DataError as error:
                 raise DataError(f"{error} (a run waits for it: source.live)") from error
         paths = expanded(self.paths)
-        source = Hdf5Source(paths, self._names, *part)
-        if not source.growing:
-            return source
-        source.close()
+        if not any(has_writer(item.file) for item in listed(paths)):
+            source = Hdf5Source(paths, self._names, *part)
+            if not source.growing:
+                return source
+            source.close()
         return FollowedRun(paths, self._names, *part)
 
     def _follow(self) -> FollowedRun:
