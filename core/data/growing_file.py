@@ -15,17 +15,9 @@ import os
 import time
 from pathlib import Path
 
-from specklenn.core.data.hdf5_file import reason
+from specklenn.core.data.hdf5_file import has_writer, reason
 from specklenn.core.data.labelled_dataset import DatasetNames, LabelledDataset
 from specklenn.core.errors import DataError
-
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
-VERSION, FLAGS, HEAD = 8, 11, 12
-"""Bytes of a file that have the version of its format, and say who has it open."""
-
-FLAGS_SINCE = 3
-OPEN_FOR_WRITING = 0b101
-"""A writer, in single-writer mode or not."""
 
 TICK_S = 1.0
 """A file that changed so short before it was looked at may change unseen."""
@@ -214,21 +206,6 @@ class GrowingFile:
             )
         self._identity = identity
         return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def has_writer(path: Path) -> bool:
-    """Whether a writer has a file open, or died with it open, by what the file says.
-
-    False where its format does not tell, and where there is no file.
-    """
-    try:
-        with path.open("rb") as file:
-            head = file.read(HEAD)
-    except OSError:
-        return False
-    if len(head) < HEAD or not head.startswith(SIGNATURE):
-        return False
-    return head[VERSION] >= FLAGS_SINCE and bool(head[FLAGS] & OPEN_FOR_WRITING)
 
 
 def _refuse_if_locked(path: Path) -> None:

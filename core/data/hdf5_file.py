@@ -9,6 +9,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -23,6 +24,14 @@ BEING_WRITTEN = "already open for write"
 OTHER_LOCKS = "file locking flag values don't match"
 OTHER_MODE = "SWMR read access flag not the same"
 """What HDF5 says of a file that this process has open in another way."""
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+VERSION, FLAGS, HEAD = 8, 11, 12
+"""Bytes of a file that have the version of its format, and say who has it open."""
+
+FLAGS_SINCE = 3
+OPEN_FOR_WRITING = 0b101
+"""A writer, in single-writer mode or not."""
 
 UNLOCK = "set HDF5_USE_FILE_LOCKING=FALSE"
 
@@ -100,6 +109,21 @@ def _other_way(error: OSError, tried: dict[str, bool]) -> dict[str, bool] | None
         if sign in str(error) and not option.items() <= tried.items():
             return option
     return None
+
+
+def has_writer(path: Path) -> bool:
+    """Whether a writer has a file open, or died with it open, by what the file says.
+
+    False where its format does not tell, and where there is no file.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except OSError:
+        return False
+    if len(head) < HEAD or not head.startswith(SIGNATURE):
+        return False
+    return head[VERSION] >= FLAGS_SINCE and bool(head[FLAGS] & OPEN_FOR_WRITING)
 
 
 def get_dataset(file: h5py.File, name: str) -> h5py.Dataset:

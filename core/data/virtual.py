@@ -22,6 +22,7 @@ from specklenn.core.data.hdf5_file import (
     LARGEST_CACHE,
     chunk_bytes,
     get_dataset,
+    has_writer,
     open_file,
     title,
 )
@@ -261,17 +262,10 @@ class _Looked:
 
 
 def being_written(dataset: h5py.Dataset) -> bool:
-    """Whether a file of a virtual dataset is being written, so that others may read."""
+    """Whether a file of a virtual dataset has a writer, by what it says itself."""
     virtual = Path(dataset.file.filename)
     names = {item.file_name for item in _mappings(dataset)}
-    for name in names - {SAME_FILE}:
-        try:
-            with open_file(_located(virtual, name)) as file:
-                if file.swmr_mode:
-                    return True
-        except DataError:  # `VirtualSources` says why
-            continue
-    return False
+    return any(has_writer(_located(virtual, name)) for name in names - {SAME_FILE})
 
 
 def _source(

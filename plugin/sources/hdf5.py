@@ -18,8 +18,7 @@ from pydantic import Field
 
 from specklenn.core.data import labelled_dataset
 from specklenn.core.data.frames import Modules, numbered
-from specklenn.core.data.growing_file import has_writer
-from specklenn.core.data.hdf5_file import LARGEST_CACHE
+from specklenn.core.data.hdf5_file import LARGEST_CACHE, has_writer
 from specklenn.core.data.labelled_dataset import (
     DatasetNames,
     LabelledDataset,
