@@ -142,7 +142,8 @@ class Collector:
         scheduler.look()
         if scheduler.stall_reason != self.state.stall_reason:
             self.state.stall_reason = scheduler.stall_reason
-            log.warning("%s", scheduler.stall_reason or "shots come again")
+            if scheduler.stall_reason or not scheduler.finished:
+                log.warning("%s", scheduler.stall_reason or "shots come again")
         if scheduler.failure:
             log.error("%s", scheduler.failure)
             self.state.failures.append(scheduler.failure)
