@@ -93,7 +93,7 @@ class GrowingFile:
         self.changed_s = state[2] / 1e9
         shared = self._is_shared
         try:
-            opened = self._open(anew=state != self._opened_at)
+            opened = self._open()
             shots = opened.look(self.shots, to_the_end=to_the_end)
             self.check_unchanged()
         except (WriterBusyError, *HALF_WRITTEN) as error:
@@ -101,6 +101,9 @@ class GrowingFile:
             self.problem = str(error)
             return self.shots
         self.problem = ""
+        if shots < self.shots and opened.virtual:  # one of its files cannot be read now
+            self.problem = f"{self.path}: only {shots} shots can be read just now"
+            return self.shots
         if shots < self.shots:
             raise DataError(
                 f"{self.path}: {shots} shots found where {self.shots} were before: it "
@@ -125,7 +128,7 @@ class GrowingFile:
         state = self._state()
         if self._opened is None or self._is_other(state):
             try:
-                self._open(anew=True).look(self.shots, to_the_end=True)
+                self._open().look(self.shots, to_the_end=True)
             except HALF_WRITTEN as error:
                 self.close()
                 raise WriterBusyError(str(error)) from error
@@ -166,14 +169,11 @@ class GrowingFile:
         virtual = self._opened is not None and self._opened.virtual
         return not (self._is_shared or virtual) and state == self._looked_at
 
-    def _open(self, *, anew: bool) -> LabelledDataset:
-        """Open it, unless it is open and can be refreshed or has not changed."""
-        writing = self.being_written
-        if self._opened is not None and not self._opened.virtual:
-            if self._opened.growing and writing:
-                return self._opened
-            if not (anew or self._opened.growing):
-                return self._opened
+    def _open(self) -> LabelledDataset:
+        """Open it anew, unless it is open in a way in which it can be refreshed."""
+        writing = has_writer(self.path)
+        if self._opened is not None and self._is_shared and writing:
+            return self._opened
         self.close()
         if not writing:
             _refuse_if_locked(self.path)

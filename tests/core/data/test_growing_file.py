@@ -273,6 +273,19 @@ def test_a_virtual_dataset_goes_as_far_as_all_of_its_files(file, writer):
     assert frames[:, [0, 4], 0].tolist() == [[i + 1, i + 2] for i in range(5)]
 
 
+def test_a_file_of_a_virtual_dataset_that_is_away_for_a_while_cuts_nothing(
+    file, writer
+):
+    writer.do(*modules(2), module(0, 0, 3), module(1, 0, 3))
+    assert file.look() == 3
+    writer.do("os.rename('m1.h5', 'away.h5')")
+    assert file.look() == 3
+    assert "only 0 shots can be read just now" in file.problem
+    writer.do("os.rename('away.h5', 'm1.h5')", module(0, 3, 4), module(1, 3, 4))
+
+    assert file.look() == 4
+
+
 def test_a_virtual_dataset_of_closed_files_of_unequal_length_lacks_shots(
     tmp_path, writer
 ):
@@ -292,3 +305,16 @@ def test_another_reader_in_this_process_may_open_a_followed_file(file, writer):
 
     with open_file(file.path) as other:
         assert len(other[DATA]) == 3
+
+
+def test_a_change_that_leaves_size_and_time_as_they_were_is_seen_soon(file, writer):
+    writer.do(*again(0, 2), "s = os.stat('run.h5')")
+    assert file.look() == 2
+    # As two appends within one tick of the file system's clock.
+    writer.do(
+        *again(2, 3),
+        "n = os.stat('run.h5').st_size; os.truncate('run.h5', max(n, s.st_size))",
+        "os.utime('run.h5', ns=(s.st_atime_ns, s.st_mtime_ns))",
+    )
+
+    assert file.look() == 3
