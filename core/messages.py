@@ -70,7 +70,7 @@ class Example(
     index : int
         Shot index in the run.
     timestamp_ns : int
-        Unix epoch, nanoseconds.
+        Unix epoch, nanoseconds; 0 where the data do not say.
     label : str
         Class it was given.
     score : float
@@ -95,6 +95,44 @@ class Example(
     photons: float
     rank: Count
     pattern: Pattern
+
+
+class VersionStatus(
+    msgspec.Struct, frozen=True, kw_only=True, eq=False, forbid_unknown_fields=True
+):
+    """A model with its rule and a support set, and what it made of its shots.
+
+    Parameters
+    ----------
+    model_version : int
+        Number of the model in this run, 1 at the start.
+    model : str
+        Its name.
+    rule : str
+        How supports decide.
+    support_version : int
+        Version of the support set.
+    support_hash : str
+        Start of its content hash.
+    fit_version : int
+        Number of the fit to hits of the run, 0 for the supports alone.
+    since_ns : tuple of int
+        When it was taken into use, each time; Unix epoch, nanoseconds.
+    counts : (classes,) int64
+        Shots per class that it classified, in the order of `Snapshot.classes`.
+    skips : int
+        Shots that could not be classified meanwhile.
+    """
+
+    model_version: Count
+    model: str
+    rule: str
+    support_version: Count
+    support_hash: str
+    fit_version: Count
+    since_ns: tuple[Count, ...]
+    counts: npt.NDArray[np.int64]
+    skips: Count
 
 
 class Snapshot(
@@ -150,6 +188,9 @@ class Snapshot(
         Its name.
     fit_version : int
         Number of the fit to hits of the run in use, 0 for the supports alone.
+    versions : tuple of VersionStatus
+        What classified the shots of the run so far, by first use; of very many the
+        last ones. All shots of one are its own, also where it was used again.
     history_s : (times,) float64
         Unix epoch seconds, one per second of the last ten minutes.
     history_counts : (times, classes) int64
@@ -180,6 +221,7 @@ class Snapshot(
     model_version: Count
     model: str
     fit_version: Count
+    versions: tuple[VersionStatus, ...]
     history_s: npt.NDArray[np.float64]
     history_counts: npt.NDArray[np.int64]
     examples: tuple[Example, ...]
@@ -256,6 +298,12 @@ def _check_shapes(snapshot: Snapshot) -> None:
         found = getattr(snapshot, name).shape
         if found != shape:
             raise MessageError(f"{name} of shape {found}, {shape} expected")
+    for version in snapshot.versions:
+        if version.counts.shape != (number,):
+            raise MessageError(
+                f"counts of a version of shape {version.counts.shape}, "
+                f"{(number,)} expected"
+            )
     for example in snapshot.examples:
         _check_example(example, snapshot)
 

@@ -15,7 +15,7 @@ from specklenn.core.decision import Decision
 from specklenn.core.flags import Flag, is_skipped
 from specklenn.core.hitfinder import HitFinding, count_lit, is_hit
 from specklenn.core.labels import NO_HIT, UNKNOWN, all_classes
-from specklenn.core.rows import Rows, class_codes, empty_rows
+from specklenn.core.rows import Rows, class_codes, empty_rows, row_times
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ class Pipeline:
     def _begin(self, shots: Shots) -> Rows:
         rows = empty_rows(len(shots), len(self.classifier.classes))
         rows["index"] = shots.index
-        rows["timestamp_ns"] = shots.timestamp_ns
+        rows["timestamp_ns"] = row_times(shots.timestamp_ns)
         rows["arrived_ns"] = shots.arrived_ns
         rows["flags"] = shots.flags
         rows["truth"] = class_codes(shots.truth, self.classes)

@@ -15,11 +15,15 @@ import numpy.typing as npt
 NO_CLASS = -1
 """Label code of a shot that was skipped, truth code of one nobody labelled."""
 
+NO_TIME = np.iinfo(np.int64).min
+"""Time of a shot whose data have none: what NumPy calls NaT."""
+
 Rows = npt.NDArray[Any]
 
 FIELDS = {
     "index": "shot index in the run",
-    "timestamp_ns": "when the shot happened, Unix epoch, nanoseconds",
+    "timestamp_ns": "when the shot happened, Unix epoch, nanoseconds; NaT where the "
+    "data do not say: its view as datetime64[ns] has times and NaT",
     "arrived_ns": "when the shot reached us (live: its own time), Unix epoch, ns",
     "run": "run number",
     "label": "code into the classes, -1 where skipped",
@@ -47,7 +51,7 @@ def row_dtype(support_classes: int) -> np.dtype[Any]:
     return np.dtype(
         [
             ("index", "<i8"),
-            ("timestamp_ns", "<u8"),
+            ("timestamp_ns", "<i8"),
             ("arrived_ns", "<u8"),
             ("run", "<u4"),
             ("label", "<i1"),
@@ -66,14 +70,33 @@ def row_dtype(support_classes: int) -> np.dtype[Any]:
     )
 
 
+VERSION_FIELDS = ["model_version", "support_version", "fit_version"]
+"""Of a row: together they say what classified it."""
+
+
 def empty_rows(number: int, support_classes: int) -> Rows:
     """Return rows of shots that are not classified yet."""
     rows = np.zeros(number, row_dtype(support_classes))
+    rows["timestamp_ns"] = NO_TIME
     rows["label"] = NO_CLASS
     rows["truth"] = NO_CLASS
     rows["score"] = np.nan
     rows["distances"] = np.nan
     return rows
+
+
+def row_times(timestamps_ns: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+    """Turn times of shots (B,), 0 where not known, into those of rows."""
+    known = (timestamps_ns > 0) & (timestamps_ns < 2**63)
+    times: npt.NDArray[np.int64] = timestamps_ns.astype(np.int64)
+    times[~known] = NO_TIME
+    return times
+
+
+def known_times(rows: Rows) -> npt.NDArray[np.uint64]:
+    """Return the times of rows (B,), ns, Unix epoch, 0 where they are not known."""
+    times: npt.NDArray[np.uint64] = np.maximum(rows["timestamp_ns"], 0).astype("u8")
+    return times
 
 
 def class_codes(

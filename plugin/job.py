@@ -32,11 +32,7 @@ from specklenn.plugin.live.outputs import Publisher, Sink
 from specklenn.plugin.live.publish import Publishers, ZmqPublisher
 from specklenn.plugin.live.results import HITS, RESULTS, HitsFile, ResultsFile
 from specklenn.plugin.live.run_state import RunState
-from specklenn.plugin.live.scheduler import (
-    FileScheduler,
-    LiveScheduler,
-    Scheduler,
-)
+from specklenn.plugin.live.scheduler import Scheduler, make_scheduler
 from specklenn.plugin.live.swap_coordinator import UpdateRequests
 from specklenn.plugin.live.worker import Worker, WorkerOptions
 from specklenn.plugin.parallel.channel import Channel, in_memory_channels
@@ -200,12 +196,12 @@ class Job:
         )
 
     def _scheduler(self) -> Scheduler:
-        source = self.prepared.source
-        if source is None:
-            expected = self.prepared.facts.expected_shots
-            return LiveScheduler(set(self.workers), expected)
-        lease = self.config.loop.lease_shots
-        return FileScheduler(len(source), len(self.workers), lease, first=source.first)
+        return make_scheduler(
+            self.prepared.source,
+            self.workers,
+            self.config.loop.lease_shots,
+            self.prepared.facts.expected_shots,
+        )
 
     def finish(self, collector: Collector) -> int:
         """Print the summary of a run that has ended; returns the exit code."""

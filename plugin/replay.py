@@ -20,15 +20,12 @@ from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.hit_sample import Indices, sampled_shots
 from specklenn.core.pipeline import Pipeline
 from specklenn.core.preprocess import Preprocessor
-from specklenn.core.rows import Rows
+from specklenn.core.rows import VERSION_FIELDS, Rows
 from specklenn.plugin.job import CONFIG
 from specklenn.plugin.live.model_update import FitUpdate, with_fit
 from specklenn.plugin.live.results import RESULTS, ROWS, VERSIONS, read_versions
 from specklenn.plugin.live.versions import Version
 from specklenn.plugin.startup import PreparedRun, prepare_run
-
-VERSION_FIELDS = ["model_version", "support_version", "fit_version"]
-"""Of a row: together they say what classified it."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -16,7 +16,12 @@ from specklenn.core.config.loading import LoadedConfig
 from specklenn.core.config.run_config import Config
 from specklenn.core.data.labelled_dataset import check_calibration
 from specklenn.core.data.masks import Mask, read_mask_file
-from specklenn.core.data.shots import DetectorRun, IndexedSource, ShotSource
+from specklenn.core.data.shots import (
+    DetectorRun,
+    GrowingRun,
+    IndexedSource,
+    ShotSource,
+)
 from specklenn.core.data.sources import Share
 from specklenn.core.errors import ConfigError, MissingPackageError, SpecklennError
 from specklenn.core.labels import all_classes
@@ -152,13 +157,18 @@ def prepare_run(loaded: LoadedConfig, rank: int = 0) -> PreparedRun:
         facts=_facts(
             config,
             supports,
-            len(source) if source else 0,
+            0 if source is None or _is_followed(source) else len(source),
             (*notes, *used.notes),
             words,
         ),
         mask=used.mask,
         support_notes=pipeline.classifier.check_supports() if rank == 0 else (),
     )
+
+
+def _is_followed(source: IndexedSource) -> bool:
+    """Whether nobody knows yet how many shots a run will have."""
+    return isinstance(source, GrowingRun) and source.live
 
 
 def make_source(

@@ -245,3 +245,43 @@ def read_emc():
         return found
 
     return read
+
+
+OTHER_PROCESS = """
+import os, sys, h5py, numpy as np
+for line in sys.stdin:
+    exec(line)
+    print("done", flush=True)
+"""
+
+
+class OtherProcess:
+    """A process that writes while this one reads; it does one line at a time."""
+
+    def __init__(self, folder):
+        words = [sys.executable, "-c", OTHER_PROCESS]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(
+            words, cwd=folder, stdin=pipe, stdout=pipe, text=True
+        )
+
+    def do(self, *lines):
+        """Run lines of Python, each with semicolons for line ends."""
+        for line in lines:
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+            assert self.process.stdout.readline() == "done\n", line
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            pipe.close()
+
+
+@pytest.fixture
+def writer(tmp_path):
+    """Another process in this test's folder."""
+    made = OtherProcess(tmp_path)
+    yield made
+    made.kill()

@@ -9,6 +9,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -19,6 +20,18 @@ from specklenn.core.errors import DataError
 
 BEING_WRITTEN = "already open for write"
 """What HDF5 says of a file whose writer lives, or died without closing it."""
+
+OTHER_LOCKS = "file locking flag values don't match"
+OTHER_MODE = "SWMR read access flag not the same"
+"""What HDF5 says of a file that this process has open in another way."""
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+VERSION, FLAGS, HEAD = 8, 11, 12
+"""Bytes of a file that have the version of its format, and say who has it open."""
+
+FLAGS_SINCE = 3
+OPEN_FOR_WRITING = 0b101
+"""A writer, in single-writer mode or not."""
 
 UNLOCK = "set HDF5_USE_FILE_LOCKING=FALSE"
 
@@ -48,11 +61,22 @@ CACHE_SLOTS = 1009
 """Places of the cache, a prime well above the number of chunks in it."""
 
 
-def open_file(path: str | os.PathLike[str]) -> h5py.File:
+def open_file(
+    path: str | os.PathLike[str], *, followed: bool = False, swmr: bool = False
+) -> h5py.File:
     """Open an HDF5 file for reading, whatever filters it was written with.
 
     A file that is still being written, or whose writer was killed, is read as far
     as it goes.
+
+    Parameters
+    ----------
+    path : path
+    followed : bool
+        Take no lock: a writer that closes the file and opens it again would be
+        refused meanwhile. See `specklenn.core.data.growing_file`.
+    swmr : bool
+        Read as while it is written, which a virtual dataset of such files needs.
 
     Raises
     ------
@@ -60,16 +84,46 @@ def open_file(path: str | os.PathLike[str]) -> h5py.File:
         If it is missing, not HDF5, truncated or may not be read.
     """
     importlib.import_module("hdf5plugin")  # registers the filters
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        refused = error
-    if BEING_WRITTEN in str(refused):
+    options: dict[str, bool] = {}
+    if followed:
+        options["locking"] = False
+    if swmr:
+        options["swmr"] = True
+    while True:
         try:
-            return h5py.File(path, "r", swmr=True)
+            return h5py.File(path, "r", **options)
         except OSError as error:
-            refused = error
-    raise DataError(f"{path}: {reason(refused)}") from refused
+            other = _other_way(error, options)
+            if other is None:
+                raise DataError(f"{path}: {reason(error)}") from error
+            options |= other
+
+
+def _other_way(error: OSError, tried: dict[str, bool]) -> dict[str, bool] | None:
+    """Return how else to open a file that was refused, if there is another way."""
+    for sign, option in (
+        (BEING_WRITTEN, {"swmr": True}),
+        (OTHER_MODE, {"swmr": True}),
+        (OTHER_LOCKS, {"locking": False}),
+    ):
+        if sign in str(error) and not option.items() <= tried.items():
+            return option
+    return None
+
+
+def has_writer(path: Path) -> bool:
+    """Whether a writer has a file open, or died with it open, by what the file says.
+
+    False where its format does not tell, and where there is no file.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except OSError:
+        return False
+    if len(head) < HEAD or not head.startswith(SIGNATURE):
+        return False
+    return head[VERSION] >= FLAGS_SINCE and bool(head[FLAGS] & OPEN_FOR_WRITING)
 
 
 @contextmanager

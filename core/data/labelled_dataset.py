@@ -16,10 +16,12 @@ attribute ``units``: ``photons``; nobody calibrates them again.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,7 @@ from specklenn.core.data.hdf5_file import (
     open_dataset,
     open_file,
     read_values,
+    reading,
     title,
 )
 from specklenn.core.data.masks import FileMask, Mask, MaskBits
@@ -56,8 +59,11 @@ from specklenn.core.data.side_datasets import (
     read_texts,
     read_times,
 )
-from specklenn.core.data.virtual import VirtualSources
+from specklenn.core.data.virtual import VirtualSources, being_written
+from specklenn.core.data.written import filled_rows, filled_values, written_rows
 from specklenn.core.errors import DataError
+
+log = logging.getLogger(__name__)
 
 DATA = "/entry_1/data_1/data"
 MASK = masks.MASK
@@ -113,6 +119,10 @@ class LabelledDataset:
     path : path
         HDF5 or CXI file.
     where : DatasetNames
+    followed : bool
+        It grows, and is looked at again and again (`core.data.growing_file`): no lock
+        is taken, nothing is refused for being short, and it has no shot before
+        `look`. Its labels, names and times are read by `texts_of` and `times_of`.
 
     Attributes
     ----------
@@ -141,11 +151,16 @@ class LabelledDataset:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], where: DatasetNames | None = None
+        self,
+        path: str | os.PathLike[str],
+        where: DatasetNames | None = None,
+        *,
+        followed: bool = False,
     ) -> None:
         self.path = Path(path)
         self._where = where or DatasetNames()
-        self._file = open_file(path)
+        self._followed = followed
+        self._file = open_file(path, followed=followed)
         try:
             with exploring(self._file):
                 self._open()
@@ -164,26 +179,47 @@ class LabelledDataset:
         labels, names, timestamps = (
             self._find(name) for name in (where.labels, where.names, where.timestamps)
         )
-        self._length = self._shots(
-            [each for each in (labels, names, timestamps) if each is not None]
-        )
+        self._texts, self._times = labels, timestamps
+        self._columns = [
+            each for each in (labels, names, timestamps) if each is not None
+        ]
+        self._check_columns()
+        self.labels = self.names = None
+        self.timestamps_ns: Timestamps | None = None
+        self._length = 0
+        self.notes: tuple[str, ...] = ()
+        if self._followed:
+            return
+        self._length = self._shots()
+        if self.growing:
+            _tell_growing(str(self.path))
         self.notes = self._missing()
         self.labels = None if labels is None else read_texts(labels, len(self))
         self.names = None if names is None else read_texts(names, len(self))
-        self.timestamps_ns = (
-            None if timestamps is None else read_times(timestamps, len(self))
-        )
+        if timestamps is not None:
+            self.timestamps_ns = read_times(timestamps, len(self))
 
     def _open_frames(self, name: str) -> h5py.Dataset:
         """Open the frames; of a virtual dataset, look for its files first."""
+        self._read_as_written(name)
         data = get_dataset(self._file, name)
         check_numbers(data)
         self._virtual: VirtualSources | None = None
         if not data.is_virtual:
             return data
-        self._virtual = VirtualSources(data)
+        self._virtual = VirtualSources(data, followed=self._followed)
         del data  # see `open_dataset`
         return open_dataset(self._file, name, self._virtual.cache_bytes)
+
+    def _read_as_written(self, name: str) -> None:
+        """Open a virtual dataset of files being written in the way that reads them."""
+        found = self._file.get(name)
+        virtual = isinstance(found, h5py.Dataset) and found.is_virtual
+        if not virtual or self._file.swmr_mode:
+            return
+        if self._followed or being_written(found):
+            self._file.close()
+            self._file = open_file(self.path, followed=self._followed, swmr=True)
 
     def _missing(self) -> tuple[str, ...]:
         """Say which shots no file has; refuse a file in which that is all."""
@@ -218,7 +254,7 @@ class LabelledDataset:
             return None
         mask = FileMask(dataset=found, shape=self.shape, bits=bits)
         shots = shot_count(self._data.shape)
-        if mask.of_every_shot and len(found) != shots and not self.growing:
+        if mask.of_every_shot and len(found) != shots and not self._grows:
             raise DataError(
                 f"{title(found)}: mask of shape {found.shape}, {self.shape} or one for "
                 f"each of {shots} shots expected"
@@ -231,17 +267,15 @@ class LabelledDataset:
             return None
         return get_dataset(self._file, name)
 
-    def _shots(self, columns: Sequence[h5py.Dataset]) -> int:
-        """Return the number of shots that every dataset has."""
-        for column in columns:
+    def _check_columns(self) -> None:
+        for column in self._columns:
             if column.ndim == 0 or column.shape[1:] not in ((), (1,), (2,)):
                 raise DataError(
                     f"{title(column)}: shape {column.shape}, "
                     f"({shot_count(self._data.shape)},) expected"
                 )
-            if not self.growing:
+            if not self._grows:
                 self._check_length(column)
-        return min([shot_count(self._data.shape), *map(len, columns)])
 
     def _check_length(self, column: h5py.Dataset) -> None:
         entries = len(column) if column.ndim else 1
@@ -251,6 +285,82 @@ class LabelledDataset:
                 f"{title(column)}: {entries} entries found, {shots} expected, one for "
                 "each frame"
             )
+
+    def _shots(self, known: int = 0, *, to_the_end: bool = True) -> int:
+        """Return the number of shots that every dataset has, as far as it was written.
+
+        Of labels, names and times, which may be unknown, only the length counts if
+        nothing more will be written.
+
+        Parameters
+        ----------
+        known : int
+            Shots that it had before.
+        """
+        if not self._grows:
+            return shot_count(self._data.shape)
+        frames = shot_count(self._data.shape)
+        if self._virtual is not None:
+            frames = self._virtual.written_rows()
+        elif self._data.ndim > 2:
+            frames = _written(self._data, known)
+        found = [frames]
+        if self._mask is not None and self._mask.of_every_shot:
+            found.append(_written(self._mask.dataset, known))
+        for column in self._columns:
+            found.append(len(column) if to_the_end else _written(column, known))
+        return min(found)
+
+    @property
+    def _grows(self) -> bool:
+        """Whether its datasets may be of different lengths for now."""
+        return self.growing or self._followed
+
+    def look(self, known: int = 0, *, to_the_end: bool = False) -> int:
+        """Return how many shots of a file that is followed are whole by now.
+
+        Its length is that from now on.
+
+        Parameters
+        ----------
+        known : int
+            Shots that were whole before.
+        to_the_end : bool
+            Nothing more will be written: dark frames at the end are frames.
+        """
+        if self.growing and self._virtual is None:
+            self._refresh()
+        whole = self._shots(known, to_the_end=to_the_end)
+        if not to_the_end and whole > known:
+            if self._data.ndim > 2:
+                whole = filled_rows(self._data, known, whole)
+            if self._times is not None and whole > known:
+                whole = filled_values(self._times, known, whole)
+        self._length = whole
+        return whole
+
+    def _refresh(self) -> None:
+        """Look anew at what another process writes meanwhile."""
+        stacks = [self._data, *self._columns]
+        if self._mask is not None and self._mask.of_every_shot:
+            stacks.append(self._mask.dataset)
+        with reading(self._data):
+            for each in stacks:
+                each.refresh()
+
+    def texts_of(self, rows: npt.NDArray[np.int64]) -> Texts | None:
+        """Return the labels of some shots, (B,) str; None where there are none."""
+        if self._texts is None or not len(rows):
+            return None
+        first = int(rows.min())
+        return read_texts(self._texts, slice(first, int(rows.max()) + 1))[rows - first]
+
+    def times_of(self, rows: npt.NDArray[np.int64]) -> Timestamps | None:
+        """Return the times of some shots, (B,) uint64, ns; None where none are."""
+        if self._times is None or not len(rows):
+            return None
+        first = int(rows.min())
+        return read_times(self._times, slice(first, int(rows.max()) + 1))[rows - first]
 
     def __len__(self) -> int:
         return self._length
@@ -262,6 +372,16 @@ class LabelledDataset:
     def growing(self) -> bool:
         """Whether the file is being written, so that others may see more shots."""
         return bool(self._file.swmr_mode)
+
+    @property
+    def virtual(self) -> bool:
+        """Whether the frames lie in other files."""
+        return self._virtual is not None
+
+    @property
+    def room(self) -> int:
+        """Shots that there is room for, whether they were written or not."""
+        return shot_count(self._data.shape)
 
     @property
     def mask(self) -> Mask | None:
@@ -386,6 +506,19 @@ class LabelledDataset:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+@cache
+def _tell_growing(path: str) -> None:
+    """Say that a file is being written, once however often it is opened."""
+    log.warning("%s: being written: the shots that are there now are read", path)
+
+
+def _written(stack: h5py.Dataset, known: int) -> int:
+    """Return how many rows of a dataset were written; all that it has if none tells."""
+    if stack.is_virtual or stack.external:
+        return len(stack)
+    return written_rows(stack, known)
 
 
 def check_calibration(where: str, in_photons: bool, calibrated: bool) -> None:

@@ -6,8 +6,9 @@ of the file. Empty lines and those that begin with # are passed over.
 
 from __future__ import annotations
 
+import glob
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -19,6 +20,42 @@ SUFFIX = ".lst"
 
 LINE = re.compile(r"^(?P<file>\S.*?)(?:\s+(?P<event>\S*//\S*))?$")
 NUMBER = re.compile(r"^//(\d+)$")
+
+
+WILD = re.compile(r"[*?[]")
+
+
+def expanded(paths: Sequence[Path], *, may_lack: bool = False) -> list[Path]:
+    """Return the files that names with wildcards stand for, in the order of numbers.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Those without wildcards, or of a file that is there, stand for themselves.
+    may_lack : bool
+        Whether there may be no file of such a name, yet.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not WILD.search(str(path)) or path.exists():
+            found.append(path)
+            continue
+        names = sorted(glob.glob(str(path)), key=_by_number)
+        if not (names or may_lack):
+            raise DataError(f"{path}: no file has such a name")
+        found.extend(Path(name) for name in names if Path(name) not in found)
+    return found
+
+
+def _by_number(name: str) -> list[tuple[int, str]]:
+    """Return what names are sorted by, so that run_9 comes before run_10."""
+    parts = re.findall(r"\d+|\D+", name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 @dataclass(frozen=True, kw_only=True)

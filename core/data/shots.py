@@ -187,6 +187,58 @@ class DetectorRun(IndexedSource, Protocol):
         """Read some modules only, (modules,) bool; frames are 0 elsewhere."""
 
 
+Places = list[tuple[str, list[int]]]
+"""Where shots lie: files, and the numbers of the shots in each."""
+
+
+@runtime_checkable
+class GrowingRun(IndexedSource, Protocol):
+    """A run of files that are being written; ranks may see different amounts of it."""
+
+    @property
+    def live(self) -> bool:
+        """Whether it is followed; else it is read as it was at the start."""
+
+    @property
+    def over(self) -> bool:
+        """Whether no more shots will come."""
+
+    @property
+    def stop(self) -> int:
+        """Number of the shot behind the last one that rank 0 knows."""
+
+    @property
+    def stall_reason(self) -> str:
+        """Why no shots come, a sentence; empty while they do."""
+
+    def look(self) -> None:
+        """Look for more shots, at rank 0.
+
+        Raises
+        ------
+        DataError
+            If they can no longer be followed.
+        """
+
+    def closing_notes(self) -> list[str]:
+        """Return what a person must know when the run has ended, at rank 0."""
+
+    def places(self, start: int, stop: int) -> Places:
+        """Return where shots lie, at rank 0."""
+
+    def learn(self, start: int, stop: int, places: Places) -> None:
+        """Take over where shots lie, at a worker."""
+
+    def ready(self, start: int, stop: int) -> bool:
+        """Whether shots can be read here by now.
+
+        Raises
+        ------
+        DataError
+            If they could not for too long.
+        """
+
+
 @runtime_checkable
 class LiveSource(Protocol):
     """A stream, or one worker's share of it."""

@@ -46,8 +46,8 @@ KNOWN_TIMES = (
 )
 
 
-def read_texts(column: h5py.Dataset, shots: int) -> Texts:
-    """Read the texts of the first so many shots, (shots,) str.
+def read_texts(column: h5py.Dataset, shots: int | slice) -> Texts:
+    """Read the texts of some shots, or of the first so many, (shots,) str.
 
     Raises
     ------
@@ -69,8 +69,12 @@ def read_texts(column: h5py.Dataset, shots: int) -> Texts:
         ) from error
 
 
-def read_times(column: h5py.Dataset, shots: int) -> Timestamps:
-    """Read the times of the first so many shots, (shots,) uint64, ns, Unix epoch.
+def read_times(column: h5py.Dataset, shots: int | slice) -> Timestamps:
+    """Read the times of some shots, or of the first so many; ns, Unix epoch.
+
+    Returns
+    -------
+    (shots,) uint64
 
     Raises
     ------
@@ -85,7 +89,7 @@ def read_times(column: h5py.Dataset, shots: int) -> Timestamps:
         whole = _one_each(column, shots)
         values = np.stack([whole[name] for name in fields], axis=-1)
     elif column.shape[1:] == (2,):
-        values = read_values(column, slice(shots))
+        values = read_values(column, _rows(shots))
     else:
         values = _one_each(column, shots)
     if values.dtype.kind not in "uif":
@@ -99,12 +103,16 @@ def read_times(column: h5py.Dataset, shots: int) -> Timestamps:
     return _time_of_numbers(column, values)
 
 
-def _one_each(column: h5py.Dataset, shots: int) -> npt.NDArray[Any]:
+def _rows(shots: int | slice) -> slice:
+    return shots if isinstance(shots, slice) else slice(shots)
+
+
+def _one_each(column: h5py.Dataset, shots: int | slice) -> npt.NDArray[Any]:
     if column.shape[1:] not in ((), (1,)):
         raise DataError(
             f"{title(column)}: shape {column.shape}, ({len(column)},) expected"
         )
-    values = read_values(column, slice(shots))
+    values = read_values(column, _rows(shots))
     return values.reshape(len(values))
 
 

@@ -9,6 +9,7 @@ here.
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -102,6 +103,20 @@ class SourceSettings(Settings):
             If a package is missing.
         """
         return None
+
+    def await_start(self, place: ConfigFolder, say: Callable[[str], None]) -> None:
+        """Wait for what a run needs before it can be opened; on every rank of a run.
+
+        Parameters
+        ----------
+        say : function of str
+            Takes sentences for a person.
+
+        Raises
+        ------
+        DataError
+            If it does not come.
+        """
 
     def check(self, place: ConfigFolder) -> None:
         """Find what keeps a stream from being joined, on every rank, before the start.

@@ -22,9 +22,11 @@ from specklenn.core.data.hdf5_file import (
     LARGEST_CACHE,
     chunk_bytes,
     get_dataset,
+    has_writer,
     open_file,
     title,
 )
+from specklenn.core.data.written import written_rows
 from specklenn.core.errors import DataError
 
 NAMED = 3
@@ -37,6 +39,9 @@ DATASETS_AT_ONCE = 8
 """Virtual datasets that one process may have open."""
 
 SAME_FILE = "."
+
+ENDLESS = 2**40
+"""Rows of a mapping that has no end."""
 
 Shots = npt.NDArray[np.int64]
 
@@ -57,6 +62,23 @@ class Range:
         found: npt.NDArray[np.bool_] = inside & (offset % self.stride < self.block)
         return found
 
+    def places(self, rows: Shots) -> Shots:
+        """Return which of the selected rows, from 0, selected rows (B,) are."""
+        offset = rows - self.start
+        places: Shots = offset // self.stride * self.block + offset % self.stride
+        return places
+
+    def below(self, length: int) -> int:
+        """Return how many of the selected rows a dataset of this length has."""
+        offset = max(length - self.start, 0)
+        whole, rest = divmod(offset, self.stride)
+        return min(whole * self.block + min(rest, self.block), self.rows)
+
+    @property
+    def rows(self) -> int:
+        """How many are selected."""
+        return self.count * self.block
+
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
@@ -72,6 +94,8 @@ class Source:
         Why it cannot be read; empty where it can.
     chunk_bytes : int
         Size of the compressed chunks that a frame lies in.
+    there : int or None
+        How many of the shots it has by now, if it grows; None if it has all.
     """
 
     file: Path
@@ -79,6 +103,15 @@ class Source:
     modules: tuple[int, int]
     problem: str
     chunk_bytes: int
+    there: int | None
+
+    def holds(self, shots: Shots) -> npt.NDArray[np.bool_]:
+        """Return which shots (B,) are said to lie in it, and do by now."""
+        mine = self.shots.has(shots)
+        if self.there is None:
+            return mine
+        found: npt.NDArray[np.bool_] = mine & (self.shots.places(shots) < self.there)
+        return found
 
 
 class VirtualSources:
@@ -88,6 +121,9 @@ class VirtualSources:
     ----------
     dataset : h5py.Dataset
         Virtual, with shots along its first axis.
+    followed : bool
+        Its files are being written: those that have fewer shots than they are said to
+        have will have more.
 
     Raises
     ------
@@ -95,13 +131,13 @@ class VirtualSources:
         If it has more files than this system lets a process open.
     """
 
-    def __init__(self, dataset: h5py.Dataset) -> None:
+    def __init__(self, dataset: h5py.Dataset, *, followed: bool = False) -> None:
         self._title = title(dataset)
         self._number = len(dataset)
-        mapped = dataset.virtual_sources()
+        mapped = _mappings(dataset)
         _allow_open_files(len({item.file_name for item in mapped}), self._title)
-        known: dict[tuple[str, str], tuple[Path, str, int, tuple[int, ...]]] = {}
-        self.sources = [_source(dataset, item, known) for item in mapped]
+        known: dict[tuple[str, str], _Looked] = {}
+        self.sources = [_source(dataset, item, known, followed) for item in mapped]
 
     @property
     def cache_bytes(self) -> int:
@@ -114,15 +150,32 @@ class VirtualSources:
         every = np.arange(self._number)
         covered = np.zeros(self._number, bool)
         lost = np.zeros(self._number, bool)
+        reasons: list[str] = []
         for source in self.sources:
             shots = source.shots.has(every)
             covered |= shots
             if source.problem:
                 lost |= shots
-        reasons = [each.problem for each in self.sources if each.problem]
+            short = shots & ~source.holds(every)
+            if short.any():
+                lost |= short
+                reasons.append(_not_yet(source))
+        reasons += [each.problem for each in self.sources if each.problem]
         if not covered.all():
             reasons.append("no file is said to hold them")
         return int((lost | ~covered).sum()), _listed(reasons)
+
+    def written_rows(self) -> int:
+        """Return how many shots there are up to the last one that all files have."""
+        every = np.arange(self._number)
+        whole, covered = np.ones((2, self._number), bool)
+        covered[:] = False
+        for source in self.sources:
+            shots = source.shots.has(every)
+            covered |= shots
+            whole &= ~shots | (source.holds(every) & (not source.problem))
+        found = np.flatnonzero(whole & covered)
+        return int(found[-1]) + 1 if len(found) else 0
 
     def check(
         self, shots: Shots, modules: Sequence[tuple[int, int]] | None = None
@@ -148,6 +201,9 @@ class VirtualSources:
                 gone = source.problem or _gone(source.file)
                 if gone:
                     self._refuse(shots[found][0], gone)
+                short = found & ~source.holds(shots)
+                if short.any():
+                    self._refuse(shots[short][0], _not_yet(source))
         if not covered.all():
             self._refuse(shots[~covered][0], "no file is said to hold it")
 
@@ -155,39 +211,148 @@ class VirtualSources:
         raise DataError(f"{self._title}: shot {shot} cannot be read: {why}")
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Mapping:
+    """What a virtual dataset says of one source.
+
+    Parameters
+    ----------
+    vspace : h5py.h5s.SpaceID
+        What of the dataset it fills in.
+    src_space : h5py.h5s.SpaceID or None
+        What of the source is taken; None where HDF5 does not tell, as of one that was
+        empty and has no end.
+    """
+
+    file_name: str
+    dset_name: str
+    vspace: h5py.h5s.SpaceID
+    src_space: h5py.h5s.SpaceID | None
+
+
+def _mappings(dataset: h5py.Dataset) -> list[_Mapping]:
+    """Return what a virtual dataset is made of."""
+    told = dataset.id.get_create_plist()
+    found = []
+    for number in range(told.get_virtual_count()):
+        try:
+            src_space = told.get_virtual_srcspace(number)
+        except RuntimeError:
+            src_space = None
+        found.append(
+            _Mapping(
+                file_name=told.get_virtual_filename(number),
+                dset_name=told.get_virtual_dsetname(number),
+                vspace=told.get_virtual_vspace(number),
+                src_space=src_space,
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Looked:
+    """What one look at a file of a virtual dataset found."""
+
+    file: Path
+    problem: str = ""
+    chunk_bytes: int = 0
+    shape: tuple[int, ...] = ()
+    written: int | None = None
+
+
+def being_written(dataset: h5py.Dataset) -> bool:
+    """Whether a file of a virtual dataset has a writer, by what it says itself."""
+    virtual = Path(dataset.file.filename)
+    names = {item.file_name for item in _mappings(dataset)}
+    return any(has_writer(_located(virtual, name)) for name in names - {SAME_FILE})
+
+
 def _source(
     dataset: h5py.Dataset,
-    item: h5py.VDSmap,
-    known: dict[tuple[str, str], tuple[Path, str, int, tuple[int, ...]]],
+    item: _Mapping,
+    known: dict[tuple[str, str], _Looked],
+    followed: bool,
 ) -> Source:
     """Look at one source; each file and dataset is opened once."""
     key = (item.file_name, item.dset_name)
     if key not in known:
-        known[key] = _look(dataset, *key)
-    file, problem, size, shape = known[key]
-    if not problem:
-        problem = _too_short(item, shape, file)
+        known[key] = _look(dataset, *key, followed=followed)
+    found = known[key]
     shots, modules = _selected(item.vspace, dataset.shape)
+    problem, there = found.problem, None
+    if not problem:
+        there = _rows_there(item, shots, found)
+        if there is None:
+            problem = _too_short(item, found.shape, found.file)
     return Source(
-        file=file, shots=shots, modules=modules, problem=problem, chunk_bytes=size
+        file=found.file,
+        shots=shots,
+        modules=modules,
+        problem=problem,
+        chunk_bytes=found.chunk_bytes,
+        there=there,
     )
 
 
 def _look(
-    dataset: h5py.Dataset, file_name: str, name: str
-) -> tuple[Path, str, int, tuple[int, ...]]:
-    """Return file, problem, bytes of chunks and shape of a source."""
+    dataset: h5py.Dataset, file_name: str, name: str, *, followed: bool
+) -> _Looked:
+    """Open a source and say what it has."""
     path = _located(Path(dataset.file.filename), file_name)
     try:
-        with open_file(path) as file:
+        with open_file(path, followed=followed) as file:
             found = get_dataset(file, name)
-            problem = ""
+            problem, written = "", None
             if found.is_virtual:
-                lost, why = VirtualSources(found).missing()
-                problem = why if lost else ""
-            return path, problem, chunk_bytes(found), found.shape
+                nested = VirtualSources(found, followed=followed)
+                lost, why = nested.missing()
+                if followed:
+                    written = nested.written_rows()
+                else:
+                    problem = why if lost else ""
+            elif found.ndim and (followed or file.swmr_mode):
+                written = written_rows(found)
+            return _Looked(
+                file=path,
+                problem=problem,
+                chunk_bytes=chunk_bytes(found),
+                shape=found.shape,
+                written=written,
+            )
     except DataError as error:
-        return path, str(error), 0, ()
+        return _Looked(file=path, problem=str(error))
+
+
+def _rows_there(item: _Mapping, shots: Range, found: _Looked) -> int | None:
+    """Return how many rows of a mapping a source that grows has; None for another.
+
+    It grows if the mapping has no end, or if somebody writes it.
+    """
+    length = found.shape[0] if found.written is None else found.written
+    if item.src_space is None:
+        return length if shots.count == ENDLESS else None
+    chosen = _regular(item.src_space)
+    if chosen is None:
+        return None
+    endless = shots.count == ENDLESS and chosen.count == ENDLESS
+    by_shot = shots.rows == chosen.rows and shots.rows > 1
+    if endless or (found.written is not None and by_shot):
+        return chosen.below(length)
+    return None
+
+
+def _regular(space: h5py.h5s.SpaceID) -> Range | None:
+    """Return the rows of a regular selection, None of any other."""
+    kind = space.get_select_type()
+    if kind == h5py.h5s.SEL_ALL and space.shape:
+        return Range(start=0, stride=1, count=1, block=max(space.shape[0], 1))
+    if kind != h5py.h5s.SEL_HYPERSLABS or not space.is_regular_hyperslab():
+        return None
+    start, stride, count, block = (int(x[0]) for x in space.get_regular_hyperslab())
+    if block >= ENDLESS:
+        stride, count, block = 1, ENDLESS, 1
+    return Range(start=start, stride=stride, count=min(count, ENDLESS), block=block)
 
 
 def _located(virtual: Path, name: str) -> Path:
@@ -206,9 +371,11 @@ def _located(virtual: Path, name: str) -> Path:
     return next((path for path in tried if path.exists()), virtual.parent / name)
 
 
-def _too_short(item: h5py.VDSmap, shape: tuple[int, ...], file: Path) -> str:
+def _too_short(item: _Mapping, shape: tuple[int, ...], file: Path) -> str:
     """Say that a source has fewer values than are taken of it, if it has."""
     where = f"{file}:{item.dset_name}: shape {shape} found"
+    if item.src_space is None:
+        return ""
     try:
         if item.src_space.get_select_type() == h5py.h5s.SEL_ALL:
             wanted = int(item.vspace.get_select_npoints())
@@ -230,20 +397,37 @@ def _selected(
 ) -> tuple[Range, tuple[int, int]]:
     """Return the shots and the modules that a source fills in."""
     whole = Range(start=0, stride=1, count=1, block=max(shape[0], 1))
+    regular = _regular(space)
     try:
-        first, last = space.get_select_bounds()
+        bounds = space.get_select_bounds()
     except (ValueError, RuntimeError):  # without an end
-        return whole, (0, shape[1] if len(shape) > 1 else 1)
+        return regular or whole, _modules_without_end(space, shape)
+    if bounds is None:
+        return Range(start=0, stride=1, count=1, block=0), (0, 0)
+    first, last = bounds
     modules = (int(first[1]), int(last[1]) + 1) if len(shape) > 1 else (0, 1)
-    if space.get_select_type() == h5py.h5s.SEL_HYPERSLABS and (
-        space.is_regular_hyperslab()
-    ):
-        start, stride, count, block = (
-            int(each[0]) for each in space.get_regular_hyperslab()
-        )
-        return Range(start=start, stride=stride, count=count, block=block), modules
+    if regular is not None:
+        return regular, modules
     rows = int(last[0]) - int(first[0]) + 1
     return Range(start=int(first[0]), stride=rows, count=1, block=rows), modules
+
+
+def _modules_without_end(
+    space: h5py.h5s.SpaceID, shape: tuple[int, ...]
+) -> tuple[int, int]:
+    if len(shape) < 2:
+        return 0, 1
+    if space.get_select_type() != h5py.h5s.SEL_HYPERSLABS or (
+        not space.is_regular_hyperslab()
+    ):
+        return 0, shape[1]
+    start, stride, count, block = (int(x[1]) for x in space.get_regular_hyperslab())
+    return start, start + stride * (count - 1) + block
+
+
+def _not_yet(source: Source) -> str:
+    """Say that a file does not have a shot yet."""
+    return f"{source.file}: {source.there} of its shots found, more expected"
 
 
 def _wanted(modules: tuple[int, int], ranges: Sequence[tuple[int, int]] | None) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.messages import Example, RankStatus, Snapshot
+from specklenn.core.messages import Example, RankStatus, Snapshot, VersionStatus
 from specklenn.gui.monitor.simulated_patterns import draw_pattern
 
 CLASSES = ("single-hit", "multi-hit", "non-sample-hit", "no-hit", "unknown")
@@ -132,6 +132,19 @@ class SimulatedStream:
             pattern=pattern,
         )
 
+    def _version(self) -> VersionStatus:
+        return VersionStatus(
+            model_version=1,
+            model="default",
+            rule="ensemble",
+            support_version=7,
+            support_hash="3f9a1c22",
+            fit_version=0,
+            since_ns=(int(self._start_s * 1e9),),
+            counts=self._counts,
+            skips=sum(self._skipped.values()),
+        )
+
     def _snapshot(self) -> Snapshot:
         shots = int(self._counts.sum())
         return Snapshot(
@@ -155,6 +168,7 @@ class SimulatedStream:
             model_version=1,
             model="default",
             fit_version=0,
+            versions=(self._version(),),
             history_s=np.array([when for when, _ in self._history]),
             history_counts=np.array([counts for _, counts in self._history]),
             examples=tuple(

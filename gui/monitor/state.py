@@ -9,15 +9,18 @@ from collections.abc import Callable
 import numpy as np
 
 from specklenn.core.intervals import wilson_interval
-from specklenn.core.messages import RankStatus, Snapshot
+from specklenn.core.messages import RankStatus, Snapshot, VersionStatus
+from specklenn.gui.common import formats
 from specklenn.gui.monitor.examples import NewestExamples
 from specklenn.gui.monitor.history import History, RateSeries
 from specklenn.gui.monitor.intervals import Counts, histogram_quantiles
+from specklenn.gui.monitor.marks import Marks
 from specklenn.gui.monitor.view import (
     Choices,
     ClassRate,
     Freshness,
     Header,
+    VersionRates,
     View,
 )
 
@@ -27,7 +30,6 @@ RANK_SILENT_S = 5.0
 SHOT_RATE_OVER_S = 10.0
 LATENCY_OVER_S = 60.0
 DAY_S = 86_400.0
-MOST_MARKS = 50
 
 BOXCARS_S = (2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Lengths of the moving average that a person can choose."""
@@ -47,7 +49,7 @@ class MonitorState:
         self._received_s = clock()
         self._newest: Snapshot | None = None
         self._history = History(0)
-        self._marks: list[tuple[float, str]] = []
+        self._marks = Marks()
         self._examples = NewestExamples()
         self._latency: deque[tuple[float, Counts]] = deque()
         self._drawn: tuple[object, RateSeries] | None = None
@@ -66,13 +68,12 @@ class MonitorState:
         self._newest = snapshot
         if before is None or before.classes != snapshot.classes:
             self._history = History(len(snapshot.classes))
-            self._marks = []
+            self._marks = Marks()
             self._latency.clear()
         elif before.session != snapshot.session:
             self._history.restart()
             self._latency.clear()
-        if before is not None:
-            self._mark_changes(before, snapshot)
+        self._marks.merge(before, snapshot)
         self._merge_counts(snapshot)
         self._examples.merge(snapshot, self._received_s)
         return True
@@ -113,7 +114,8 @@ class MonitorState:
                 name: self._examples.seen(name, self._clock(), self.age_s())
                 for name in newest.classes
             },
-            marks=tuple(self._marks),
+            versions=_by_version(newest),
+            marks=self._marks.all,
             failures=newest.failures,
         )
 
@@ -121,22 +123,6 @@ class MonitorState:
         if snapshot.session == before.session:
             return snapshot.sequence <= before.sequence
         return snapshot.wall_ns < before.wall_ns and self.age_s() <= STALE_S
-
-    def _mark_changes(self, before: Snapshot, now: Snapshot) -> None:
-        words = []
-        if (before.experiment, before.run) != (now.experiment, now.run):
-            words.append(f"run {now.run}")
-        elif before.session != now.session:
-            words.append("restart")
-        if before.support_version != now.support_version:
-            words.append(f"support v{now.support_version}")
-        if before.model_version != now.model_version:
-            words.append(f"model v{now.model_version}")
-        if before.fit_version != now.fit_version and now.fit_version:
-            words.append(f"fit v{now.fit_version}")
-        if words:
-            self._marks.append((_begin_s(before, now), ", ".join(words)))
-            del self._marks[:-MOST_MARKS]
 
     def _merge_counts(self, snapshot: Snapshot) -> None:
         now_s = snapshot.wall_ns / 1e9
@@ -159,20 +145,7 @@ class MonitorState:
             over_s = self._history.end_s - self._history.start_s
         else:
             counts, over_s = self._history.window(window_s)
-        shots = int(counts.sum())
-        low, high = wilson_interval(counts, shots)
-        return tuple(
-            ClassRate(
-                name=name,
-                hits=int(counts[i]),
-                shots=shots,
-                total=int(newest.counts[i]),
-                rate=int(counts[i]) / shots if shots else float("nan"),
-                low=float(low[i]),
-                high=float(high[i]),
-            )
-            for i, name in enumerate(newest.classes)
-        ), over_s
+        return _class_rates(newest.classes, counts, newest.counts), over_s
 
     def _series(self, choices: Choices) -> RateSeries:
         """Rates over time; the same object while nothing has changed."""
@@ -209,19 +182,52 @@ class MonitorState:
         return p50, p95, p99
 
 
+def _class_rates(
+    classes: tuple[str, ...], counts: Counts, totals: Counts
+) -> tuple[ClassRate, ...]:
+    """Return the rate of each class among some shots, and its shots in the run."""
+    shots = int(counts.sum())
+    low, high = wilson_interval(counts, shots)
+    return tuple(
+        ClassRate(
+            name=name,
+            hits=int(counts[i]),
+            shots=shots,
+            total=int(totals[i]),
+            rate=int(counts[i]) / shots if shots else float("nan"),
+            low=float(low[i]),
+            high=float(high[i]),
+        )
+        for i, name in enumerate(classes)
+    )
+
+
+def _by_version(newest: Snapshot) -> tuple[VersionRates, ...]:
+    """Return the rates of each version, that used last at the end."""
+    ordered = sorted(newest.versions, key=lambda version: version.since_ns[-1:])
+    return tuple(_version_rates(newest.classes, version) for version in ordered)
+
+
+def _version_rates(classes: tuple[str, ...], version: VersionStatus) -> VersionRates:
+    uses = ", ".join(formats.clock_time(when / 1e9) for when in version.since_ns)
+    return VersionRates(
+        words=(
+            f"model v{version.model_version} {version.model} by {version.rule}, "
+            f"support v{version.support_version}"
+            + f", fit v{version.fit_version}"
+            * bool(version.fit_version)
+        ),
+        more=f"supports {version.support_hash}; in use since {uses}",
+        shots=int(version.counts.sum()) + version.skips,
+        skips=version.skips,
+        rates=_class_rates(classes, version.counts, version.counts),
+    )
+
+
 def fitting_boxcar(length_s: float) -> float:
     """Longest choice that fits 19 times into a length; all in seconds."""
     fitting = [choice for choice in BOXCARS_S if choice * 19 <= length_s]
     return fitting[-1] if fitting else BOXCARS_S[0]
-
-
-def _begin_s(before: Snapshot, now: Snapshot) -> float:
-    """When a change happened: where a new session's own history begins."""
-    earliest_s, latest_s = before.wall_ns / 1e9, now.wall_ns / 1e9
-    if before.session == now.session or not len(now.history_s):
-        return latest_s
-    begun_s = float(now.history_s[0])
-    return begun_s if earliest_s <= begun_s <= latest_s else latest_s
 
 
 def _is_alive(rank: RankStatus, ended: bool) -> bool:

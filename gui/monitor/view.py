@@ -61,6 +61,29 @@ class ClassRate:
     high: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class VersionRates:
+    """What one model with its supports made of its shots, since the run began.
+
+    Parameters
+    ----------
+    words : str
+        Which it is.
+    more : str
+        Content of the supports and times of its use.
+    shots, skips : int
+        Its shots, and those of them that could not be classified.
+    rates : tuple of ClassRate
+        In the order of the classes.
+    """
+
+    words: str
+    more: str
+    shots: int
+    skips: int
+    rates: tuple[ClassRate, ...]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Header:
     """What the status bar shows besides freshness.
@@ -115,6 +138,8 @@ class View:
         Seconds that the rates cover.
     examples : dict of str to tuple of SeenExample
         Newest first, for every class.
+    versions : tuple of VersionRates
+        Every model with its supports that the run has had, that used last at the end.
     marks : tuple of (float, str)
         Unix epoch seconds and words for what changed then.
     failures : tuple of str
@@ -129,6 +154,7 @@ class View:
     over_s: float = 0.0
     series: RateSeries | None = None
     examples: dict[str, tuple[SeenExample, ...]] = field(default_factory=dict)
+    versions: tuple[VersionRates, ...] = ()
     marks: tuple[tuple[float, str], ...] = ()
     failures: tuple[str, ...] = ()
 

@@ -7,6 +7,7 @@ Its panels, each in a module of that name::
     rate_tiles  |                  rate of each class
     ------------|  gallery         newest examples of each class
     rate_plot   |                  rate of each class over time
+    version_table                  rates by model and supports, if there were several
     footer                         last message, origin of the data
 
 An `Overlay` darkens the middle when data are old; the help panel lies over all.
@@ -30,6 +31,7 @@ from specklenn.gui.monitor.panels.overlay import Overlay
 from specklenn.gui.monitor.panels.rate_plot import RatePlot
 from specklenn.gui.monitor.panels.rate_tiles import RateTiles
 from specklenn.gui.monitor.panels.status_bar import StatusBar
+from specklenn.gui.monitor.panels.version_table import VersionTable
 from specklenn.gui.monitor.view import Choices, View
 
 LARGEST_GALLERY = 0.58
@@ -78,6 +80,7 @@ class MonitorWindow(QtWidgets.QWidget):
         self.banner = Banner()
         self.rate_tiles = RateTiles()
         self.rate_plot = RatePlot()
+        self.version_table = VersionTable()
         self.gallery = Gallery()
         self.footer = Footer(f"{endpoint}  ·  {versions()}")
         self._lay_out()
@@ -115,6 +118,7 @@ class MonitorWindow(QtWidgets.QWidget):
         self.rate_tiles.set_rates(view.rates, _over(self.choices(), view.over_s))
         self.rate_plot.set_marks(view.marks)
         self.rate_plot.set_series(view.series)
+        self.version_table.set_versions(view.versions)
         if self.gallery.set_examples(view.examples):
             self._share_width()
 
@@ -167,6 +171,7 @@ class MonitorWindow(QtWidgets.QWidget):
         column.setSpacing(5)
         column.addWidget(self.rate_tiles)
         column.addWidget(self.rate_plot, 1)
+        column.addWidget(self.version_table)
         self._split = QtWidgets.QSplitter(QtCore.Qt.Orientation.Horizontal)
         self._split.addWidget(left)
         self._split.addWidget(self.gallery)

@@ -119,6 +119,8 @@ def _check_run(loaded: LoadedConfig, picture: Path | None) -> None:
     survey = survey_run(loaded, prepared) if prepared.source is not None else None
     facts, first = prepared.facts, prepared.first
     shots = f"{facts.expected_shots} shots" if facts.expected_shots else "a live stream"
+    if prepared.source is not None and not facts.expected_shots:
+        shots = f"files that are followed, {len(prepared.source)} shots by now,"
     print(
         f"{loaded.document.source}: good: {shots} of frames {prepared.shape}, classes "
         f"{', '.join(facts.classes)}, support version {first.support_version} "

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
-from specklenn.core.config.loading import check_config
+from specklenn.core.config.loading import LoadedConfig, check_config
+from specklenn.core.errors import ConfigError, DataError
 from specklenn.plugin.commands.arguments import (
     add_config_arguments,
     add_quiet_argument,
@@ -56,6 +58,7 @@ def _run(options: argparse.Namespace, communicator: MPI.Intracomm | None) -> int
     def prepare() -> Job:
         loaded = check_config(read_config(options, rank))
         check_command(loaded, "run")
+        _await_start(loaded, rank)
         return Job(loaded, rank, size)
 
     job = prepare_on_all(communicator, prepare)
@@ -69,3 +72,20 @@ def _run(options: argparse.Namespace, communicator: MPI.Intracomm | None) -> int
     if rank == 0:
         return job.run_collector(channel, options.quiet)
     return job.run_worker(channel)
+
+
+def _await_start(loaded: LoadedConfig, rank: int) -> None:
+    """Wait until there is something to open; rank 0 says what is awaited."""
+    source = loaded.settings.source
+    try:
+        source.await_start(loaded.folder, _say if rank == 0 else _keep_quiet)
+    except DataError as error:
+        raise ConfigError(f"{loaded.where('source', 'path')}: {error}") from error
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
+
+
+def _keep_quiet(words: str) -> None:
+    """Let rank 0 alone say it."""

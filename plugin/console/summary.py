@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from rich.table import Table
 from specklenn.core.class_counts import ClassCounts
 from specklenn.core.intervals import wilson_interval
 from specklenn.plugin.live.run_state import RunState
+from specklenn.plugin.live.versions import Version
+
+VERSIONS_ABREAST = 5
+"""Columns of one table."""
 
 
 def print_summary(
@@ -32,6 +37,8 @@ def print_summary(
     if state.class_counts.confusion.sum():
         console.print(_confusion(state.class_counts))
         console.print(f"agreement with the labels: {_agreement(state.class_counts)}")
+    if len(state.version_counts) > 1:
+        _print_by_version(state, console)
     console.print(_numbers(state))
     if state.facts.masked:
         console.print(state.facts.masked)
@@ -56,6 +63,51 @@ def _rates(counted: ClassCounts) -> Table:
     for reason, skips in sorted(counted.skipped.items()):
         table.add_row(f"skipped: {reason}", str(skips), "", "")
     return table
+
+
+def _print_by_version(state: RunState, console: Console) -> None:
+    """Print what each model with its supports made of the shots that it got."""
+    versions = state.contents()
+    for first in range(0, len(versions), VERSIONS_ABREAST):
+        console.print(_by_version(state, versions[first : first + VERSIONS_ABREAST]))
+    for version, uses in versions:
+        times = ", ".join(_clock_time(use) for use in uses)
+        console.print(f"{version.words}: since {times}")
+
+
+def _by_version(
+    state: RunState, versions: Sequence[tuple[Version, list[int]]]
+) -> Table:
+    table = Table(title="Rates by model and supports", title_justify="left")
+    fitted = any(version.fit_version for version, _ in versions)
+    table.add_column("model\nsupport" + "\nfit" * fitted)
+    counted = [state.version_counts[version.numbers] for version, _ in versions]
+    for version, _ in versions:
+        name = f"v{version.model_version}\nv{version.support_version}"
+        if fitted:
+            name += f"\nv{version.fit_version}" if version.fit_version else "\n-"
+        table.add_column(name, justify="right")
+    table.add_row("shots", *(str(each.shots) for each in counted))
+    for code, name in enumerate(state.facts.classes):
+        table.add_row(
+            name, *(_percent(c.counts[code], c.counts.sum()) for c in counted)
+        )
+    if state.class_counts.skips:
+        table.add_row("skipped", *(str(each.skips) for each in counted))
+    if state.class_counts.confusion.sum():
+        table.add_row(
+            "agreement",
+            *(_percent(np.trace(x.confusion), x.confusion.sum()) for x in counted),
+        )
+    return table
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.2f} %" if whole else "-"
+
+
+def _clock_time(time_ns: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(time_ns / 1e9))
 
 
 def _confusion(counted: ClassCounts) -> Table:

@@ -83,7 +83,12 @@ class LabellingRun:
         bad = np.logical_or.reduce(masks) if masks else None
         own = self.model.preprocessing
         used = use_area(self._loaded, own, source.shape, bad, source)
-        self.notes = (*self.store.notes, *self._passed_over(), *used.notes)
+        self.notes = (
+            *source.notes,
+            *self.store.notes,
+            *self._passed_over(),
+            *used.notes,
+        )
         self.preprocessor = make_preprocessor(settings, own, source.shape, used.mask)
         source.check_calibration(self.preprocessor.calibrated)
 

@@ -27,6 +27,9 @@ from specklenn.plugin.parallel.clock import Backoff, Clock, Periodic
 log = logging.getLogger(__name__)
 
 MOST_MESSAGES_PER_STEP = 64
+LOOK_INTERVAL_S = 0.2
+"""Between two looks for more shots in files that are being written."""
+
 STOP_TIMEOUT_S = 2.0
 """How long reports that are under way are awaited after an interruption."""
 
@@ -70,6 +73,7 @@ class Collector:
         self._publish_period = Periodic(publish_interval_s)
         self._flush_period = Periodic(1.0)
         self._progress_period = Periodic(0.2)
+        self._look_period = Periodic(LOOK_INTERVAL_S)
         self._stop_deadline_s = np.inf
         self._interrupt_asked = False
         self._swap_coordinator = SwapCoordinator(
@@ -85,7 +89,8 @@ class Collector:
         """Whether the run is over: all shots done, nobody left, or interrupted."""
         if self._scheduler.finished or not self.state.alive or self.cannot_write:
             return True
-        if self.interrupted and all(rank.ended for rank in self.state.alive):
+        ending = self.interrupted or self._scheduler.failure
+        if ending and all(rank.ended for rank in self.state.alive):
             return True
         return self._clock.monotonic() >= self._stop_deadline_s
 
@@ -109,6 +114,7 @@ class Collector:
                 break
             self._handle(message)
             handled += 1
+        self._look_for_more()
         self._swap_coordinator.step()
         self._do_periodic()
         return handled > 0
@@ -120,8 +126,29 @@ class Collector:
     def _interrupt(self) -> None:
         """Lease nothing more and await the reports that are under way."""
         self.interrupted = True
+        self._end_soon()
+
+    def _end_soon(self) -> None:
         self._stop_deadline_s = self._clock.monotonic() + STOP_TIMEOUT_S
         self._stop_workers()
+
+    def _look_for_more(self) -> None:
+        """Lease what has come into files that are being written, or say why not."""
+        scheduler = self._scheduler
+        if self.state.state != "running" or scheduler.failure or self.interrupted:
+            return
+        if not self._look_period.due(self._clock.monotonic()):
+            return
+        scheduler.look()
+        if scheduler.stall_reason != self.state.stall_reason:
+            self.state.stall_reason = scheduler.stall_reason
+            if scheduler.stall_reason or not scheduler.finished:
+                log.warning("%s", scheduler.stall_reason or "shots come again")
+        if scheduler.failure:
+            log.error("%s", scheduler.failure)
+            self.state.failures.append(scheduler.failure)
+            self._end_soon()
+        self._lease_to_idle_workers()
 
     def close(self) -> None:
         """Stop the workers, close the files, publish the last snapshot."""
@@ -133,6 +160,7 @@ class Collector:
         unfinished = not endless and not self._scheduler.finished
         if self.interrupted and not endless:
             self.state.failures.append("interrupted before the end of the run")
+        self.state.closing_notes = tuple(self._scheduler.closing_notes())
         if self.state.nothing_usable:
             self.state.failures.append(self.state.nothing_usable)
         self.state.state = "failed" if unfinished or self.state.failures else "finished"
@@ -236,14 +264,15 @@ class Collector:
 
     def _lease_to_idle_workers(self) -> None:
         """Answer those who asked for a lease, as far as there are any."""
-        if self.interrupted:
+        if self.interrupted or self._scheduler.failure:
             return
         while self._idle_workers:
             lease = self._scheduler.request(self._idle_workers[0])
             if lease is None:
                 return
             rank = self._idle_workers.pop(0)
-            self._channel.send(rank, Kind.LEASE, msgpack.encode(lease))
+            payload = msgpack.encode((*lease, self._scheduler.places(lease)))
+            self._channel.send(rank, Kind.LEASE, payload)
 
     def _do_periodic(self) -> None:
         now = self._clock.monotonic()

@@ -8,7 +8,13 @@ from operator import attrgetter
 
 import numpy as np
 
-from specklenn.core.data.shots import IndexedSource, Shots, ShotSource
+from specklenn.core.data.shots import (
+    GrowingRun,
+    IndexedSource,
+    Places,
+    Shots,
+    ShotSource,
+)
 from specklenn.plugin.parallel.channel import COLLECTOR, Channel, Kind
 from specklenn.plugin.parallel.clock import Clock
 
@@ -27,13 +33,15 @@ class LeaseFeed:
         self._leases: deque[tuple[int, int]] = deque()
         self._asked = False
 
-    def add(self, start: int, stop: int) -> None:
-        """Take a lease."""
+    def add(self, start: int, stop: int, places: Places) -> None:
+        """Take a lease, and where its shots lie if that is said."""
+        if places and isinstance(self._source, GrowingRun):
+            self._source.learn(start, stop, places)
         self._leases.append((start, stop))
         self._asked = False
 
     def next(self) -> Shots | None:
-        """Read the next batch of the oldest lease."""
+        """Read the next batch of the oldest lease; None if it cannot be read yet."""
         if len(self._leases) < 2 and not self._asked:
             self._channel.send(COLLECTOR, Kind.REQUEST)
             self._asked = True
@@ -41,6 +49,9 @@ class LeaseFeed:
             return None
         start, stop = self._leases.popleft()
         end = min(stop, start + self._batch)
+        if isinstance(self._source, GrowingRun) and not self._source.ready(start, end):
+            self._leases.appendleft((start, stop))
+            return None
         if end < stop:
             self._leases.appendleft((end, stop))
         return self._source.read(start, end)

@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.data.dataset_writer import DatasetWriter, open_for_writing, writing
-from specklenn.core.rows import FIELDS, Rows, row_dtype
+from specklenn.core.rows import FIELDS, Rows, known_times, row_dtype
 from specklenn.plugin.live.report import Report
 from specklenn.plugin.live.run_state import RunFacts
+from specklenn.plugin.live.version_counts import VersionCounts
 from specklenn.plugin.live.versions import Version
 
 RESULTS = "results.h5"
@@ -50,12 +51,35 @@ VERSION_DTYPE = np.dtype(
 """One record per version, see `specklenn.plugin.live.versions.Version`."""
 
 
+VERSION_COUNTS = "version_counts"
+
+
+def count_dtype(classes: int) -> np.dtype[Any]:
+    """Return the record of a version's counts.
+
+    The numbers of the rows that it stands for, its shots with a row, those of them that
+    could not be classified, and how many got each class.
+    """
+    return np.dtype(
+        [
+            ("model_version", "<u4"),
+            ("support_version", "<u4"),
+            ("fit_version", "<u4"),
+            ("shots", "<u8"),
+            ("skipped", "<u8"),
+            ("counts", "<u8", (classes,)),
+        ]
+    )
+
+
 class ResultsFile:
     """``results.h5``: one row per shot in the dataset ``rows``.
 
     Attributes of the file say what the codes mean: classes, support classes, the
     configuration, the fields with their units. The dataset ``versions`` says which
-    model and supports the versions in the rows are, and since when they were used.
+    model and supports the versions in the rows are, and since when they were used;
+    ``version_counts`` how many shots each of them gave which class, as far as the rows
+    go.
 
     Parameters
     ----------
@@ -81,6 +105,10 @@ class ResultsFile:
         dtype = row_dtype(len(facts.support_classes))
         self._rows = self._growing(ROWS, dtype, ROWS_PER_CHUNK)
         self._versions = self._growing(VERSIONS, VERSION_DTYPE, VERSIONS_PER_CHUNK)
+        self._counts = VersionCounts(facts.classes)
+        self._counted = self._growing(
+            VERSION_COUNTS, count_dtype(len(facts.classes)), VERSIONS_PER_CHUNK
+        )
         self._file.swmr_mode = True
         self._waiting: list[Rows] = []
 
@@ -110,7 +138,21 @@ class ResultsFile:
             self._rows.resize(first + len(rows), axis=0)
             self._rows[first:] = rows
             self._rows.flush()
+            self._counts.add(rows)
+            self._write_counts()
         self._waiting.clear()
+
+    def _write_counts(self) -> None:
+        """Write how many shots each version has; its place in the table stays."""
+        self._counted.resize(len(self._counts), axis=0)
+        self._counted[:] = np.array(
+            [
+                (*numbers, counted.shots, counted.skips, counted.counts)
+                for numbers, counted in self._counts
+            ],
+            self._counted.dtype,
+        )
+        self._counted.flush()
 
     def close(self) -> None:
         """Write what is left and close the file."""
@@ -185,7 +227,7 @@ class HitsFile:
             self._writer.append(
                 frames.pictures,
                 labels=self._classes[rows["label"]],
-                timestamps_ns=rows["timestamp_ns"],
+                timestamps_ns=known_times(rows),
                 others={INDEX: rows["index"], SCORE: rows["score"]},
             )
 

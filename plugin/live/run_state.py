@@ -12,16 +12,20 @@ import numpy.typing as npt
 
 from specklenn.core.class_counts import ClassCounts
 from specklenn.core.flags import REASONS, Flag
-from specklenn.core.messages import Example, RankStatus, Snapshot
-from specklenn.core.rows import Rows
+from specklenn.core.messages import Example, RankStatus, Snapshot, VersionStatus
+from specklenn.core.rows import Rows, known_times
 from specklenn.plugin.live.far_shots import FarShots
 from specklenn.plugin.live.report import Report
+from specklenn.plugin.live.version_counts import VersionCounts
 from specklenn.plugin.live.versions import Version
 
 LATENCY_EDGES_MS: npt.NDArray[np.float64] = np.concatenate(
     [[0.0], np.geomspace(0.1, 100_000.0, 121)]
 )
 """Edges of the latency histogram: 20 bins a decade from 0.1 ms to 100 s."""
+
+MOST_VERSIONS = 64
+"""Versions in every snapshot, the last ones of a run that has more."""
 
 HISTORY_S = 600
 """Seconds of history in every snapshot."""
@@ -107,6 +111,10 @@ class RunState:
     ----------
     support_notes : tuple of str
         Sentences about the supports in use, see `specklenn.core.support_check`.
+    closing_notes : tuple of str
+        Sentences about the data, once the run has ended.
+    stall_reason : str
+        Why no more shots come of files that are being written; else empty.
     state : str
         One of `specklenn.core.messages.RUN_STATES`.
     failures : list of str
@@ -121,6 +129,8 @@ class RunState:
     versions : list of Version
         Oldest first; the last is in use.
     class_counts : ClassCounts
+    version_counts : VersionCounts
+        The same shots by what classified them.
     ranks : dict of int to RankState
     latency : (bins,) int64
         Shots per bin of `LATENCY_EDGES_MS`.
@@ -132,6 +142,8 @@ class RunState:
     examples_per_class: int
     now_s: float
     support_notes: tuple[str, ...] = ()
+    closing_notes: tuple[str, ...] = ()
+    stall_reason: str = ""
     state: str = "waiting"
     failures: list[str] = field(default_factory=list)
     started_ns: int = 0
@@ -142,6 +154,7 @@ class RunState:
     def __post_init__(self) -> None:
         self.versions = [self.first]
         self.class_counts = ClassCounts(self.facts.classes)
+        self.version_counts = VersionCounts(self.facts.classes)
         self._far_shots = FarShots()
         self.ranks = {
             rank: RankState(rank=rank, heard_s=self.now_s) for rank in self.workers
@@ -197,6 +210,7 @@ class RunState:
         )[0]
         self.last_row_ns = wall_ns
         self.class_counts.add(rows)
+        self.version_counts.add(rows)
         self._far_shots.add(rows)
         self._keep_examples(report)
 
@@ -239,6 +253,7 @@ class RunState:
             model_version=version.model_version,
             model=version.model,
             fit_version=version.fit_version,
+            versions=tuple(self._version_status()),
             history_s=np.array([second for second, _ in self._history], np.float64),
             history_counts=np.array(
                 [counts for _, counts in self._history], np.int64
@@ -247,14 +262,38 @@ class RunState:
             failures=(*self.notes, *self.failures, *self._stalls()),
         )
 
+    def contents(self) -> list[tuple[Version, list[int]]]:
+        """Return each version once, by first use, and the times of its uses in ns."""
+        found: dict[tuple[int, ...], tuple[Version, list[int]]] = {}
+        for version in self.versions:
+            found.setdefault(version.numbers, (version, []))[1].append(version.time_ns)
+        return list(found.values())
+
+    def _version_status(self) -> list[VersionStatus]:
+        return [
+            VersionStatus(
+                model_version=version.model_version,
+                model=version.model,
+                rule=version.rule,
+                support_version=version.support_version,
+                support_hash=version.support_hash,
+                fit_version=version.fit_version,
+                since_ns=tuple(uses),
+                counts=self.version_counts[version.numbers].counts.copy(),
+                skips=self.version_counts[version.numbers].skips,
+            )
+            for version, uses in self.contents()[-MOST_VERSIONS:]
+        ]
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person must know that is no failure: of data, supports and shots."""
         far = self._far_shots.warnings()
-        return (*self.facts.notes, *self.support_notes, *far)
+        return (*self.facts.notes, *self.support_notes, *far, *self.closing_notes)
 
     def _stalls(self) -> list[str]:
-        return [
+        waiting = self.stall_reason and self.state == "running"
+        return [self.stall_reason] * bool(waiting) + [
             f"rank {rank.rank} on {rank.host}: {rank.stall_reason}"
             for rank in self.alive
             if rank.stall_reason and not rank.ended
@@ -276,7 +315,7 @@ class RunState:
     def _example(self, row: Rows, picture: npt.NDArray[np.float32]) -> Example:
         return Example(
             index=int(row["index"]),
-            timestamp_ns=int(row["timestamp_ns"]),
+            timestamp_ns=int(known_times(row)),
             label=self.facts.classes[int(row["label"])],
             score=float(row["score"]),
             distances=tuple(float(value) for value in row["distances"]),

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Collection
 
 import numpy as np
 import numpy.typing as npt
 
+from specklenn.core.data.shots import GrowingRun, IndexedSource, Places
+from specklenn.core.errors import DataError
 from specklenn.core.rows import Rows
 
 Lease = tuple[int, int]
@@ -72,11 +75,33 @@ class Scheduler(ABC):
         Shots in the run, 0 where nobody knows.
     first : int
         Number of the first shot.
+
+    Attributes
+    ----------
+    failure : str
+        Why no more shots can be leased though there may be some; else empty.
     """
 
     def __init__(self, expected: int, first: int = 0) -> None:
         self.expected = expected
+        self.failure = ""
         self._seen_shots = SeenShots(first + expected)
+
+    @property
+    def stall_reason(self) -> str:
+        """Why there is nothing to lease, a sentence; empty while there is."""
+        return ""
+
+    def look(self) -> None:  # noqa: B027
+        """Look for more shots, where more may come."""
+
+    def places(self, lease: Lease) -> Places:
+        """Return where the shots of a lease lie; empty where every rank knows."""
+        return []
+
+    def closing_notes(self) -> list[str]:
+        """Return what a person must know when the run has ended, sentences."""
+        return []
 
     def accept(self, rows: Rows) -> npt.NDArray[np.bool_]:
         """Return which rows are to be counted, (B,); each shot once."""
@@ -151,6 +176,56 @@ class FileScheduler(Scheduler):
             self._open.extendleft(reversed(self._seen_shots.open_ranges(start, stop)))
 
 
+class GrowingScheduler(FileScheduler):
+    """Leases ranges of files that are being written, as they come.
+
+    Parameters
+    ----------
+    run : GrowingRun
+    workers, lease_shots : int
+        As of `FileScheduler`.
+    """
+
+    def __init__(self, run: GrowingRun, workers: int, lease_shots: int) -> None:
+        number = run.stop - run.first
+        super().__init__(number, workers, lease_shots, first=run.first)
+        self._run = run
+        self._stop = run.stop
+        if run.live:
+            self.expected = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether every shot has a row, and no more will come."""
+        total = self._stop - self._run.first
+        return self._run.over and self._seen_shots.accepted >= total
+
+    @property
+    def stall_reason(self) -> str:
+        """Why no shots come."""
+        return self._run.stall_reason
+
+    def look(self) -> None:
+        """Add the shots that have come."""
+        if self.failure:
+            return
+        try:
+            self._run.look()
+        except DataError as error:
+            self.failure = str(error)
+        if self._run.stop > self._stop:
+            self._open.append((self._stop, self._run.stop))
+            self._stop = self._run.stop
+
+    def places(self, lease: Lease) -> Places:
+        """Return where the shots of a lease lie."""
+        return self._run.places(*lease)
+
+    def closing_notes(self) -> list[str]:
+        """Return what was noticed of the files."""
+        return self._run.closing_notes()
+
+
 class LiveScheduler(Scheduler):
     """Leases nothing: a stream splits itself between its workers.
 
@@ -178,3 +253,25 @@ class LiveScheduler(Scheduler):
     def end(self, rank: int) -> None:
         """Note that a rank receives no more."""
         self._receiving.discard(rank)
+
+
+def make_scheduler(
+    source: IndexedSource | None,
+    workers: Collection[int],
+    lease_shots: int,
+    expected: int = 0,
+) -> Scheduler:
+    """Return the scheduler of a run, or of a stream if there is none.
+
+    Parameters
+    ----------
+    workers : collection of int
+        Their ranks.
+    expected : int
+        Shots in a stream, 0 where nobody knows.
+    """
+    if source is None:
+        return LiveScheduler(set(workers), expected)
+    if isinstance(source, GrowingRun):
+        return GrowingScheduler(source, len(workers), lease_shots)
+    return FileScheduler(len(source), len(workers), lease_shots, first=source.first)

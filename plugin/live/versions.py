@@ -18,8 +18,8 @@ FitNumber = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_NUMBER)]
 class Version(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A model with its rule and a support set, in use from some time on.
 
-    The pair of ``model_version`` and ``support_version``, which every row carries,
-    means one content within a run: what comes back has its old numbers again.
+    The numbers of model, supports and fit, which every row carries, mean one content
+    within a run: what comes back has its old numbers again.
 
     Parameters
     ----------
@@ -70,6 +70,11 @@ class Version(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             f"support v{self.support_version} ({self.support_hash})"
             + (f", fit v{self.fit_version} to hits of the run" * bool(self.fit_version))
         )
+
+    @property
+    def numbers(self) -> tuple[int, int, int]:
+        """What a row says of it: the numbers of model, supports and fit."""
+        return self.model_version, self.support_version, self.fit_version
 
     def has_content_of(self, other: Version) -> bool:
         """Whether model, rule and supports are the same."""

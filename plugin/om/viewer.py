@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from specklenn.core.labels import NO_HIT
 from specklenn.core.messages import Snapshot
+from specklenn.core.rows import known_times
 from specklenn.plugin.live.report import Report
 from specklenn.plugin.live.versions import Version
 from specklenn.plugin.om.host import Broadcaster
@@ -31,10 +32,11 @@ class OmFrames:
 
     def write(self, report: Report) -> None:
         """Keep the newest whole frame of a report, and the time of its newest shot."""
-        self._time_s = float(report.rows["timestamp_ns"][-1]) / 1e9
+        times = known_times(report.rows)
+        self._time_s = float(times[-1]) / 1e9
         frames = report.frames
         if len(frames.positions):
-            taken = report.rows["timestamp_ns"][frames.positions[-1]]
+            taken = times[frames.positions[-1]]
             self._picture = _picture(frames.pictures[-1], float(taken) / 1e9)
 
     def flush(self) -> None:

@@ -31,7 +31,7 @@ class Kind(IntEnum):
 
     # From the collector to a worker.
     START = 6  # common start of a run, Unix epoch, nanoseconds
-    LEASE = 7  # first shot to read, and the one behind the last
+    LEASE = 7  # first shot to read, the one behind the last, where they lie
     STOP = 8  # the run is over
     OFFER = 9  # number of a version and what it is, to be built but not yet used
     SWITCH = 10  # number of the version to use from the next batch on

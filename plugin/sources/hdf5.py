@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,24 +18,31 @@ from pydantic import Field
 
 from specklenn.core.data import labelled_dataset
 from specklenn.core.data.frames import Modules, numbered
-from specklenn.core.data.hdf5_file import LARGEST_CACHE
+from specklenn.core.data.hdf5_file import LARGEST_CACHE, has_writer
 from specklenn.core.data.labelled_dataset import (
     DatasetNames,
     LabelledDataset,
     check_calibration,
 )
 from specklenn.core.data.masks import Mask, MaskBits
-from specklenn.core.data.shot_lists import SUFFIX, ListedShots, read_list
+from specklenn.core.data.shot_lists import SUFFIX, ListedShots, expanded, read_list
 from specklenn.core.data.shots import Shots, blank_shots, put
 from specklenn.core.data.side_datasets import Texts, Timestamps
 from specklenn.core.data.sources import ConfigFolder, SourceSettings
 from specklenn.core.errors import DataError
 from specklenn.core.flags import Flag
-from specklenn.core.settings_paths import FileNames
+from specklenn.core.settings_paths import FileName, FileNames
+from specklenn.plugin.parallel.clock import SystemClock
+
+if TYPE_CHECKING:
+    from specklenn.plugin.sources.followed_run import FollowedRun
 
 log = logging.getLogger(__name__)
 
 SHOT = re.compile(r"shot \d+")
+
+START_STEP_S = 0.5
+"""Between two looks for the first shot of a run."""
 
 MOST_OPEN = 8
 """Files of a run that are open at once; a run can have more than a process may open."""
@@ -47,8 +55,10 @@ class Hdf5Settings(SourceSettings):
     ----------
     kind : "hdf5"
     path : path or list of path
-        One file or several that follow each other as one run. Names that end in
-        ``.lst`` are lists as CrystFEL writes them: a file a line, or ``file //event``.
+        One file or several that follow each other as one run. Names with ``*``, ``?``
+        or ``[...]`` stand for all files that have such names, by their numbers. Names
+        that end in ``.lst`` are lists as CrystFEL writes them: a file a line, or
+        ``file //event``.
     dataset : str
         Frames, (N, H, W) or (N, modules, H, W), or a single frame (H, W).
     label_dataset : str or None
@@ -63,6 +73,16 @@ class Hdf5Settings(SourceSettings):
         any, or these.
     first_shot, last_shot : int or None
         Use only a part: first shot, and the one behind the last.
+    live : bool
+        The files are still being written: they are read as they grow, and the run
+        ends with them.
+    idle_end_s : float or None
+        The run is over when no shot has come for so long, or not started if none comes
+        so long; None waits for ever.
+    end_file : path or None
+        The run is over when this file is there, and all shots before it are read.
+    trouble_after_s : float
+        Silence after which the monitor says so.
     """
 
     kind: Literal["hdf5"]
@@ -74,15 +94,19 @@ class Hdf5Settings(SourceSettings):
     mask_bits: MaskBits = "cxi"
     first_shot: int = Field(default=0, ge=0)
     last_shot: int | None = Field(default=None, ge=1)
+    live: bool = False
+    idle_end_s: float | None = Field(default=60.0, gt=0)
+    end_file: FileName | None = None
+    trouble_after_s: float = Field(default=5.0, gt=0)
 
     @property
     def paths(self) -> list[Path]:
         """The files, in order."""
         return [self.path] if isinstance(self.path, Path) else self.path
 
-    def open(self, place: ConfigFolder) -> Hdf5Source:
-        """Open the files."""
-        names = DatasetNames(
+    @property
+    def _names(self) -> DatasetNames:
+        return DatasetNames(
             data=self.dataset,
             mask=self.mask_dataset,
             labels=self.label_dataset,
@@ -90,7 +114,77 @@ class Hdf5Settings(SourceSettings):
             timestamps=self.timestamp_dataset,
             mask_bits=self.mask_bits,
         )
-        return Hdf5Source(self.paths, names, self.first_shot, self.last_shot)
+
+    def open(self, place: ConfigFolder) -> Hdf5Source:
+        """Open the files."""
+        from specklenn.plugin.sources.followed_run import FollowedRun
+
+        part = self.first_shot, self.last_shot
+        if self.live:
+            try:
+                return self._follow()
+            except DataError as error:
+                raise DataError(f"{error} (a run waits for it: source.live)") from error
+        paths = expanded(self.paths)
+        if not any(has_writer(item.file) for item in listed(paths)):
+            source = Hdf5Source(paths, self._names, *part)
+            if not source.growing:
+                return source
+            source.close()
+        return FollowedRun(paths, self._names, *part)
+
+    def _follow(self) -> FollowedRun:
+        from specklenn.plugin.sources.followed_run import FollowedRun
+
+        end = RunEnd(
+            idle_s=self.idle_end_s,
+            file=self.end_file,
+            trouble_after_s=self.trouble_after_s,
+        )
+        part = self.first_shot, self.last_shot
+        return FollowedRun(self.paths, self._names, *part, end)
+
+    def await_start(self, place: ConfigFolder, say: Callable[[str], None]) -> None:
+        """Wait for the first shot of files that are still being written."""
+        if not self.live:
+            return
+        clock = SystemClock()
+        until_s = clock.monotonic() + (self.idle_end_s or math.inf)
+        said = ""
+        while True:
+            try:
+                self._follow().close()
+            except DataError as error:
+                if clock.monotonic() >= until_s:
+                    raise DataError(
+                        f"{error}; waited {self.idle_end_s:g} s for a shot "
+                        "(source.idle_end_s)"
+                    ) from error
+                if str(error) != said:
+                    said = str(error)
+                    say(f"waiting for a shot: {said}")
+            else:
+                return
+            clock.sleep(START_STEP_S)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunEnd:
+    """When a run that grows is over.
+
+    Parameters
+    ----------
+    idle_s : float or None
+        When no shot has come for so long; None never.
+    file : Path or None
+        When this file is there.
+    trouble_after_s : float
+        Silence that is told.
+    """
+
+    idle_s: float | None = None
+    file: Path | None = None
+    trouble_after_s: float = 5.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -121,6 +215,40 @@ class FileFacts:
     labels: Texts | None
     timestamps_ns: Timestamps | None
     notes: tuple[str, ...]
+
+
+def facts_of(file: LabelledDataset) -> FileFacts:
+    """Return what is known of an open file."""
+    return FileFacts(
+        name=str(file),
+        shots=len(file),
+        shape=file.shape,
+        modules=file.modules,
+        dtype=file.dtype,
+        in_photons=file.in_photons,
+        growing=file.growing,
+        masked=file.masked,
+        masks_every_shot=file.masks_every_shot,
+        labels=file.labels,
+        timestamps_ns=file.timestamps_ns,
+        notes=file.notes,
+    )
+
+
+class RunFiles(Protocol):
+    """The files of a run, opened when they are read."""
+
+    def get(self, path: Path) -> LabelledDataset:
+        """Return a file that is open."""
+
+    def facts(self, path: Path) -> FileFacts:
+        """Return what is known of a file."""
+
+    def every(self) -> list[FileFacts]:
+        """Return what is known of all files."""
+
+    def close(self) -> None:
+        """Close the files."""
 
 
 class OpenFiles:
@@ -157,21 +285,7 @@ class OpenFiles:
     def facts(self, path: Path) -> FileFacts:
         """Return what is known of a file; it is opened for that once."""
         if path not in self._facts:
-            file = self.get(path)
-            self._facts[path] = FileFacts(
-                name=str(file),
-                shots=len(file),
-                shape=file.shape,
-                modules=file.modules,
-                dtype=file.dtype,
-                in_photons=file.in_photons,
-                growing=file.growing,
-                masked=file.masked,
-                masks_every_shot=file.masks_every_shot,
-                labels=file.labels,
-                timestamps_ns=file.timestamps_ns,
-                notes=file.notes,
-            )
+            self._facts[path] = facts_of(self.get(path))
         return self._facts[path]
 
     def every(self) -> list[FileFacts]:
@@ -211,6 +325,8 @@ class Hdf5Source:
     names : DatasetNames, optional
     first, last : int, int or None
         Part of the run to use; the last is the one behind.
+    files : RunFiles, optional
+        How its files are opened.
 
     Attributes
     ----------
@@ -231,12 +347,13 @@ class Hdf5Source:
         names: DatasetNames | None = None,
         first: int = 0,
         last: int | None = None,
+        files: RunFiles | None = None,
     ) -> None:
         self.problem = ""
         self._noted: set[str] = set()
-        self._files = OpenFiles(names or DatasetNames())
+        self._files = files or OpenFiles(names or DatasetNames())
         self._parts: list[Part] = []
-        self._open(_listed(paths))
+        self._open(listed(paths))
         self._ends = np.cumsum([len(part.events) for part in self._parts]).tolist()
         facts = self._parts[0].facts
         self.shape, self.modules = facts.shape, facts.modules
@@ -336,10 +453,11 @@ class Hdf5Source:
         self, shots: Shots, target: slice, part: Part, events: npt.NDArray[np.int64]
     ) -> None:
         facts = part.facts
-        if facts.labels is not None:
-            shots.truth[target] = facts.labels[events]
-        if facts.timestamps_ns is not None:
-            shots.timestamp_ns[target] = facts.timestamps_ns[events]
+        labels, times = self._columns(part, events)
+        if labels is not None:
+            shots.truth[target] = labels
+        if times is not None:
+            shots.timestamp_ns[target] = times
         if facts.shape != self.shape:
             shots.flags[target] |= Flag.WRONG_SHAPE.bits
             return
@@ -347,6 +465,16 @@ class Hdf5Source:
             self._copy(shots, target, part, events)
         except DataError:
             self._fill_one_by_one(shots, target, part, events)
+
+    def _columns(
+        self, part: Part, events: npt.NDArray[np.int64]
+    ) -> tuple[Texts | None, Timestamps | None]:
+        """Return labels and times of some events, (B,) each, where there are any."""
+        labels, times = part.facts.labels, part.facts.timestamps_ns
+        return (
+            None if labels is None else labels[events],
+            None if times is None else times[events],
+        )
 
     def _fill_one_by_one(
         self, shots: Shots, target: slice, part: Part, events: npt.NDArray[np.int64]
@@ -390,7 +518,7 @@ class Hdf5Source:
         self._files.close()
 
 
-def _listed(paths: Sequence[Path]) -> list[ListedShots]:
+def listed(paths: Sequence[Path]) -> list[ListedShots]:
     """Return files and the shots of lists, in order.
 
     Raises

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from specklenn.core import messages
-from specklenn.core.messages import Example, MessageError, RankStatus, Snapshot
+from specklenn.core.messages import (
+    Example,
+    MessageError,
+    RankStatus,
+    Snapshot,
+    VersionStatus,
+)
 
 
 def snapshot(**changes):
@@ -31,6 +37,19 @@ def snapshot(**changes):
         model_version=2,
         model="adapted",
         fit_version=3,
+        versions=(
+            VersionStatus(
+                model_version=2,
+                model="adapted",
+                rule="mean",
+                support_version=7,
+                support_hash="a1b2",
+                fit_version=3,
+                since_ns=(1_700_000_000_000_000_000,),
+                counts=np.array([3, 9], np.int64),
+                skips=2,
+            ),
+        ),
         history_s=np.array([1.0, 2.0]),
         history_counts=np.array([[1, 4], [3, 9]], np.int64),
         examples=(
@@ -68,6 +87,9 @@ def test_a_snapshot_arrives_as_it_was_sent():
             np.testing.assert_array_equal(theirs[0].pattern, ours[0].pattern)
             assert theirs[0].index == 11
             assert theirs[0].distances == (0.3,)
+        elif name == "versions":
+            np.testing.assert_array_equal(theirs[0].counts, ours[0].counts)
+            assert theirs[0].since_ns == ours[0].since_ns
         elif isinstance(ours, np.ndarray):
             np.testing.assert_array_equal(theirs, ours)
             assert theirs.dtype == ours.dtype
@@ -91,6 +113,7 @@ def with_pattern(pattern):
     return changed(examples=[{**example, "pattern": pattern}])
 
 
+VERSION = msgpack.unpackb(messages.encode(snapshot()))["versions"][0]
 ARRAY = {"dtype": "<i8", "shape": [2], "data": bytes(16)}
 
 
@@ -112,6 +135,10 @@ ARRAY = {"dtype": "<i8", "shape": [2], "data": bytes(16)}
         (changed(counts={**ARRAY, "shape": [3]}), "16 bytes, 24 expected"),
         (changed(counts={**ARRAY, "shape": [2**40]}), "Expected `int` <= 100000"),
         (changed(counts={**ARRAY, "shape": [1, 2]}), r"counts of shape \(1, 2\)"),
+        (
+            changed(versions=[{**VERSION, "counts": {**ARRAY, "shape": [1, 2]}}]),
+            r"counts of a version of shape \(1, 2\), \(2,\) expected",
+        ),
         (changed(classes=["one"]), r"counts of shape \(2,\), \(1,\) expected"),
         (changed(support_classes=["a", "b"]), "1 distances for 2 support classes"),
         (changed(examples=[{"index": 1}]), "not a complete snapshot"),
@@ -186,6 +213,19 @@ def test_the_messages_of_schema_3_stay_as_they_are():
         "model_version": 2,
         "model": "adapted",
         "fit_version": 3,
+        "versions": [
+            {
+                "model_version": 2,
+                "model": "adapted",
+                "rule": "mean",
+                "support_version": 7,
+                "support_hash": "a1b2",
+                "fit_version": 3,
+                "since_ns": [1_700_000_000_000_000_000],
+                "counts": array,
+                "skips": 2,
+            }
+        ],
         "history_s": {**array, "dtype": "<f8", "data": np.array([1.0, 2.0]).tobytes()},
         "history_counts": {
             "dtype": "<i8",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from specklenn.core.classify import Classifier
-from specklenn.core.data.shots import Shot, gather
+from specklenn.core.data.shots import Shot, blank_shots, gather
 from specklenn.core.distances import Classification
 from specklenn.core.flags import Flag
 from specklenn.core.hitfinder import HitFinding
@@ -193,3 +193,14 @@ def test_masks_of_every_shot_change_their_own_rows_only(pipeline, draw_shots):
     assert rows["flags"][2] == Flag.ALL_MASKED
     assert rows["flags"][4] == 0
     assert rows["photons"][4] <= plain["photons"][4]
+
+
+def test_a_shot_whose_data_have_no_time_gets_a_row_without_one(pipeline, draw_shots):
+    frames, _ = draw_shots(2)
+    shots = blank_shots(0, 2, frames.shape[1:], frames.dtype)
+    shots.frames[:] = frames
+    shots.timestamp_ns[1] = 10**18
+
+    times = pipeline.classify(shots).rows["timestamp_ns"].view("datetime64[ns]")
+
+    assert np.isnat(times).tolist() == [True, False]

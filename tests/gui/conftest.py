@@ -94,6 +94,7 @@ def _snapshot(**changes) -> Snapshot:
         "model_version": 1,
         "model": "default",
         "fit_version": 0,
+        "versions": (),
         "history_s": np.zeros(0),
         "history_counts": np.zeros((0, len(classes)), np.int64),
         "examples": (),

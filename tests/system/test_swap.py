@@ -144,6 +144,20 @@ def test_every_row_says_what_judged_it_and_the_table_knows_it(rows, versions):
 
 
 @pytest.mark.mpi
+def test_the_counts_of_each_version_are_those_of_its_rows(rows, folder):
+    pair = ["model_version", "support_version"]
+    with h5py.File(folder[0] / "o/results.h5") as file:
+        counts = file["version_counts"][()]
+
+    assert len(counts) == len(np.unique(rows[pair]))
+    for count in counts:
+        mine = rows[rows[pair] == count[pair]]
+        labels = mine["label"][mine["label"] >= 0]
+        assert count["shots"] == len(mine)
+        assert count["counts"].tolist() == np.bincount(labels, minlength=5).tolist()
+
+
+@pytest.mark.mpi
 def test_rows_equal_those_of_classifiers_made_from_the_files(rows, folder):
     made, _, weights = folder
     hits = labelled_dataset.read_dataset(made / "o/hits.cxi")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
+from specklenn.core.messages import Example
 from specklenn.gui.common import formats, theme
 from specklenn.gui.common.elided_label import as_tip
 from specklenn.gui.common.pattern_image import fitted
@@ -117,8 +118,14 @@ def _tip(seen: SeenExample) -> str:
             f"{example.label}, score {formats.score(example.score)}"
             + (" (low: dashed border)" if not example.score >= LOW_SCORE else ""),
             f"event {example.index}, rank {example.rank}",
-            f"recorded {formats.date_time(example.timestamp_ns / 1e9)}",
+            _recorded(example),
             f"{example.photons:.0f} photons on {example.pattern.shape[0]} x "
             f"{example.pattern.shape[1]} pixels",
         ]
     )
+
+
+def _recorded(example: Example) -> str:
+    if example.timestamp_ns == 0:
+        return "the data do not say when it was recorded"
+    return f"recorded {formats.date_time(example.timestamp_ns / 1e9)}"

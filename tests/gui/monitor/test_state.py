@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from specklenn.core.messages import VersionStatus
 from specklenn.gui.monitor.state import MonitorState, fitting_boxcar
 from specklenn.gui.monitor.view import Choices, Freshness
 
@@ -102,31 +103,87 @@ def test_a_restart_is_marked_when_it_happened(watched):
     assert state.view(Choices()).marks == ((START_S + 40, "restart"),)
 
 
-def test_a_change_of_the_support_set_is_marked(make_snapshot, clock):
-    state = MonitorState(clock)
-    state.merge(make_snapshot())
-    state.merge(make_snapshot(sequence=2, now_s=START_S + 5, support_version=8))
+def used(*uses):
+    """Versions of a snapshot: numbers of model, supports and fit, and since when."""
+    return tuple(
+        VersionStatus(
+            model_version=model,
+            model=f"m{model}",
+            rule="mean",
+            support_version=support,
+            support_hash="ab",
+            fit_version=fit[0] if fit else 0,
+            since_ns=tuple(round((START_S + s) * 1e9) for s in since),
+            counts=np.array([model, 0, 9 * support, 0, 0]),
+            skips=1,
+        )
+        for model, support, since, *fit in uses
+    )
 
-    assert state.view(Choices()).marks == ((START_S + 5, "support v8"),)
+
+def test_changes_of_model_and_supports_are_marked_when_they_happened(
+    make_snapshot, clock
+):
+    state = MonitorState(clock)
+    state.merge(make_snapshot(versions=used((1, 7, [0]))))
+    later = used((1, 7, [0, 9]), (1, 8, [5]), (2, 8, [7]))
+    state.merge(make_snapshot(sequence=2, now_s=START_S + 12, versions=later))
+
+    assert state.view(Choices()).marks == (
+        (START_S + 5, "support v8"),
+        (START_S + 7, "model v2"),
+        (START_S + 9, "support v7, model v1"),
+    )
 
 
 def test_a_fit_to_the_run_is_marked_and_its_end_is_not(make_snapshot, clock):
     state = MonitorState(clock)
-    for sequence, fit_version in enumerate((0, 1, 0), 1):
-        now_s = START_S + 5 * sequence
-        state.merge(
-            make_snapshot(sequence=sequence, now_s=now_s, fit_version=fit_version)
-        )
+    versions = used((1, 7, [0, 9]), (1, 7, [5], 1))
+    state.merge(make_snapshot(now_s=START_S + 12, versions=versions))
 
-    assert state.view(Choices()).marks == ((START_S + 10, "fit v1"),)
+    assert state.view(Choices()).marks == ((START_S + 5, "fit v1"),)
 
 
-def test_a_change_of_the_model_is_marked(make_snapshot, clock):
+def test_a_window_that_is_opened_later_marks_the_same(make_snapshot, clock):
+    versions = used((1, 7, [0]), (1, 8, [5]))
+    early, late = MonitorState(clock), MonitorState(clock)
+    early.merge(make_snapshot(versions=versions[:1]))
+    for state in (early, late):
+        state.merge(make_snapshot(sequence=9, now_s=START_S + 60, versions=versions))
+        state.merge(make_snapshot(sequence=10, now_s=START_S + 61, versions=versions))
+
+    assert early.view(Choices()).marks == late.view(Choices()).marks
+    assert late.view(Choices()).marks == ((START_S + 5, "support v8"),)
+
+
+def test_a_restart_with_other_supports_says_so_and_keeps_earlier_marks(
+    make_snapshot, clock
+):
     state = MonitorState(clock)
-    state.merge(make_snapshot())
-    state.merge(make_snapshot(sequence=2, now_s=START_S + 5, model_version=2))
+    state.merge(make_snapshot(versions=used((1, 7, [-9]), (2, 7, [-3]))))
+    again = {"session": "b", "now_s": START_S + 5, "versions": used((2, 8, [4]))}
+    state.merge(make_snapshot(**again))
 
-    assert state.view(Choices()).marks == ((START_S + 5, "model v2"),)
+    assert state.view(Choices()).marks == (
+        (START_S - 3, "model v2"),
+        (START_S + 5, "restart, support v8"),
+    )
+
+
+def test_rates_are_told_for_each_model_and_supports(make_snapshot, clock):
+    state = MonitorState(clock)
+    state.merge(make_snapshot(versions=used((1, 7, [0, 9]), (2, 8, [5]))))
+
+    other, last = state.view(Choices()).versions
+
+    assert (last.words, last.shots, last.skips) == (
+        "model v1 m1 by mean, support v7",
+        65,
+        1,
+    )
+    assert last.rates[2].rate == 63 / 64
+    assert other.words == "model v2 m2 by mean, support v8"
+    assert "supports ab; in use since" in other.more
 
 
 def test_a_gap_is_nan_and_the_average_must_fill_again(make_snapshot, clock):

@@ -1,7 +1,9 @@
 import io
+import re
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from specklenn.core.rows import empty_rows
@@ -107,6 +109,40 @@ def test_the_summary_tells_rates_confusion_losses_and_files(state, tmp_path):
         "! rank 2 on node failed: gone",
     ):
         assert words in shown
+
+
+def test_the_summary_tells_rates_of_each_model_and_supports(state):
+    second = replace(FIRST, model_version=2, model="worse", time_ns=2_000_000_000)
+    state.versions = [FIRST, second]
+    for model, label in [(1, 0), (2, 1)]:
+        rows = empty_rows(10, 2)
+        rows["index"] = 1000 + 10 * model + np.arange(10)
+        rows["label"], rows["truth"] = label, 0
+        rows["label"][:1] = 2
+        rows["model_version"], rows["support_version"] = model, 3
+        state.add(1, Report(rows=rows), 3_000_000_000)
+    text = io.StringIO()
+
+    print_summary(state, [], Console(file=text, width=80))
+
+    lines = [" ".join(re.findall(r"[\w.%-]+", x)) for x in text.getvalue().splitlines()]
+    first = lines.index("support v3 v3")
+    assert lines[first - 1] == "model v1 v2"
+    assert lines[first + 2 : first + 5] == [
+        "shots 10 10",
+        "single-hit 90.00 % 0.00 %",
+        "multi-hit 0.00 % 90.00 %",
+    ]
+    assert "agreement 90.00 % 0.00 %" in lines
+    assert "model v2 worse (0a) by mean, support v3 (abc): since " in text.getvalue()
+
+
+def test_with_one_model_and_supports_the_summary_has_no_table_of_them(state):
+    text = io.StringIO()
+
+    print_summary(state, [], Console(file=text, width=80))
+
+    assert "Rates by model" not in text.getvalue()
 
 
 def test_without_shots_the_rate_may_be_anything():

@@ -77,6 +77,32 @@ def test_the_file_says_what_its_codes_and_fields_mean(tmp_path):
         assert set(FIELDS) == set(rows.dtype.names)
 
 
+def test_the_counts_of_each_version_are_those_of_its_rows_at_any_time(tmp_path):
+    results = ResultsFile(tmp_path / "results.h5", FACTS, "a: 1\n")
+    code = (
+        "import h5py, sys\n"
+        "with h5py.File(sys.argv[1], 'r', swmr=True) as f:\n"
+        "    for item in f['version_counts'][()]: print(*item.tolist())"
+    )
+    read = [sys.executable, "-c", code, str(tmp_path / "results.h5")]
+    found = []
+    for first, model in [(0, 1), (10, 2), (20, 1)]:
+        made = report(first, 10)
+        made.rows["model_version"], made.rows["support_version"] = model, 3
+        made.rows["label"][:4], made.rows["flags"][4] = 0, 4
+        results.write(made)
+        results.flush()
+        done = subprocess.run(read, capture_output=True, text=True, check=True)
+        found.append(done.stdout.splitlines())
+    results.close()
+
+    assert found == [
+        ["1 3 0 10 1 [4 5 0 0]"],
+        ["1 3 0 10 1 [4 5 0 0]", "2 3 0 10 1 [4 5 0 0]"],
+        ["1 3 0 20 2 [ 8 10  0  0]", "2 3 0 10 1 [4 5 0 0]"],
+    ]
+
+
 def test_versions_can_be_read_by_another_process_before_their_rows(tmp_path):
     path = tmp_path / "results.h5"
     results = ResultsFile(path, FACTS, "a: 1\n")

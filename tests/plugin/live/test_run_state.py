@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from specklenn.core.flags import Flag
 from specklenn.core.rows import empty_rows
@@ -120,3 +121,23 @@ def test_sentences_about_supports_and_far_shots_are_notes_and_no_failures(state)
     assert shown[1].startswith("100 % of the hits are far from every support")
     assert state.notes == shown
     assert state.failures == []
+
+
+def test_a_snapshot_tells_every_version_with_its_uses_and_its_shots(state):
+    second = replace(FIRST, number=2, support_version=4, time_ns=5 * SECOND)
+    again = replace(FIRST, number=3, time_ns=9 * SECOND)
+    state.versions = [FIRST, second, again]
+    for support, number in [(3, 2), (4, 5), (3, 1)]:
+        made = report([1.0] * number)
+        made.rows["model_version"], made.rows["support_version"] = 1, support
+        made.rows["label"][0], made.rows["flags"][0] = -1, Flag.EMPTY
+        state.add(1, made, SECOND)
+
+    first, other = state.snapshot(0.0, SECOND).versions
+
+    assert (first.model_version, first.support_version) == (1, 3)
+    assert first.since_ns == (0, 9 * SECOND)
+    assert (first.counts.tolist(), first.skips) == ([1, 0], 2)
+    assert other.since_ns == (5 * SECOND,)
+    assert (other.counts.tolist(), other.skips) == ([4, 0], 1)
+    assert (first.rule, first.support_hash) == ("mean", "abc")
