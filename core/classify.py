@@ -36,7 +36,6 @@ from specklenn.core.support_check import check_supports
 
 Anything = TypeVar("Anything")
 
-
 SHOTS_AT_ONCE = 256
 """Frames that are calibrated and cut at once: memory stays flat for any number."""
 

@@ -14,8 +14,10 @@ from specklenn.core.config.loading import LoadedConfig, resolved_yaml
 from specklenn.core.config.run_config import Config
 from specklenn.core.data.atomic import replacing
 from specklenn.core.data.emc import EmcSummary, hits_to_emc
+from specklenn.core.data.hits import HITS
 from specklenn.core.data.shots import ShotSource
 from specklenn.core.errors import ConfigError, DataError
+from specklenn.core.results import RESULTS
 from specklenn.plugin.console.run_progress import (
     NoProgress,
     TerminalProgress,
@@ -28,7 +30,7 @@ from specklenn.plugin.live.collector import Collector
 from specklenn.plugin.live.metrics_server import MetricsServer
 from specklenn.plugin.live.outputs import Publisher, Sink
 from specklenn.plugin.live.publish import Publishers, ZmqPublisher
-from specklenn.plugin.live.results import HITS, RESULTS, HitsFile, ResultsFile
+from specklenn.plugin.live.results import HitsFile, ResultsFile
 from specklenn.plugin.live.run_state import RunState
 from specklenn.plugin.live.scheduler import (
     FileScheduler,
