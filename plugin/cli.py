@@ -23,6 +23,7 @@ COMMANDS = {
     "evaluate": "measure a model on labelled data",
     "compare": "several models and baselines on the same patterns",
     "swap": "give a running job a model or supports",
+    "show": "what is in a file of shots, and pictures of them",
     "emc": "the hits of a run as Dragonfly reads them",
     "table1": "few labels, whole detector and a quarter, against the paper's methods",
     "config": "check and show configurations",

@@ -44,6 +44,7 @@ from specklenn.plugin.parallel.clock import Backoff, Clock, SystemClock
 from specklenn.plugin.parallel.mpi_job import hostname
 from specklenn.plugin.signals import on_signals
 from specklenn.plugin.startup import PreparedRun, make_source, prepare_run
+from specklenn.plugin.startup_area import modules_of
 
 log = logging.getLogger(__name__)
 
@@ -167,6 +168,7 @@ class Job:
                     prepared.shape,
                     prepared.mask,
                     prepared.photon_dtype,
+                    modules_of(self.loaded, prepared.source),
                 ),
                 ResultsFile(self.folder / RESULTS, prepared.facts, text),
                 *more,

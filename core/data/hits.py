@@ -19,3 +19,6 @@ OF_ROWS = {
     "support_version": "/entry_1/result_1/support_version",
 }
 """Fields of the rows, see `specklenn.core.rows`, and where each stands."""
+
+MODULES = "modules"
+"""Attribute of the frames: how many modules lie on top of each other in each."""

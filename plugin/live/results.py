@@ -21,7 +21,8 @@ from specklenn.core.data.dataset_writer import (
     open_for_writing,
     writing,
 )
-from specklenn.core.data.hits import OF_ROWS
+from specklenn.core.data.hits import MODULES, OF_ROWS
+from specklenn.core.data.labelled_dataset import DATA
 from specklenn.core.results import ROWS, VERSIONS
 from specklenn.core.rows import FIELDS, Rows, row_dtype
 from specklenn.plugin.live.report import Report
@@ -160,6 +161,8 @@ class HitsFile:
     mask : (H, W) bool or None
     dtype : data type
         Of the frames: uint16 where they are whole photons, else float32.
+    modules : int
+        Modules that lie on top of each other in a frame.
     """
 
     def __init__(
@@ -169,6 +172,7 @@ class HitsFile:
         shape: tuple[int, int],
         mask: npt.NDArray[np.bool_] | None,
         dtype: npt.DTypeLike = np.float32,
+        modules: int = 1,
     ) -> None:
         self._path = path
         self._classes = np.array(facts.classes)
@@ -186,6 +190,7 @@ class HitsFile:
             self._writer.add_column(name, fields[field])
         self._writer.file.attrs["experiment"] = facts.experiment
         self._writer.file.attrs["run"] = facts.run
+        self._writer.file[DATA].attrs[MODULES] = modules
         self._versions = VersionsDataset(self._writer.file)
         self._writer.let_others_read()
 

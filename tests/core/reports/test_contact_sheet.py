@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from specklenn.core.errors import DataError, MissingPackageError
-from specklenn.core.simulation.contact_sheet import brightest, draw_contact_sheet
+from specklenn.core.reports.contact_sheet import brightest, draw_contact_sheet
 
 pytest.importorskip("matplotlib")
 
