@@ -79,7 +79,7 @@ def as_tiles(frame: npt.NDArray[np.float32], modules: int) -> npt.NDArray[np.flo
         return frame
     height, width = frame.shape[0] // modules, frame.shape[1]
     across = min(
-        range(1, modules + 1),
+        range(modules, 0, -1),
         key=lambda number: abs(
             math.log(number * width / (math.ceil(modules / number) * height))
         ),

@@ -44,8 +44,8 @@ PHOTONS = "photons per pixel"
 CAPTION_LINE = 14
 """Height of a line of a caption, pixels of the PNG."""
 
-LETTER = 6.6
-"""Width of a letter of a caption, pixels of the PNG."""
+LETTER = 7.4
+"""Width of a digit of a caption, pixels of the PNG."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
