@@ -39,9 +39,6 @@ Anything = TypeVar("Anything")
 SHOTS_AT_ONCE = 256
 """Frames that are calibrated and cut at once: memory stays flat for any number."""
 
-HIT_FINDING = HitFinding()
-"""The hit finder of a run whose configuration does not change it."""
-
 
 class Classifier:
     """A network, its preprocessing and a support set.
@@ -169,7 +166,7 @@ class Classifier:
         return _nan_but(good, features[:, : self._encoder.embedding_size])
 
     def classify(
-        self, patterns: Given, hit_finding: HitFinding | None = HIT_FINDING
+        self, patterns: Given, find_hits: bool | HitFinding = True
     ) -> Classified:
         """Classify detector frames, as `specklenn run` does.
 
@@ -179,9 +176,10 @@ class Classifier:
             Of the shape of the supports. Also one frame (H, W), modules that stack to
             it, (B, modules, h, W), or a list of frames, in which None stands for a
             missing one. Frames that cannot be classified are told with a reason.
-        hit_finding : HitFinding or None
-            When a shot is a hit; the others are no-hits and never reach the network.
-            By default as in a run; None for no hit finder, which makes hits of all.
+        find_hits : bool or HitFinding
+            Whether hits are found as by a run whose configuration says nothing of it;
+            the other shots are no-hits and never reach the network. False makes hits of
+            all; other settings are taken as they are.
 
         Raises
         ------
@@ -199,6 +197,7 @@ class Classifier:
         """
         _needed(self._supports)
         given, preprocessor = self._frames_of(patterns)
+        hit_finding = self._hit_finding(find_hits)
         return joined(
             [
                 self.classify_crops(_cropped(given, part, preprocessor), hit_finding)
@@ -206,8 +205,13 @@ class Classifier:
             ]
         )
 
+    def _hit_finding(self, find_hits: bool | HitFinding) -> HitFinding:
+        if isinstance(find_hits, HitFinding):
+            return find_hits
+        return HitFinding(enabled=find_hits)
+
     def classify_crops(
-        self, cropped: CroppedFrames, hit_finding: HitFinding | None
+        self, cropped: CroppedFrames, hit_finding: HitFinding
     ) -> Classified:
         """Find the hits among crops and decide about them; see `classify`.
 
@@ -217,7 +221,6 @@ class Classifier:
             If there are no supports.
         """
         classes, names = all_classes(self.classes), (*self.classes, UNKNOWN)
-        hit_finding = hit_finding or HitFinding(enabled=False)
         lit = count_lit(cropped.photons, hit_finding.lit_above_photons)
         usable, hits = ~is_skipped(cropped.flags), is_hit(lit, hit_finding)
         codes = np.full(len(lit), NO_CLASS, np.int8)

@@ -111,20 +111,29 @@ class Results:
 
     def _of_versions(self) -> dict[str, npt.NDArray[np.str_]]:
         """Return model, rule and hash of the supports of each row by their names."""
-        keys = ("model_version", "support_version")
-        known = self.versions.names
-        if not set(keys) <= {*known} & {*(self.rows.dtype.names or ())}:
+        if not self.versions.columns:
             return {}
-        of_rows = _pairs(self.rows["model_version"], self.rows["support_version"])
-        given = _pairs(*(self.versions[key] for key in keys)).tolist()
-        found, which = np.unique(of_rows, return_inverse=True)
-        places = {pair: place for place, pair in enumerate(given)}
-        columns = {}
-        for name in [name for name in OF_VERSION if name in known]:
-            texts = [*self.versions[name].tolist(), ""]
-            chosen = [texts[places.get(pair, -1)] for pair in found.tolist()]
-            columns[name] = np.array(chosen or [""])[which]
-        return columns
+        places = self.version_of_rows
+        return {
+            name: np.array([*self.versions[name].tolist(), ""])[places]
+            for name in OF_VERSION
+        }
+
+    @cached_property
+    def version_of_rows(self) -> npt.NDArray[np.int64]:
+        """Which of the versions each row was classified by, (N,) int64; -1 if none.
+
+        The first one with its numbers, if it came back later.
+        """
+        known = {name for name in self.versions.names if name.endswith("_version")}
+        keys = known & {*(self.rows.dtype.names or ())}
+        places = np.full(len(self), -1, np.int64)
+        for place in reversed(range(len(self.versions))):
+            same = np.ones(len(self), bool)
+            for key in keys:
+                same &= self.rows[key] == self.versions[key][place]
+            places[same] = place
+        return places
 
     def to_pandas(self) -> Any:
         """Return the table as a pandas ``DataFrame`` whose index is the shot number.
@@ -138,14 +147,6 @@ class Results:
 
     def __str__(self) -> str:
         return str(self.table)
-
-
-def _pairs(
-    models: npt.NDArray[np.uint32], supports: npt.NDArray[np.uint32]
-) -> npt.NDArray[np.uint64]:
-    """Return one number for each pair of versions, as fast to sort as any."""
-    made: npt.NDArray[np.uint64] = models.astype(np.uint64) << np.uint64(32)
-    return made | supports
 
 
 def open_results(path: str | os.PathLike[str]) -> Results:

@@ -92,18 +92,11 @@ def show_results(path: Path, stack: ExitStack) -> ShownFile:
 
 
 def _counted(results: Results) -> Table:
-    """Return the versions with how many shots each has classified."""
-    versions, rows = results.versions, results.rows
-    keys = ("model_version", "support_version")
-    if not set(keys) <= set(versions.names):
-        return versions
-    pairs = zip(*(versions[key] for key in keys), strict=True)
-    of_each = [
-        np.all([rows[key] == value for key, value in zip(keys, pair, strict=True)], 0)
-        for pair in pairs
-    ]
-    shots = np.array([own.sum() for own in of_each], np.int64)
-    return Table({**versions.columns, "shots": shots})
+    """Return the versions that classified shots, with how many each has."""
+    places, shots = np.unique(results.version_of_rows, return_counts=True)
+    known = places >= 0
+    used = results.versions[places[known]]
+    return Table({**used.columns, "shots": shots[known]})
 
 
 def find_run_frames(
@@ -124,7 +117,8 @@ def find_run_frames(
         source = loaded.settings.source.open(loaded.folder)
         if source is not None:
             stack.enter_context(closing(source))
-            mask = kept.mask if kept is not None else _mask(loaded, source)
+            used = kept is not None and kept.shape == source.shape
+            mask = kept.mask if kept is not None and used else _mask(loaded, source)
             return _of_source(results, loaded, source, mask), ()
         modules = loaded.settings.source.modules(loaded.folder)
     except SpecklennError as error:

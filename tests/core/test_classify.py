@@ -88,7 +88,7 @@ def test_the_rule_of_the_settings_gives_the_distances(
 
 def distances(classifier, frames):
     """Distances of all shots, hits or not."""
-    return classifier.classify(frames, hit_finding=None).distances
+    return classifier.classify(frames, find_hits=False).distances
 
 
 def test_a_rule_that_is_left_open_is_the_models(model, supports, mask, draw_shots):
@@ -300,7 +300,7 @@ def test_shots_without_a_hit_are_no_hits_unless_all_count_as_hits(
     frames, names = draw_shots(24, seed=5)
 
     found = classifier.classify(frames)
-    all_hits = classifier.classify(frames, hit_finding=None)
+    all_hits = classifier.classify(frames, find_hits=False)
 
     dark = names == "no-hit"
     np.testing.assert_array_equal(found.labels == "no-hit", dark)

@@ -92,7 +92,7 @@ def test_a_shot_between_classes_is_unknown_and_the_flags_say_why(
 ):
     preprocessor = Preprocessor(model.preprocessing, supports.shape, mask)
     frames, _ = draw_shots(24, seed=3)
-    every = Classifier(model, supports, preprocessor).classify(frames, hit_finding=None)
+    every = Classifier(model, supports, preprocessor).classify(frames, find_hits=False)
     scores = every.scores
     limit = float(np.median(scores.max(axis=1)))
     settings = Classification(reject_above_distance=False, reject_below_score=limit)

@@ -94,6 +94,24 @@ def test_times_are_times_and_those_not_known_are_none(written):
     assert not np.isnat(found["arrived"]).any()
 
 
+def test_times_of_rows_may_be_signed_with_numpys_own_sign_for_none(written):
+    path = written(rows_of([0, 1]))
+    with h5py.File(path, "r+") as file:
+        rows = file["rows"][()]
+        fields = [
+            (name, "<i8" if name == "timestamp_ns" else kind, *shape)
+            for name, kind, *shape in rows.dtype.descr
+        ]
+        signed = np.zeros(2, fields)
+        for name in rows.dtype.names:
+            signed[name] = rows[name]
+        signed["timestamp_ns"] = [np.iinfo(np.int64).min, 7]
+        del file["rows"]
+        file["rows"] = signed
+
+    assert np.isnat(open_results(path).table["time"]).tolist() == [True, False]
+
+
 def test_skipped_shots_say_why_and_have_no_class(written):
     flags = [Flag.UNREADABLE, Flag.NOT_FINITE, 0]
     path = written(rows_of([0, 1, 2], flags=flags, label=[-1, -1, 0]))
@@ -113,7 +131,9 @@ def test_every_row_says_which_model_and_supports_classified_it(written):
         rows_of([0, 3]),
         second,
         rows_of([2, 1], model_version=2),
+        replace(FIRST, number=3),
         rows_of([4], model_version=9),
+        rows_of([5]),
     )
 
     results = open_results(path)
@@ -124,9 +144,11 @@ def test_every_row_says_which_model_and_supports_classified_it(written):
         "adapted",
         "default",
         "",
+        "default",
     ]
+    assert results.version_of_rows.tolist() == [0, 1, 1, 0, -1, 0]
     assert results.table["support_hash"][1] == "ä" * 8  # as many as there is room for
-    assert results.versions["number"].tolist() == [1, 2]
+    assert results.versions["number"].tolist() == [1, 2, 3]
     assert str(results.versions["time"][0]) == "2023-11-14T22:13:20.000000001"
 
 
