@@ -3,6 +3,7 @@
 import sys
 
 import h5py
+import hdf5plugin  # noqa: F401  hits of no whole photons are packed by Bitshuffle
 
 
 def read(name, item):

@@ -9,51 +9,37 @@ from __future__ import annotations
 
 import copy
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from specklenn.core.classified import Classified, joined
+from specklenn.core.data.given_frames import Given, GivenFrames, stack_frames
 from specklenn.core.decision import Decision, DecisionRule, make_head
 from specklenn.core.distances import Classification, Embeddings, Rule
 from specklenn.core.errors import ConfigError
-from specklenn.core.flags import is_skipped
+from specklenn.core.flags import Flag, is_skipped
 from specklenn.core.heads.head import Features, Head, Task
-from specklenn.core.labels import UNKNOWN
+from specklenn.core.hitfinder import HitFinding, count_lit, is_hit
+from specklenn.core.labels import NO_HIT, UNKNOWN, all_classes
 from specklenn.core.network import checkpoint
 from specklenn.core.network.batch_statistics import follow_statistics
 from specklenn.core.network.checkpoint import Checkpoint
 from specklenn.core.network.features import extract_features
 from specklenn.core.network.specklenn2023 import store_channels_last
-from specklenn.core.preprocess import Preprocessor
+from specklenn.core.preprocess import CroppedFrames, Preprocessor
 from specklenn.core.rejection import Limits
+from specklenn.core.rows import NO_CLASS, class_codes
 from specklenn.core.support import SupportSet, load_supports
 from specklenn.core.support_check import check_supports
 
-Given = TypeVar("Given")
+Anything = TypeVar("Anything")
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Classified:
-    """What the classifier says about some patterns.
-
-    Parameters
-    ----------
-    labels : (B,) str
-        Class of each pattern, or unknown; empty where it cannot be classified (flat,
-        empty, NaN or absurd pixels, all masked).
-    distances : (B, classes) float32
-        Distance to each class by the rule in use, in the paper the mean distance
-        to its supports; NaN where not classified.
-    scores : (B, classes) float32
-        Probabilities of the classes, NaN where not classified.
-    """
-
-    labels: npt.NDArray[np.str_]
-    distances: npt.NDArray[np.float32]
-    scores: npt.NDArray[np.float32]
+SHOTS_AT_ONCE = 256
+"""Frames that are calibrated and cut at once: memory stays flat for any number."""
 
 
 class Classifier:
@@ -109,6 +95,7 @@ class Classifier:
         cls,
         weights: str | os.PathLike[str] = "default",
         support: str | os.PathLike[str] | SupportSet | None = None,
+        mask: npt.ArrayLike | None = None,
     ) -> Classifier:
         """Make a classifier from a model and a support set, both by name or path.
 
@@ -118,11 +105,21 @@ class Classifier:
         support : path or SupportSet, optional
             YAML support file or a labelled HDF5 dataset, in photons. Without it,
             patterns can be embedded and not classified.
+        mask : (H, W) or (modules, h, W) bool, optional
+            Pixels that are bad in all frames, True where bad; beside those of a saved
+            support file.
+
+        Raises
+        ------
+        ConfigError
+            If the mask has another shape than the supports, or there are none.
         """
         model = checkpoint.load(weights)
-        if support is None or isinstance(support, SupportSet):
-            return cls(model, support)
-        return cls(model, load_supports(support))
+        if support is not None and not isinstance(support, SupportSet):
+            support = load_supports(support)
+        if mask is not None:
+            support = _needed(support).with_mask(np.asarray(mask, bool))
+        return cls(model, support)
 
     @property
     def rule(self) -> Rule:
@@ -149,8 +146,9 @@ class Classifier:
 
         Parameters
         ----------
-        patterns : (B, H, W) array
-            Frames of the preprocessor's shape, if there is one.
+        patterns : (B, H, W) array, photons per pixel
+            Of the preprocessor's shape, if there is one; also in the other forms that
+            `classify` takes.
 
         Returns
         -------
@@ -163,35 +161,91 @@ class Classifier:
         ConfigError
             If the patterns have another shape, or the crop does not fit into it.
         """
-        preprocessor = self._preprocessor_for(patterns)
-        cropped = preprocessor.crop(patterns)
-        good = ~is_skipped(cropped.flags)
+        given, preprocessor = self._frames_of(patterns)
+        cropped = preprocessor.crop(given.frames)
+        good = ~is_skipped(given.flags | cropped.flags)
         features = self._features(cropped.photons[good], preprocessor)
         return _nan_but(good, features[:, : self._encoder.embedding_size])
 
-    def classify(self, patterns: npt.NDArray[Any]) -> Classified:
-        """Classify detector frames; no hit finder is applied.
+    def classify(
+        self, patterns: Given, find_hits: bool | HitFinding = True
+    ) -> Classified:
+        """Classify detector frames, as `specklenn run` does.
 
         Parameters
         ----------
-        patterns : (B, H, W) array
-            Frames of the preprocessor's shape.
+        patterns : (B, H, W) array, photons per pixel
+            Of the shape of the supports. Also one frame (H, W), modules that stack to
+            it, (B, modules, h, W), or a list of frames, in which None stands for a
+            missing one. Frames that cannot be classified are told with a reason.
+        find_hits : bool or HitFinding
+            Whether hits are found as by a run whose configuration says nothing of it;
+            the other shots are no-hits and never reach the network. False makes hits of
+            all; other settings are taken as they are.
 
         Raises
         ------
         ConfigError
-            If the patterns have another shape, or there are no supports.
+            If no pattern has the shape of the supports, they are no real numbers, or
+            there are no supports.
+
+        Examples
+        --------
+        >>> found = classifier.classify(frames)  # doctest: +SKIP
+        >>> found.labels.tolist()  # doctest: +SKIP
+        ['single-hit', 'no-hit', '']
+        >>> found.reasons.tolist()  # doctest: +SKIP
+        ['', '', 'NaN or absurd pixels']
         """
-        names = np.array((*self.classes, UNKNOWN))
-        cropped = self._preprocessor_for(patterns).crop(patterns)
-        good = ~is_skipped(cropped.flags)
-        decision = self.decide(cropped.photons[good])
-        labels = np.full(len(good), "", names.dtype)
-        labels[good] = names[decision.codes]
+        _needed(self._supports)
+        given, preprocessor = self._frames_of(patterns)
+        hit_finding = self._hit_finding(find_hits)
+        return joined(
+            [
+                self.classify_crops(_cropped(given, part, preprocessor), hit_finding)
+                for part in _parts(len(given.frames))
+            ]
+        )
+
+    def _hit_finding(self, find_hits: bool | HitFinding) -> HitFinding:
+        if isinstance(find_hits, HitFinding):
+            return find_hits
+        return HitFinding(enabled=find_hits)
+
+    def classify_crops(
+        self, cropped: CroppedFrames, hit_finding: HitFinding
+    ) -> Classified:
+        """Find the hits among crops and decide about them; see `classify`.
+
+        Raises
+        ------
+        ConfigError
+            If there are no supports.
+        """
+        classes, names = all_classes(self.classes), (*self.classes, UNKNOWN)
+        lit = count_lit(cropped.photons, hit_finding.lit_above_photons)
+        usable, hits = ~is_skipped(cropped.flags), is_hit(lit, hit_finding)
+        codes = np.full(len(lit), NO_CLASS, np.int8)
+        codes[usable & ~hits] = classes.index(NO_HIT)
+        flags = cropped.flags.copy()
+        flags[usable & ~hits] |= Flag.NO_HIT.bits
+        nan = np.full((len(lit), len(self.classes)), np.nan, np.float32)
+        distances, scores = nan, nan.copy()
+        chosen = np.flatnonzero(usable & hits)
+        if len(chosen):
+            decision = self.decide(cropped.photons[chosen])
+            distances[chosen], scores[chosen] = decision.distances, decision.scores
+            codes[chosen] = class_codes(np.array(names), classes)[decision.codes]
+            flags[chosen] |= decision.flags
         return Classified(
-            labels=labels,
-            distances=_nan_but(good, decision.distances),
-            scores=_nan_but(good, decision.scores),
+            classes=classes,
+            support_classes=self.classes,
+            codes=codes,
+            distances=distances,
+            scores=scores,
+            photons=cropped.total,
+            lit_pixels=lit,
+            flags=flags,
         )
 
     def decide(self, photons: npt.NDArray[np.float32]) -> Decision:
@@ -279,20 +333,11 @@ class Classifier:
             n_classes=len(classes),
         )
 
-    def _preprocessor_for(self, patterns: npt.NDArray[Any]) -> Preprocessor:
-        if patterns.ndim != 3:
-            raise ConfigError(
-                f"patterns of shape {patterns.shape} found, (B, H, W) expected"
-            )
-        shape = patterns.shape[1], patterns.shape[2]
-        if self._preprocessor is None:
-            return Preprocessor(self.model.preprocessing, shape)
-        own = self._preprocessor.shape
-        if shape != own:
-            raise ConfigError(
-                f"patterns of shape {shape} found, {own} expected like the supports"
-            )
-        return self._preprocessor
+    def _frames_of(self, patterns: Given) -> tuple[GivenFrames, Preprocessor]:
+        """Return patterns as a stack, and what crops them."""
+        own = self._preprocessor
+        given = stack_frames(patterns, None if own is None else own.shape)
+        return given, own or Preprocessor(self.model.preprocessing, given.shape)
 
     def _features(
         self, photons: npt.NDArray[np.float32], preprocessor: Preprocessor
@@ -307,7 +352,7 @@ class Classifier:
         return extract_features(self._encoder, preprocessor.normalise(photons))
 
 
-def _needed(given: Given | None) -> Given:
+def _needed(given: Anything | None) -> Anything:
     """Return what only a classifier with supports has."""
     if given is None:
         raise ConfigError(
@@ -327,6 +372,21 @@ def _check_usable(supports: SupportSet, flags: npt.NDArray[np.uint16]) -> None:
                 for item in bad
             )
         )
+
+
+def _parts(number: int) -> list[slice]:
+    """Return slices of that many frames; one, of nothing, where there are none."""
+    starts = range(0, max(number, 1), SHOTS_AT_ONCE)
+    return [slice(first, first + SHOTS_AT_ONCE) for first in starts]
+
+
+def _cropped(
+    given: GivenFrames, part: slice, preprocessor: Preprocessor
+) -> CroppedFrames:
+    """Crop some of the frames, flagged as they were given where that is why."""
+    cropped = preprocessor.crop(given.frames[part])
+    before = given.flags[part]
+    return replace(cropped, flags=np.where(before, before, cropped.flags))
 
 
 def _nan_but(

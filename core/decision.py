@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.distances import Distances, Rule
+from specklenn.core.flags import Flag
 from specklenn.core.heads.distance_head import DistanceHead
 from specklenn.core.heads.ensemble_head import EnsembleHead
 from specklenn.core.heads.head import Features, FittedHead, Head
@@ -48,6 +49,18 @@ class Decision:
         """Which patterns are unknown, (B,) bool."""
         unknown: Mask = self.far | self.unsure
         return unknown
+
+    @property
+    def flags(self) -> npt.NDArray[np.uint16]:
+        """Flags of each pattern, (B,) uint16: rejected, and why."""
+        flags = np.zeros(len(self.scores), np.uint16)
+        for flag, found in (
+            (Flag.REJECTED, self.rejected),
+            (Flag.FAR, self.far),
+            (Flag.UNSURE, self.unsure),
+        ):
+            flags[found] |= flag.bits
+        return flags
 
     @property
     def codes(self) -> npt.NDArray[np.int64]:

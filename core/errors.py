@@ -65,8 +65,8 @@ def sentence(error: BaseException) -> str:
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
-def import_optional(name: str, purpose: str, extra: str) -> Any:
-    """Import a package that is installed with an extra of specklenn.
+def import_optional(name: str, purpose: str, extra: str = "") -> Any:
+    """Import a package that is installed with an extra of specklenn, or with none.
 
     Raises
     ------
@@ -76,6 +76,7 @@ def import_optional(name: str, purpose: str, extra: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError:
+        wanted = f"'specklenn[{extra}]'" if extra else name
         raise MissingPackageError(
-            f"{purpose} needs {name}; install it with: pip install 'specklenn[{extra}]'"
+            f"{purpose} needs {name}; install it with: pip install {wanted}"
         ) from None

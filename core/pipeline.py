@@ -11,10 +11,9 @@ import numpy.typing as npt
 
 from specklenn.core.classify import Classifier
 from specklenn.core.data.shots import Shots
-from specklenn.core.decision import Decision
 from specklenn.core.flags import Flag, is_skipped
-from specklenn.core.hitfinder import HitFinding, count_lit, is_hit
-from specklenn.core.labels import NO_HIT, UNKNOWN, all_classes
+from specklenn.core.hitfinder import HitFinding
+from specklenn.core.labels import all_classes
 from specklenn.core.rows import Rows, class_codes, empty_rows, row_times
 
 log = logging.getLogger(__name__)
@@ -64,9 +63,6 @@ class Pipeline:
         self.classifier = classifier
         self.hit_finding = hit_finding
         self.classes = all_classes(classifier.classes)
-        decided = np.array((*classifier.classes, UNKNOWN))
-        self._label_of_code = class_codes(decided, self.classes)
-        self._no_hit = self.classes.index(NO_HIT)
         self._run = run
         self._rank = rank
         self._model_version = model_version
@@ -116,11 +112,13 @@ class Pipeline:
         bad = None if shots.bad is None else shots.bad[usable]
         cropped = preprocessor.crop(shots.frames[usable], bad)
         photons[usable] = cropped.photons
-        rows["photons"][usable] = cropped.total
-        rows["flags"][usable] |= cropped.flags
-        threshold = self.hit_finding.lit_above_photons
-        rows["lit_pixels"][usable] = count_lit(cropped.photons, threshold)
-        self._classify(rows, photons)
+        found = self.classifier.classify_crops(cropped, self.hit_finding)
+        rows["label"][usable] = found.codes
+        rows["score"][usable] = found.scores.max(axis=1)
+        rows["distances"][usable] = found.distances
+        rows["photons"][usable] = found.photons
+        rows["lit_pixels"][usable] = found.lit_pixels
+        rows["flags"][usable] |= found.flags
         return ClassifiedBatch(rows=rows, photons=photons)
 
     def _no_photons(self, shots: Shots) -> npt.NDArray[np.float32]:
@@ -140,26 +138,3 @@ class Pipeline:
         rows["model_version"] = self._model_version
         rows["fit_version"] = self._fit_version
         return rows
-
-    def _classify(self, rows: Rows, photons: npt.NDArray[np.float32]) -> None:
-        readable = ~is_skipped(rows["flags"])
-        hits = is_hit(rows["lit_pixels"], self.hit_finding)
-        no_hit = readable & ~hits
-        rows["label"][no_hit] = self._no_hit
-        rows["flags"][no_hit] |= Flag.NO_HIT.bits
-        chosen = np.flatnonzero(readable & hits)
-        if len(chosen):
-            self._label(rows, chosen, self.classifier.decide(photons[chosen]))
-
-    def _label(
-        self, rows: Rows, chosen: npt.NDArray[np.int64], decision: Decision
-    ) -> None:
-        rows["distances"][chosen] = decision.distances
-        rows["score"][chosen] = decision.scores.max(axis=1)
-        rows["label"][chosen] = self._label_of_code[decision.codes]
-        for flag, found in (
-            (Flag.REJECTED, decision.rejected),
-            (Flag.FAR, decision.far),
-            (Flag.UNSURE, decision.unsure),
-        ):
-            rows["flags"][chosen[found]] |= flag.bits

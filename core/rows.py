@@ -107,3 +107,20 @@ def class_codes(
     for code, name in enumerate(classes):
         codes[labels == name] = code
     return codes
+
+
+def class_names(
+    codes: npt.NDArray[np.int8], classes: Sequence[str]
+) -> npt.NDArray[np.str_]:
+    """Turn codes (B,) into labels (B,) str; `NO_CLASS` becomes an empty text."""
+    return np.array((*classes, ""))[np.asarray(codes, np.int64)]
+
+
+def by_class(
+    what: str, support_classes: Sequence[str], values: npt.NDArray[np.float32]
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Name the columns of values (B, support classes), as "distance single-hit"."""
+    return {
+        f"{what} {name}": values[:, number]
+        for number, name in enumerate(support_classes)
+    }

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +28,7 @@ import numpy.typing as npt
 from pydantic import Field, StringConstraints
 
 from specklenn.core.data import labelled_dataset
+from specklenn.core.data.frames import as_picture
 from specklenn.core.data.labelled_dataset import DatasetNames, LabelledDataset
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.labels import ABSTENTIONS
@@ -108,6 +109,27 @@ class SupportSet:
     def shape(self) -> tuple[int, int]:
         """(H, W) of the frames."""
         return int(self.frames.shape[1]), int(self.frames.shape[2])
+
+    def with_mask(self, mask: npt.NDArray[np.bool_]) -> SupportSet:
+        """Return the supports with these pixels masked too.
+
+        Parameters
+        ----------
+        mask : (H, W) or (modules, h, W) bool
+            True where bad.
+
+        Raises
+        ------
+        ConfigError
+            If it has another shape than the supports.
+        """
+        found = as_picture(mask) if mask.ndim == 3 else mask
+        if found.shape != self.shape:
+            raise ConfigError(
+                f"mask of shape {mask.shape} found, {self.shape} expected like the "
+                "supports, or modules that stack to it"
+            )
+        return replace(self, mask=found if self.mask is None else found | self.mask)
 
     @property
     def content_hash(self) -> str:

@@ -25,6 +25,7 @@ COMMANDS = {
     "swap": "give a running job a model or supports",
     "keys": "encrypt what a run sends to other machines",
     "replay": "make the rows of a run anew and compare them",
+    "show": "what is in a file of shots, and pictures of them",
     "emc": "the hits of a run as Dragonfly reads them",
     "table1": "few labels, whole detector and a quarter, against the paper's methods",
     "config": "check and show configurations",

@@ -15,8 +15,10 @@ from specklenn.core.config.loading import LoadedConfig, resolved_yaml
 from specklenn.core.config.run_config import Config
 from specklenn.core.data.atomic import replacing
 from specklenn.core.data.emc import EmcSummary, hits_to_emc
+from specklenn.core.data.hits import HITS
 from specklenn.core.data.shots import ShotSource
 from specklenn.core.errors import ConfigError, DataError
+from specklenn.core.results import RESULTS
 from specklenn.plugin.console.run_progress import (
     NoProgress,
     TerminalProgress,
@@ -30,7 +32,7 @@ from specklenn.plugin.live.follow_run import RunFollower
 from specklenn.plugin.live.metrics_server import MetricsServer
 from specklenn.plugin.live.outputs import Publisher, Sink
 from specklenn.plugin.live.publish import Publishers, ZmqPublisher
-from specklenn.plugin.live.results import HITS, RESULTS, HitsFile, ResultsFile
+from specklenn.plugin.live.results import HitsFile, ResultsFile
 from specklenn.plugin.live.run_state import RunState
 from specklenn.plugin.live.scheduler import Scheduler, make_scheduler
 from specklenn.plugin.live.swap_coordinator import UpdateRequests
@@ -40,6 +42,7 @@ from specklenn.plugin.parallel.clock import Backoff, Clock, SystemClock
 from specklenn.plugin.parallel.mpi_job import hostname
 from specklenn.plugin.signals import on_signals
 from specklenn.plugin.startup import PreparedRun, make_source, prepare_run
+from specklenn.plugin.startup_area import modules_of
 
 log = logging.getLogger(__name__)
 
@@ -164,6 +167,7 @@ class Job:
                     prepared.shape,
                     prepared.mask,
                     prepared.photon_dtype,
+                    modules_of(self.loaded, prepared.source),
                 ),
                 ResultsFile(self.folder / RESULTS, prepared.facts, text),
                 *self._follower,

@@ -20,10 +20,11 @@ from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.hit_sample import Indices, sampled_shots
 from specklenn.core.pipeline import Pipeline
 from specklenn.core.preprocess import Preprocessor
+from specklenn.core.results import RESULTS, ROWS, VERSIONS
 from specklenn.core.rows import VERSION_FIELDS, Rows
 from specklenn.plugin.job import CONFIG
 from specklenn.plugin.live.model_update import FitUpdate, with_fit
-from specklenn.plugin.live.results import RESULTS, ROWS, VERSIONS, read_versions
+from specklenn.plugin.live.results import read_versions
 from specklenn.plugin.live.versions import Version
 from specklenn.plugin.startup import PreparedRun, prepare_run
 

@@ -83,7 +83,7 @@ def use_area(
     preprocessor = make_preprocessor(config, own, shape)
     bad = np.zeros(shape, bool) if mask is None else mask
     if config.area.chosen:
-        bad = bad | _outside(loaded, preprocessor, _modules(loaded, source))
+        bad = bad | _outside(loaded, preprocessor, modules_of(loaded, source))
     notes: tuple[str, ...] = ()
     if source is not None:
         _read_less(source, bad)
@@ -116,7 +116,8 @@ def _outside(loaded: LoadedConfig, preprocessor: Preprocessor, modules: int) -> 
     return bad | unread[:, None]
 
 
-def _modules(loaded: LoadedConfig, source: IndexedSource | None) -> int:
+def modules_of(loaded: LoadedConfig, source: IndexedSource | None) -> int:
+    """Return how many modules lie on top of each other in the frames of a run."""
     if source is None:
         return loaded.settings.source.modules(loaded.folder)
     return source.modules if isinstance(source, DetectorRun) else 1

@@ -82,6 +82,7 @@ def test_every_command_of_the_readme_works_in_the_order_shown(folder, command):
         "config",
         "run",
         "monitor",
+        "show",
         "simulate",
         "evaluate",
         "train",
@@ -94,10 +95,11 @@ def test_every_command_of_the_readme_works_in_the_order_shown(folder, command):
         assert labels[int(origin.split()[-1])] == name
     assert load_config(folder / "experiment.yaml").settings.run.number == 94
     python = "import numpy as np\npatterns = np.eye(172)[None]\n"
-    python += blocks(README, "python")[0] + "print(result.labels.shape)"
+    python += "\n".join(blocks(README, "python"))
+    python += "print(result.labels.shape, table['shot'][-1])"
     words = [sys.executable, "-c", python]
     shown = subprocess.run(words, cwd=folder, capture_output=True, text=True)
-    assert shown.stdout.strip() == "(1,)", shown.stderr
+    assert shown.stdout.splitlines()[-1:] == ["(1,) 399"], shown.stderr
 
 
 DOCUMENTS = [

@@ -1,7 +1,8 @@
-"""One picture from the modules of a detector, each pixel where it is in space."""
+"""One picture from the modules of a detector: where they are in space, or in tiles."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -52,3 +53,41 @@ class Assembly:
         pictures = np.zeros((number, self.shape[0] * self.shape[1]), frames.dtype)
         pictures[:, self._places] = frames.reshape(number, -1)
         return pictures.reshape(number, *self.shape)
+
+
+TILE_GAP = 2
+"""Pixels between modules that are shown as tiles."""
+
+
+def as_tiles(frame: npt.NDArray[np.float32], modules: int) -> npt.NDArray[np.float32]:
+    """Return a frame whose stacked modules lie in rows, about as wide as high.
+
+    Where nobody says where the modules are in space: they are in their order, from the
+    upper left.
+
+    Parameters
+    ----------
+    frame : (modules * h, w) float32
+    modules : int
+
+    Returns
+    -------
+    (H, W) float32
+        NaN between modules; the frame itself if there is one module.
+    """
+    if modules == 1:
+        return frame
+    height, width = frame.shape[0] // modules, frame.shape[1]
+    across = min(
+        range(modules, 0, -1),
+        key=lambda number: abs(
+            math.log(number * width / (math.ceil(modules / number) * height))
+        ),
+    )
+    down = math.ceil(modules / across)
+    pitch = height + TILE_GAP, width + TILE_GAP
+    tiles = np.full((down * pitch[0], across * pitch[1]), np.nan, np.float32)
+    for number, module in enumerate(frame.reshape(modules, height, width)):
+        top, left = number // across * pitch[0], number % across * pitch[1]
+        tiles[top : top + height, left : left + width] = module
+    return tiles[: tiles.shape[0] - TILE_GAP, : tiles.shape[1] - TILE_GAP]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -48,14 +49,16 @@ class DatasetWriter:
     shape : (H, W) or (modules, H, W)
         Shape of the patterns.
     dtype : data type
-        Of the patterns, uint16 or float32; only integers are compressed, since
-        read noise does not shrink and gzip would slow a live run down.
+        Of the patterns, uint16 or float32.
     mask : bool array of that shape, optional
         True where bad.
     labels, names, timestamps : bool
         Which of the optional datasets to write.
     in_photons : bool
         Whether to say that the patterns are calibrated, so that nobody does it again.
+    compression : mapping, optional
+        Of the patterns, as h5py takes it; by default gzip for integers alone: read
+        noise does not shrink.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class DatasetWriter:
         names: bool = True,
         timestamps: bool = True,
         in_photons: bool = False,
+        compression: Mapping[str, Any] | None = None,
     ) -> None:
         with writing(path):
             self.file = open_for_writing(path)
@@ -80,7 +84,7 @@ class DatasetWriter:
             maxshape=(None, *shape),
             dtype=dtype,
             chunks=(1, *shape),
-            **(COMPRESSION if np.dtype(dtype).kind in "ui" else {}),
+            **(_usual_compression(dtype) if compression is None else compression),
         )
         if in_photons:
             self._columns[DATA].attrs[UNITS] = PHOTONS
@@ -193,6 +197,20 @@ class DatasetWriter:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _usual_compression(dtype: npt.DTypeLike) -> Mapping[str, Any]:
+    return COMPRESSION if np.dtype(dtype).kind in "ui" else {}
+
+
+def fast_compression() -> Mapping[str, Any]:
+    """Return Bitshuffle with LZ4, which keeps up with a run; readers need hdf5plugin.
+
+    On one core it packs about ten times as many frames a second as gzip, and whole
+    photons in floating point smaller; read noise stays large by either.
+    """
+    hdf5plugin = importlib.import_module("hdf5plugin")
+    return dict(hdf5plugin.Bitshuffle(cname="lz4"))
 
 
 def write_dataset(

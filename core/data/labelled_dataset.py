@@ -459,6 +459,8 @@ class LabelledDataset:
     def column(self, name: str) -> npt.NDArray[Any] | None:
         """Return another dataset with one entry for each shot, (N, ...), if there.
 
+        Of a file that is being written it may end before or behind the last shot.
+
         Raises
         ------
         DataError
@@ -467,7 +469,8 @@ class LabelledDataset:
         if self._file.get(name) is None:
             return None
         found = get_dataset(self._file, name)
-        self._check_length(found)
+        if not self.growing:
+            self._check_length(found)
         return read_values(found)
 
     def frames(

@@ -217,7 +217,7 @@ def classifier_of_supports(model: Checkpoint, labelled: LabelledShots) -> ShotSc
     classifier = Classifier(model, supports, preprocessor)
 
     def measure(queries: LabelledShots) -> ClassScores:
-        found = classifier.classify(queries.frames)
+        found = classifier.classify(queries.frames, find_hits=False)
         return ClassScores(distances=found.distances, scores=found.scores)
 
     return measure

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.reports.plotting import COLOURS, GREY, look, new_figure
-from specklenn.core.reports.tsne import SampleMap
-from specklenn.core.simulation.contact_sheet import (
+from specklenn.core.reports.contact_sheet import (
     COLOUR_MAP,
     FLOOR,
     MASK_COLOUR,
     brightest,
 )
+from specklenn.core.reports.plotting import COLOURS, GREY, look, new_figure
+from specklenn.core.reports.tsne import SampleMap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -130,7 +130,7 @@ def _scale(pictures: Pictures) -> dict[str, Any]:
     from matplotlib.colors import LogNorm
 
     colours = colormaps[COLOUR_MAP].with_extremes(bad=MASK_COLOUR)
-    return {"norm": LogNorm(FLOOR, brightest({"": pictures}, None)), "cmap": colours}
+    return {"norm": LogNorm(FLOOR, brightest([pictures], None)), "cmap": colours}
 
 
 def _add_legend(figure: Figure, first: SampleMap) -> None:

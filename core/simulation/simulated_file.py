@@ -27,12 +27,10 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.data.assembly import Assembly
 from specklenn.core.data.dataset_writer import DatasetWriter, open_for_writing, writing
-from specklenn.core.data.hdf5_file import get_dataset, open_file, read_values
-from specklenn.core.data.labelled_dataset import TEXT, LabelledDataset
+from specklenn.core.data.hdf5_file import open_file
+from specklenn.core.data.labelled_dataset import TEXT
 from specklenn.core.errors import DataError
-from specklenn.core.labels import SIMULATED
 from specklenn.core.simulation.simulation_job import SimulationJob
 from specklenn.core.simulation.simulator import ShotSimulator, SimulatedShots
 
@@ -42,9 +40,6 @@ PIXELS = "/entry_1/instrument_1/detector_1/pixel_positions_m"
 ENERGY = "/entry_1/instrument_1/source_1/energy"
 SAFE = f"{TRUTH}/shots_written"
 JOULE_PER_EV = 1.602176634e-19
-
-EXAMPLES = 8
-"""Of each class on a contact sheet."""
 
 ROOM_BYTES = 1 << 20
 BYTES_PER_PIXEL = 13
@@ -136,25 +131,6 @@ class SimulatedFile:
             # Attributes cannot change while others may read.
             with open_for_writing(self._path, "r+") as file:
                 file.attrs.modify("complete", np.bool_(complete))
-
-
-def draw_examples(path: Path, sheet: Path) -> None:
-    """Draw examples of every class of a simulated run as PNG, each module in place."""
-    from specklenn.core.simulation.contact_sheet import draw_contact_sheet
-
-    with open_file(path) as file:
-        assembly = Assembly(read_values(get_dataset(file, PIXELS)))
-    with LabelledDataset(path) as run:
-        labels = run.need_labels("a preview")
-        rows = {}
-        for label in SIMULATED:
-            found = np.flatnonzero(labels == label)
-            if len(found):
-                spread = np.linspace(0, len(found) - 1, min(EXAMPLES, len(found)))
-                frames = run.frames(found[spread.astype(int)])
-                rows[label] = assembly.pictures(frames).astype(np.float32)
-        (bad,) = assembly.pictures(run.bad[None]).astype(bool)
-    draw_contact_sheet(sheet, rows, bad | assembly.empty, path.name)
 
 
 def is_begun(path: Path, job: SimulationJob) -> bool:

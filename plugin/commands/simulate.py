@@ -148,7 +148,7 @@ def _check(
     job: SimulationJob, options: argparse.Namespace, communicator: MPI.Intracomm | None
 ) -> None:
     """Refuse what would fail later; warn of what the detector cannot show."""
-    from specklenn.core.simulation.contact_sheet import require_matplotlib
+    from specklenn.core.reports.contact_sheet import require_matplotlib
     from specklenn.core.simulation.grid import load_finufft
     from specklenn.core.simulation.simulated_file import check_room, is_begun
     from specklenn.core.simulation.structures import load_gemmi
@@ -156,7 +156,7 @@ def _check(
     load_finufft()
     load_gemmi()
     if options.preview is not None:
-        require_matplotlib()
+        require_matplotlib("simulate")
     for name, path in (("--output", options.output), ("--preview", options.preview)):
         if path is not None and not os.path.isdir(path.absolute().parent):
             raise ConfigError(f"{name} {path}: its folder does not exist")
@@ -219,9 +219,11 @@ def _lead(
     lost = f", {missed} missed" if missed else ""
     print(f"{job.shots - missed} shots written to {options.output}{lost}")
     if options.preview is not None:
-        from specklenn.core.simulation.simulated_file import draw_examples
+        from specklenn.core.reports.show import open_shown
+        from specklenn.core.reports.shown_sheet import draw_examples
 
-        draw_examples(options.output, options.preview)
+        with open_shown(options.output) as shown:
+            draw_examples(options.preview, shown, options.output.name)
         print(f"examples of every class drawn into {options.preview}")
     return 0
 

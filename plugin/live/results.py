@@ -1,7 +1,7 @@
 """What a run leaves behind: ``results.h5`` with every row, ``hits.cxi`` with frames.
 
-Both can be read while they are written (HDF5's single-writer multiple-reader
-mode): open them with ``h5py.File(path, "r", swmr=True)``.
+Both can be read while they are written (HDF5's single-writer multiple-reader mode):
+`specklenn.core.results.open_results` and `LabelledDataset` do.
 """
 
 from __future__ import annotations
@@ -15,21 +15,23 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.data.dataset_writer import DatasetWriter, open_for_writing, writing
+from specklenn.core.data.dataset_writer import (
+    DatasetWriter,
+    fast_compression,
+    open_for_writing,
+    writing,
+)
+from specklenn.core.data.hits import MODULES, OF_ROWS
+from specklenn.core.data.labelled_dataset import DATA
+from specklenn.core.results import ROWS, VERSIONS
 from specklenn.core.rows import FIELDS, Rows, known_times, row_dtype
 from specklenn.plugin.live.report import Report
 from specklenn.plugin.live.run_state import RunFacts
 from specklenn.plugin.live.version_counts import VersionCounts
 from specklenn.plugin.live.versions import Version
 
-RESULTS = "results.h5"
-HITS = "hits.cxi"
-ROWS = "rows"
 ROWS_PER_CHUNK = 4096
-VERSIONS = "versions"
 VERSIONS_PER_CHUNK = 64
-INDEX = "/entry_1/event_1/index"
-SCORE = "/entry_1/result_1/score"
 
 
 # Texts of fixed length, UTF-8: the others cannot be written while somebody reads.
@@ -72,6 +74,34 @@ def count_dtype(classes: int) -> np.dtype[Any]:
     )
 
 
+class VersionsDataset:
+    """The versions of a run in an open file; grows while others read.
+
+    Parameters
+    ----------
+    file : h5py.File
+        Not in its single-writer multiple-reader mode yet.
+    """
+
+    def __init__(self, file: h5py.File) -> None:
+        self._records = growing(file, VERSIONS, VERSION_DTYPE, VERSIONS_PER_CHUNK)
+
+    def add(self, version: Version) -> None:
+        """Write a version down; readers see it before they see its rows."""
+        self._records.resize(len(self._records) + 1, axis=0)
+        self._records[-1] = _record(version)
+        self._records.flush()
+
+
+def growing(
+    file: h5py.File, name: str, dtype: np.dtype[Any], chunk: int
+) -> h5py.Dataset:
+    """Create a dataset of records without any yet."""
+    return file.create_dataset(
+        name, shape=(0,), maxshape=(None,), dtype=dtype, chunks=(chunk,)
+    )
+
+
 class ResultsFile:
     """``results.h5``: one row per shot in the dataset ``rows``.
 
@@ -103,26 +133,18 @@ class ResultsFile:
         self._file.attrs["fields"] = json.dumps(FIELDS)
         self._file.attrs["config"] = config
         dtype = row_dtype(len(facts.support_classes))
-        self._rows = self._growing(ROWS, dtype, ROWS_PER_CHUNK)
-        self._versions = self._growing(VERSIONS, VERSION_DTYPE, VERSIONS_PER_CHUNK)
+        self._rows = growing(self._file, ROWS, dtype, ROWS_PER_CHUNK)
+        self._versions = VersionsDataset(self._file)
         self._counts = VersionCounts(facts.classes)
-        self._counted = self._growing(
-            VERSION_COUNTS, count_dtype(len(facts.classes)), VERSIONS_PER_CHUNK
-        )
+        dtype = count_dtype(len(facts.classes))
+        self._counted = growing(self._file, VERSION_COUNTS, dtype, VERSIONS_PER_CHUNK)
         self._file.swmr_mode = True
         self._waiting: list[Rows] = []
-
-    def _growing(self, name: str, dtype: np.dtype[Any], chunk: int) -> h5py.Dataset:
-        return self._file.create_dataset(
-            name, shape=(0,), maxshape=(None,), dtype=dtype, chunks=(chunk,)
-        )
 
     def use(self, version: Version) -> None:
         """Write a version down; readers see it before they see its rows."""
         with writing(self._path):
-            self._versions.resize(len(self._versions) + 1, axis=0)
-            self._versions[-1] = _record(version)
-            self._versions.flush()
+            self._versions.add(version)
 
     def write(self, report: Report) -> None:
         """Take rows; they reach the file at the next flush."""
@@ -186,8 +208,10 @@ def _record(version: Version) -> npt.NDArray[Any]:
 class HitsFile:
     """``hits.cxi``: the frames of the shots worth keeping, a labelled dataset.
 
-    Beside the usual datasets it has the shot index of each frame and its score,
-    and the mask that was used.
+    Beside the usual datasets it has what the rows say of each frame
+    (`specklenn.core.data.hits`), the versions, and the mask that was used. Frames are
+    compressed: whole photons by gzip, which everybody reads, others by Bitshuffle and
+    LZ4, since gzip would hold up the run.
 
     Parameters
     ----------
@@ -195,6 +219,8 @@ class HitsFile:
     mask : (H, W) bool or None
     dtype : data type
         Of the frames: uint16 where they are whole photons, else float32.
+    modules : int
+        Modules that lie on top of each other in a frame.
     """
 
     def __init__(
@@ -204,18 +230,32 @@ class HitsFile:
         shape: tuple[int, int],
         mask: npt.NDArray[np.bool_] | None,
         dtype: npt.DTypeLike = np.float32,
+        modules: int = 1,
     ) -> None:
         self._path = path
         self._classes = np.array(facts.classes)
         self._writer = DatasetWriter(
-            path, shape, dtype, mask, names=False, in_photons=True
+            path,
+            shape,
+            dtype,
+            mask,
+            names=False,
+            in_photons=True,
+            compression=None if np.dtype(dtype).kind in "ui" else fast_compression(),
         )
-        self._writer.add_column(INDEX, np.int64)
-        self._writer.add_column(SCORE, np.float32)
+        fields = row_dtype(len(facts.support_classes))
+        for field, name in OF_ROWS.items():
+            self._writer.add_column(name, fields[field])
+        self._writer.file.attrs["experiment"] = facts.experiment
+        self._writer.file.attrs["run"] = facts.run
+        self._writer.file[DATA].attrs[MODULES] = modules
+        self._versions = VersionsDataset(self._writer.file)
         self._writer.let_others_read()
 
     def use(self, version: Version) -> None:
-        """Frames do not depend on the version."""
+        """Write a version down, before the frames that it classified."""
+        with writing(self._path):
+            self._versions.add(version)
 
     def write(self, report: Report) -> None:
         """Append the attached frames of a report."""
@@ -228,7 +268,7 @@ class HitsFile:
                 frames.pictures,
                 labels=self._classes[rows["label"]],
                 timestamps_ns=known_times(rows),
-                others={INDEX: rows["index"], SCORE: rows["score"]},
+                others={name: rows[field] for field, name in OF_ROWS.items()},
             )
 
     def flush(self) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from specklenn.core import classify
 from specklenn.core.classify import Classifier
 from specklenn.core.distances import Classification
 from specklenn.core.errors import ConfigError
@@ -76,7 +77,7 @@ def test_the_rule_of_the_settings_gives_the_distances(
     frames, _ = draw_shots(4)
     nearest = Classifier(model, supports, preprocessor, Classification(rule="nearest"))
 
-    found = nearest.classify(frames).distances
+    found = distances(nearest, frames)
 
     vectors, given = nearest.embed(frames), nearest.embed(supports.frames)
     far = np.linalg.norm(vectors[:, None] - given, axis=2)
@@ -85,19 +86,24 @@ def test_the_rule_of_the_settings_gives_the_distances(
         np.testing.assert_allclose(found[:, code], expected, atol=1e-3)
 
 
+def distances(classifier, frames):
+    """Distances of all shots, hits or not."""
+    return classifier.classify(frames, find_hits=False).distances
+
+
 def test_a_rule_that_is_left_open_is_the_models(model, supports, mask, draw_shots):
     preprocessor = Preprocessor(model.preprocessing, supports.shape, mask)
     frames, _ = draw_shots(4)
     choosy = dataclasses.replace(model, rule="prototype")
 
-    found = Classifier(choosy, supports, preprocessor).classify(frames).distances
+    found = distances(Classifier(choosy, supports, preprocessor), frames)
 
     prototype = Classifier(
         model, supports, preprocessor, Classification(rule="prototype")
     )
     papers = Classifier(choosy, supports, preprocessor, Classification(rule="mean"))
-    np.testing.assert_array_equal(found, prototype.classify(frames).distances)
-    assert abs(papers.classify(frames).distances - found).max() > 1e-3
+    np.testing.assert_array_equal(found, distances(prototype, frames))
+    assert abs(distances(papers, frames) - found).max() > 1e-3
 
 
 @pytest.fixture
@@ -125,7 +131,7 @@ def test_what_the_model_has_learned_counts_if_it_knows_all_classes(
     frames, _ = draw_shots(4)
     classifier = Classifier(adapter_model, supports, preprocessor)
 
-    found = classifier.classify(frames).distances
+    found = distances(classifier, frames)
 
     vectors, given = classifier.embed(frames), classifier.embed(supports.frames)
     members = [supports.labels == name for name in supports.classes]
@@ -145,12 +151,12 @@ def test_prototypes_are_made_once_for_a_support_set_and_not_for_every_batch(
     preprocessor = Preprocessor(adapter_model.preprocessing, supports.shape, mask)
     classifier = Classifier(adapter_model, supports, preprocessor)
     frames, _ = draw_shots(4)
-    before = classifier.classify(frames).distances
+    before = distances(classifier, frames)
 
     with torch.no_grad():
         adapter_model.encoder.prototype_adapter.offset.bias += 1
 
-    np.testing.assert_array_equal(classifier.classify(frames).distances, before)
+    np.testing.assert_array_equal(distances(classifier, frames), before)
 
 
 def test_a_crop_that_does_not_fit_the_network_is_refused(model, supports):
@@ -251,16 +257,155 @@ def test_nothing_is_embedded_where_every_pixel_is_masked(model, supports, draw_s
 
 
 @pytest.mark.parametrize(
-    ("shape", "words"),
+    "given",
     [
-        ((3, 90, 100), r"shape \(90, 100\) found, \(100, 100\) expected like the supp"),
-        ((100, 100), r"patterns of shape \(100, 100\) found, \(B, H, W\) expected"),
+        np.ones((3, 90, 100)),
+        np.ones((100, 90)),
+        np.ones((2, 3, 40, 100)),
+        np.ones(100),
+        np.float32(1),
+        [np.ones((90, 100)), np.ones((90, 90))],
+        [np.ones((2, 100, 100))],
+        [1.0, 2.0],
     ],
 )
-def test_patterns_of_another_shape_are_refused(classifier, shape, words):
+def test_patterns_of_another_shape_are_refused_with_what_would_do(classifier, given):
     for method in (classifier.embed, classifier.classify):
-        with pytest.raises(ConfigError, match=words):
-            method(np.ones(shape))
+        with pytest.raises(ConfigError, match=r"of shape .* found") as refused:
+            method(given)
+
+        (sentence,) = refused.value.problems
+        for words in ("(N, 100, 100)", "a list", "modules", "photons per pixel"):
+            assert words in sentence
+
+
+@pytest.mark.parametrize("dtype", [complex, bool, "U3"])
+def test_patterns_that_are_no_numbers_are_refused_with_their_type(classifier, dtype):
+    frames = np.ones((2, 100, 100)).astype(dtype)
+    for given in (frames, list(frames)):
+        with pytest.raises(ConfigError, match=r"real numbers .*photons per pixel"):
+            classifier.classify(given)
+
+
+def test_masks_of_masked_arrays_are_not_dropped_in_silence(classifier):
+    frames = np.ma.masked_less(np.ones((2, 100, 100)), 0.5)
+    for given in (frames, list(frames)):
+        with pytest.raises(ConfigError, match=r"masked array .*mask=\.\.\."):
+            classifier.classify(given)
+
+
+def test_shots_without_a_hit_are_no_hits_unless_all_count_as_hits(
+    classifier, draw_shots
+):
+    frames, names = draw_shots(24, seed=5)
+
+    found = classifier.classify(frames)
+    all_hits = classifier.classify(frames, find_hits=False)
+
+    dark = names == "no-hit"
+    np.testing.assert_array_equal(found.labels == "no-hit", dark)
+    assert np.isnan(found.scores[dark]).all()
+    assert set(all_hits.labels) <= set(classifier.classes)
+    np.testing.assert_allclose(found.scores[~dark], all_hits.scores[~dark], atol=1e-5)
+
+
+def test_frames_come_in_every_form_and_mean_the_same(classifier, draw_shots):
+    frames, _ = draw_shots(4)
+    expected = classifier.classify(frames)
+
+    for given in (
+        list(frames),
+        tuple(frames.astype(np.float64)),
+        frames.reshape(4, 2, 50, 100),
+        list(frames.reshape(4, 5, 20, 100)),
+        frames.tolist(),
+    ):
+        found = classifier.classify(given)
+        assert found.labels.tolist() == expected.labels.tolist()
+        np.testing.assert_allclose(found.distances, expected.distances, atol=1e-5)
+    for given in (frames[0], frames[0].tolist(), frames[0].reshape(2, 50, 100)):
+        assert classifier.classify(given).labels.tolist() == [expected.labels[0]]
+    assert len(classifier.classify([])) == 0
+
+
+def test_frames_that_cannot_be_used_are_told_with_a_reason(classifier, draw_shots):
+    frames = list(draw_shots(8)[0].astype(np.float32))
+    frames[0] = None
+    frames[1] = np.ones((50, 100))
+    frames[2] = np.full((100, 100), np.nan)
+    frames[3] = np.zeros((100, 100))
+    frames[4] = np.full((100, 100), 3.0)
+
+    found = classifier.classify(frames)
+
+    assert found.reasons[:5].tolist() == [
+        "unreadable",
+        "wrong shape",
+        "NaN or absurd pixels",
+        "empty",
+        "flat",
+    ]
+    assert (found.labels == "").tolist() == [True] * 5 + [False] * 3
+    assert (found.reasons[5:] == "").all()
+
+
+def test_what_is_said_of_shots_is_a_table_with_named_columns(classifier, draw_shots):
+    frames, _ = draw_shots(4)
+    frames[0] = 0
+
+    table = classifier.classify(frames).table
+
+    assert table.names == (
+        "label",
+        "score",
+        "score single-hit",
+        "score multi-hit",
+        "score non-sample-hit",
+        "distance single-hit",
+        "distance multi-hit",
+        "distance non-sample-hit",
+        "photons",
+        "lit_pixels",
+        "flags",
+        "reason",
+    )
+    assert table["flags"].tolist() == ["empty", "", "", "no-hit"]
+    assert table[table["label"] == "no-hit"]["photons"] == frames[3, 2:98, 2:98].sum()
+
+
+def test_many_frames_are_classified_in_parts_with_the_same_result(
+    classifier, draw_shots, monkeypatch
+):
+    frames, _ = draw_shots(23)
+    expected = classifier.classify(frames)
+    monkeypatch.setattr(classify, "SHOTS_AT_ONCE", 5)
+
+    found = classifier.classify(frames)
+
+    assert found.labels.tolist() == expected.labels.tolist()
+    np.testing.assert_array_equal(found.lit_pixels, expected.lit_pixels)
+    np.testing.assert_allclose(found.distances, expected.distances, atol=1e-5)
+
+
+def test_a_mask_can_be_given_and_is_that_of_the_supports_too(
+    run_folder, supports, model, mask, draw_shots
+):
+    files = run_folder.path / "w.safetensors", run_folder.path / "support.yaml"
+    frames = draw_shots(8)[0].astype(np.float32)
+    glaring = frames.copy()
+    glaring[:, mask] = 1e9
+
+    found = Classifier.load(*files, mask=mask).classify(glaring)
+    modules = Classifier.load(*files, mask=mask.reshape(2, 50, 100)).classify(glaring)
+
+    expected = Classifier.load(*files, mask=mask).classify(frames)
+    assert "" not in found.labels
+    np.testing.assert_array_equal(found.distances, expected.distances)
+    np.testing.assert_array_equal(modules.distances, expected.distances)
+    with pytest.raises(
+        ConfigError, match=r"mask of shape \(4, 5\) found, \(100, 100\)"
+    ):
+        Classifier.load(*files, mask=np.zeros((4, 5)))
 
 
 def test_frames_that_the_crop_does_not_fit_into_are_refused_without_supports(model):

@@ -50,11 +50,14 @@ def test_rows_agree_with_the_classifier(pipeline, draw_shots):
 
     rows = pipeline.classify(batch(list(frames), names.tolist())).rows
 
-    expected = pipeline.classifier.classify(frames[hits])
+    expected = pipeline.classifier.classify(frames)
     labels = np.array(pipeline.classes)[rows["label"]]
-    assert labels[hits].tolist() == expected.labels.tolist()
-    np.testing.assert_allclose(rows["distances"][hits], expected.distances, atol=1e-6)
-    np.testing.assert_allclose(rows["score"][hits], expected.scores.max(axis=1), 1e-4)
+    assert labels.tolist() == expected.labels.tolist()
+    np.testing.assert_array_equal(labels == "no-hit", ~hits)
+    np.testing.assert_allclose(rows["distances"], expected.distances, atol=1e-6)
+    np.testing.assert_allclose(rows["score"], expected.scores.max(axis=1), 1e-4)
+    for name in ("flags", "lit_pixels", "photons"):
+        np.testing.assert_array_equal(rows[name], getattr(expected, name))
     assert np.array(pipeline.classes)[rows["truth"]].tolist() == names.tolist()
     assert set(rows["support_version"]) == {7}
     assert set(rows["run"]) == {94}
@@ -89,7 +92,8 @@ def test_a_shot_between_classes_is_unknown_and_the_flags_say_why(
 ):
     preprocessor = Preprocessor(model.preprocessing, supports.shape, mask)
     frames, _ = draw_shots(24, seed=3)
-    scores = Classifier(model, supports, preprocessor).classify(frames).scores
+    every = Classifier(model, supports, preprocessor).classify(frames, find_hits=False)
+    scores = every.scores
     limit = float(np.median(scores.max(axis=1)))
     settings = Classification(reject_above_distance=False, reject_below_score=limit)
     classifier = Classifier(model, supports, preprocessor, settings)

@@ -9,9 +9,12 @@ import h5py
 import numpy as np
 import pytest
 
+from specklenn.core.classify import Classifier
+from specklenn.core.config.loading import load_config
 from specklenn.core.data import labelled_dataset
 from specklenn.core.data.dataset_writer import write_dataset
 from specklenn.plugin import packaged_configs
+from specklenn.plugin.startup import prepare_run
 
 
 def results(folder):
@@ -72,6 +75,28 @@ def test_hits_are_the_frames_of_the_single_hits(alone, run_folder):
     np.testing.assert_array_equal(hits.patterns, run.patterns[index])
     assert hits.patterns.dtype == np.uint16
     assert set(hits.labels) == {"single-hit"}
+
+
+def test_python_says_of_every_frame_what_the_run_says(alone, run_folder):
+    folder, _ = alone
+    rows = results(folder)
+    path = run_folder.path
+    run = labelled_dataset.read_dataset(path / "run.cxi")
+    mask = labelled_dataset.read_dataset(folder / "hits.cxi").mask
+    loaded = Classifier.load(path / "w.safetensors", path / "support.yaml", mask)
+    prepared = prepare_run(load_config(run_folder.config)).pipeline
+
+    for found in (
+        loaded.classify(run.patterns),
+        prepared.classifier.classify(run.patterns, prepared.hit_finding),
+    ):
+        for name in ("flags", "lit_pixels", "photons"):
+            np.testing.assert_array_equal(getattr(found, name), rows[name])
+        np.testing.assert_array_equal(found.codes, rows["label"])
+        best = found.scores.max(axis=1)
+        np.testing.assert_allclose(best, rows["score"], atol=1e-5)
+        np.testing.assert_allclose(found.distances, rows["distances"], atol=1e-5)
+    assert {"single-hit", "no-hit"} <= set(found.labels)
 
 
 @pytest.mark.mpi

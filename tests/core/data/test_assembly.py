@@ -1,6 +1,6 @@
 import numpy as np
 
-from specklenn.core.data.assembly import Assembly
+from specklenn.core.data.assembly import TILE_GAP, Assembly, as_tiles
 from specklenn.core.simulation.detector import Detector
 
 
@@ -35,3 +35,21 @@ def test_a_module_turned_by_a_half_turn_is_seen_upside_down():
     (picture,) = Assembly(detector.pixel_positions_m()).pictures(frames)
 
     np.testing.assert_array_equal(picture, frames[0, 0, ::-1, ::-1])
+
+
+def test_modules_without_places_lie_in_their_order_about_as_wide_as_high():
+    frame = np.repeat(np.arange(8, dtype=np.float32), 4)[:, None] * np.ones((1, 16))
+
+    tiles = as_tiles(frame.astype(np.float32), 8)
+
+    assert tiles.shape == (4 * 4 + 3 * TILE_GAP, 2 * 16 + TILE_GAP)
+    corners = tiles[:: 4 + TILE_GAP, :: 16 + TILE_GAP]
+    np.testing.assert_array_equal(corners, np.arange(8).reshape(4, 2))
+    assert np.isnan(tiles).sum() == tiles.size - frame.size
+
+
+def test_a_frame_of_one_module_is_its_picture():
+    frame = np.ones((5, 7), np.float32)
+
+    assert as_tiles(frame, 1) is frame
+    assert as_tiles(np.ones((6, 7), np.float32), 3).shape[1] >= 7

@@ -35,7 +35,8 @@ def report(first, number):
     rows = empty_rows(number, 2)
     rows["index"] = np.arange(first, first + number)
     rows["label"] = 1
-    rows["score"] = 0.75
+    rows["score"], rows["photons"] = 0.75, 9
+    rows["support_version"], rows["model_version"] = 3, 1
     rows["timestamp_ns"] = 1000 + rows["index"]
     frames = np.arange(2 * 20).reshape(2, 4, 5) + first
     return Report(rows=rows, frames=attach([0, number - 1], frames))
@@ -142,6 +143,7 @@ def test_versions_can_be_read_by_another_process_before_their_rows(tmp_path):
 def test_hits_are_a_labelled_dataset_with_their_shot_numbers(tmp_path, dtype):
     mask = np.eye(4, 5) > 0
     hits = HitsFile(tmp_path / "hits.cxi", FACTS, (4, 5), mask, dtype)
+    hits.use(FIRST)
     for first in (0, 100):
         hits.write(report(first, 7))
     hits.write(Report(rows=empty_rows(2, 2)))
@@ -161,6 +163,43 @@ def test_hits_are_a_labelled_dataset_with_their_shot_numbers(tmp_path, dtype):
     with h5py.File(tmp_path / "hits.cxi") as file:
         assert file["/entry_1/event_1/index"][()].tolist() == [0, 6, 100, 106]
         np.testing.assert_allclose(file["/entry_1/result_1/score"], 0.75)
+        np.testing.assert_allclose(file["/entry_1/result_1/photons"], 9)
+        assert file["/entry_1/result_1/support_version"][()].tolist() == [3] * 4
+        assert file["/entry_1/result_1/model_version"][()].tolist() == [1] * 4
+        assert file["versions"][0]["support_hash"] == b"abc"
+        assert (file.attrs["experiment"], file.attrs["run"]) == ("amo", 94)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint16])
+def test_hits_are_compressed_whatever_their_type(tmp_path, dtype):
+    side = 256
+    hits = HitsFile(tmp_path / "hits.cxi", FACTS, (side, side), None, dtype)
+    photons = np.random.default_rng(0).poisson(0.5, (8, side, side)).astype(dtype)
+    hits.write(Report(rows=report(0, 8).rows, frames=attach(range(8), photons)))
+    hits.close()
+
+    with h5py.File(tmp_path / "hits.cxi") as file:
+        data = file[labelled_dataset.DATA]
+        assert data.id.get_storage_size() < data.nbytes / 3
+        np.testing.assert_array_equal(data, photons)
+
+
+def test_hits_can_be_read_by_another_process_while_the_run_goes_on(tmp_path):
+    hits = HitsFile(tmp_path / "hits.cxi", FACTS, (4, 5), None)
+    hits.use(FIRST)
+    hits.write(report(0, 10))
+    hits.flush()
+    code = (
+        "import sys; from specklenn.core.data.labelled_dataset import LabelledDataset\n"
+        "with LabelledDataset(sys.argv[1]) as file:\n"
+        "    print(len(file), file.labels.tolist(), file.frames().sum())"
+    )
+    read = [sys.executable, "-c", code, str(tmp_path / "hits.cxi")]
+
+    shown = subprocess.run(read, capture_output=True, text=True, check=True).stdout
+    hits.close()
+
+    assert shown == "2 ['multi-hit', 'multi-hit'] 780.0\n"
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path):

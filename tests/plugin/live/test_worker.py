@@ -2,10 +2,11 @@ import h5py
 import numpy as np
 
 from specklenn.core.classify import Classifier
+from specklenn.core.data.hits import HITS, INDEX
 from specklenn.core.hitfinder import HitFinding
 from specklenn.core.pipeline import Pipeline
 from specklenn.core.preprocess import Preprocessor
-from specklenn.plugin.live.results import HITS, INDEX, HitsFile
+from specklenn.plugin.live.results import HitsFile
 from specklenn.plugin.live.scheduler import FileScheduler
 
 

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from specklenn.core.errors import DataError, MissingPackageError
-from specklenn.core.simulation.contact_sheet import brightest, draw_contact_sheet
+from specklenn.core.reports.contact_sheet import (
+    CAPTION_LINE,
+    Scale,
+    SheetRow,
+    brightest,
+    draw_contact_sheet,
+)
 
 pytest.importorskip("matplotlib")
 
@@ -21,9 +27,15 @@ def one(value, size=8):
     return np.full((1, size, size), value, np.float32)
 
 
+def rows_of(patterns):
+    """Rows of patterns by their labels."""
+    return [SheetRow(label=name, patterns=each) for name, each in patterns.items()]
+
+
 def drawn(tmp_path, rows, mask=None, **more):
     """The sheet as (H, W, 3) uint8."""
     path = tmp_path / "sheet.png"
+    rows = rows_of(rows) if isinstance(rows, dict) else rows
     draw_contact_sheet(path, rows, mask, "A sheet", **more)
     assert [each.name for each in tmp_path.iterdir()] == ["sheet.png"]
     return np.round(255 * image.imread(path)[..., :3]).astype(np.uint8)
@@ -77,13 +89,50 @@ def test_every_class_adds_a_row_and_every_example_a_column(tmp_path):
 
     pitch = 280 + 6
     assert (three[0] - two[0], three[1] - two[1]) == (pitch, 0)
-    assert (two[1], wider[1]) == (30 + 3 * pitch + 100, 30 + 6 * (200 + 6) + 100)
+    assert (two[1], wider[1]) == (30 + 3 * pitch + 116, 30 + 6 * (200 + 6) + 116)
 
 
 def test_words_are_written_as_they_are(tmp_path):
     rows = {"$x^": one(1.0), "empty": np.empty((0, 8, 8), np.float32)}
 
     assert drawn(tmp_path, rows).size
+
+
+def test_captions_take_their_lines_and_nothing_of_the_pictures(tmp_path):
+    patterns = np.full((2, 40, 40), 1000, np.float32)
+    plain = drawn(tmp_path, [SheetRow(label="a", patterns=patterns)] * 3)
+    captions = (
+        "shot 7\nsingle-hit 0.97",
+        "shot 1234567890123456789012345678901234567890",
+    )
+    row = SheetRow(label="a", patterns=patterns, captions=captions)
+
+    sheet = drawn(tmp_path, [row] * 3)
+
+    assert sheet.shape[0] == plain.shape[0] + 3 * 2 * CAPTION_LINE
+    below = 40 + 280
+    np.testing.assert_array_equal(sheet[40:below], plain[40:below])
+    caption = sheet[below : below + 2 * CAPTION_LINE, 30 : 30 + 2 * 286]
+    assert (caption < 100).all(axis=2).any()
+    assert (caption[:, [0, 280]] > 250).all()  # nothing beyond its own picture
+
+
+def test_values_of_which_nobody_knows_the_unit_get_their_own_scale():
+    pedestal = np.linspace(1000, 2000, 8 * 8, dtype=np.float32).reshape(1, 8, 8)
+    small = np.linspace(-0.2, 0.5, 8 * 8, dtype=np.float32).reshape(1, 8, 8)
+    dark = one(0.0)
+
+    scales = [
+        Scale.of_values(rows_of({"": each}), "ADU") for each in (pedestal, small, dark)
+    ]
+
+    assert 1000 <= scales[0].floor < 1050
+    assert 1950 < scales[0].top <= 2000
+    assert scales[1].floor == pytest.approx(scales[1].top / 100)
+    assert all(0 < scale.floor < scale.top for scale in scales)
+    assert all(len(scale.ticks) >= 3 for scale in scales)
+    assert scales[0].ticks[0] == scales[0].floor
+    assert scales[0].unit == "ADU"
 
 
 def test_large_patterns_fit_a_sheet(tmp_path):
@@ -96,7 +145,7 @@ def test_large_patterns_fit_a_sheet(tmp_path):
 
 
 def test_bright_is_the_geometric_mean_of_the_classes():
-    rows = {"weak": one(20.0), "strong": one(2000.0), "dark": one(0.1)}
+    rows = [one(20.0), one(2000.0), one(0.1)]
 
     assert brightest(rows, None) == pytest.approx(200)
 
@@ -107,8 +156,8 @@ def test_noise_alone_and_masked_glare_do_not_set_the_scale():
     mask = np.zeros((8, 8), bool)
     mask[0, 0] = True
 
-    assert brightest({"no-hit": glare}, mask) == 10
-    assert brightest({"no-hit": one(0.0)}, None) == 10
+    assert brightest([glare], mask) == 10
+    assert brightest([one(0.0)], None) == 10
 
 
 @pytest.mark.parametrize(
@@ -123,14 +172,14 @@ def test_noise_alone_and_masked_glare_do_not_set_the_scale():
 )
 def test_shapes_that_do_not_agree_are_refused(tmp_path, rows, mask, message):
     with pytest.raises(DataError, match=message):
-        draw_contact_sheet(tmp_path / "sheet.png", rows, mask, "A sheet")
+        draw_contact_sheet(tmp_path / "sheet.png", rows_of(rows), mask, "A sheet")
 
 
 def test_missing_folder_and_folder_of_that_name_are_refused(tmp_path):
     (tmp_path / "folder.png").mkdir()
     for path in (tmp_path / "gone" / "sheet.png", tmp_path / "folder.png"):
         with pytest.raises(DataError, match=f"{path}: cannot be written: "):
-            draw_contact_sheet(path, {"a": one(1.0)}, None, "A sheet")
+            draw_contact_sheet(path, rows_of({"a": one(1.0)}), None, "A sheet")
 
     assert [each.name for each in tmp_path.iterdir()] == ["folder.png"]
 
@@ -144,7 +193,7 @@ def test_pyplot_is_never_touched(tmp_path, monkeypatch):
 def test_missing_matplotlib_is_told_with_its_remedy(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
 
-    with pytest.raises(
-        MissingPackageError, match=r"pip install 'specklenn\[simulate\]'"
-    ):
-        draw_contact_sheet(tmp_path / "sheet.png", {"a": one(1.0)}, None, "A sheet")
+    with pytest.raises(MissingPackageError, match=r"pip install 'specklenn\[report\]'"):
+        draw_contact_sheet(
+            tmp_path / "sheet.png", rows_of({"a": one(1.0)}), None, "A sheet"
+        )
