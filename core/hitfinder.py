@@ -43,6 +43,16 @@ class HitFinding(Settings):
         minimum = max(1, round(live_share * self.minimum_lit_pixels))
         return self.model_copy(update={"minimum_lit_pixels": minimum})
 
+    def words(self, live_share: float) -> str:
+        """Say how many lit pixels make a hit on a part of the crop, and why so many."""
+        if not self.enabled:
+            return "every shot is a hit (hit_finder.enabled: false)"
+        own, part = self.minimum_lit_pixels, self.on_area(live_share)
+        words = f"{part.minimum_lit_pixels} lit pixels make a hit"
+        if part == self:
+            return words
+        return f"{words} ({own} of the whole crop, of which {live_share:.1%} are good)"
+
 
 def count_lit(
     photons: npt.NDArray[np.float32], lit_above_photons: float

@@ -26,6 +26,9 @@ WIDTHS = (1.0, 2.0)
 VALLEY = 0.4
 """Share of the peak's height to which the histogram must fall on its right."""
 
+FOOT = 0.05
+"""Share of the peak's height at which it ends."""
+
 DISPERSIONS = np.geomspace(1.01, 20, 27)
 """Variance over mean of the counts that are tried; 1 is Poisson's. The largest is that
 of hits, which vary more than a background.
@@ -87,27 +90,43 @@ def _valley(lit: Lit, width: float) -> int | None:
     places = np.arange(scaled[0], scaled[-1] + 6 * width, width / 4)
     away = (places[:, None] - scaled) / width
     density = np.exp(-0.5 * away**2).sum(axis=1)
+    at = _foot_of_lowest_peak(density, np.searchsorted(scaled, places))
+    if at is None:
+        return None
+    peak = int(density[:at].argmax())
+    below, beyond = np.searchsorted(scaled, (places[at], 2 * places[at] - places[peak]))
+    between = beyond - below
+    if below - 2 * between < 2 * math.sqrt(below + 4 * between):
+        return None  # the shots that follow are hardly fewer: no peak
+    return int((places[at] / 2) ** 2)
+
+
+def _foot_of_lowest_peak(density: Numbers, below: npt.NDArray[np.int64]) -> int | None:
+    """Return where the lowest peak with enough shots ends, on its right.
+
+    Parameters
+    ----------
+    density : (n,) float64
+        Density of the shots at some places.
+    below : (n,) int64
+        Shots below each.
+    """
     peak = 0
-    for at in range(len(places)):
-        if density[at] > density[peak]:
+    for at, height in enumerate(density):
+        if height > density[peak] or below[at] < FEWEST_NO_HITS:
             peak = at
-        elif density[at] < VALLEY * density[peak] and at > peak:
-            below = int(np.searchsorted(scaled, places[at]))
-            if below < FEWEST_NO_HITS:
-                peak = at  # some strays
-                continue
-            while at + 1 < len(places) and density[at + 1] < density[at]:
-                at += 1
-            beyond = int(np.searchsorted(scaled, 2 * places[at] - places[peak]))
-            between = beyond - int(np.searchsorted(scaled, places[at]))
-            if below - 2 * between < 2 * math.sqrt(below + 4 * between):
-                return None  # the shots that follow are hardly fewer: no peak
-            return int((places[at] / 2) ** 2)
+        elif height < VALLEY * density[peak]:
+            on = density[at:]
+            ends = (np.diff(on, append=math.inf) >= 0) | (on < FOOT * density[peak])
+            return at + int(ends.argmax())
     return None
 
 
 def _fit(lit: Lit, most: int) -> NoHits:
-    """Fit counts of at most so many, by maximum likelihood."""
+    """Fit counts of at most so many, by maximum likelihood.
+
+    What varies less is preferred where the counts are too few to tell.
+    """
     number = np.bincount(lit, minlength=most + 1)
     middle = max(float(lit.mean()), 0.02)
     best, found = -math.inf, NoHits(mean=middle, dispersion=float(DISPERSIONS[0]))
@@ -116,6 +135,7 @@ def _fit(lit: Lit, most: int) -> NoHits:
             chances = _log_chances(float(mean), float(dispersion), most)
             inside = math.log(max(float(np.exp(chances).sum()), 1e-300))
             likelihood = float(number @ chances) - len(lit) * inside
+            likelihood -= math.log(dispersion)
             if likelihood > best:
                 best = likelihood
                 found = NoHits(mean=float(mean), dispersion=float(dispersion))

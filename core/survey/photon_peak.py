@@ -31,7 +31,10 @@ NEAREST = 2.2
 """Widths between pedestal and photons below which they cannot be told apart."""
 
 BROADEST = 2.0
-"""Widths of the pedestal that the peak may have; what is broader is no peak."""
+"""Widths of the pedestal that the smoothed peak may have; what is broader is no peak."""
+
+RESOLVED = 0.4
+"""Width of the smoothed peak over its distance from the pedestal; above, several make one."""
 
 SIGNIFICANT = 5.0
 FEWEST_PHOTONS = 100
@@ -180,7 +183,8 @@ def _gain(
 
 def _by_steps(residuals: Residuals) -> Gain | None:
     """Return the step between values without noise, where all are whole steps."""
-    away = np.abs(residuals.light[residuals.light != 0])
+    changes = np.diff(residuals.light, axis=0)  # of which no pedestal is part
+    away = np.abs(changes[changes != 0])
     if len(away) < FEWEST_PHOTONS:
         return None
     step = float(np.percentile(away, 1))
@@ -229,14 +233,13 @@ def single_photon(spectrum: Spectrum) -> Peak | None:
     if peak is None:
         return None
     near = np.abs(x - x[peak] - 0.35 * noise) <= 0.85 * noise
-    photon, width = _top(x[near], light[near], error[near])
+    _, width = _top(x[near], smooth[near], smooth_error[near])
+    photon = _mode(x, light, x[peak], 0.7 * noise)
     around = np.abs(x - x[peak]) <= 2 * noise
     photons = float(light[around].sum())
-    if (
-        not abs(photon - x[peak]) < noise
-        or not width < BROADEST * noise
-        or photons < FEWEST_PHOTONS
-    ):
+    broadest = min(BROADEST * noise, RESOLVED * (photon - pedestal))
+    there = abs(photon - x[peak]) < noise and width < broadest  # not where NaN
+    if not there or photons < FEWEST_PHOTONS:
         return None
     uncertainty = float(np.sqrt((error[around] ** 2).sum()) / photons * noise)
     return Peak(photon=photon - pedestal, uncertainty=uncertainty, noise=noise)
@@ -288,10 +291,19 @@ def _top(x: Numbers, counts: Numbers, error: Numbers) -> tuple[float, float]:
     return float(origin - scale * b / (2 * a)), float(scale / np.sqrt(-2 * a))
 
 
+def _mode(x: Numbers, light: Numbers, start: float, width: float) -> float:
+    """Return where a smoothed histogram is highest, near a start (mean shift)."""
+    middle = start
+    for _ in range(30):
+        weights = light * np.exp(-0.5 * ((x - middle) / width) ** 2)
+        middle = float((weights * x).sum() / weights.sum())
+    return middle
+
+
 def _kernel(width: float) -> Numbers:
     reach = max(1, int(3 * width))
-    kernel: Numbers = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
-    return kernel / kernel.sum()
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
+    return np.asarray(kernel / kernel.sum())
 
 
 def photon_transfer(residuals: Residuals) -> tuple[float, float] | None:

@@ -223,7 +223,7 @@ def _floor(photons: Picture) -> float:
 def _share_below(photons: Picture, limit: float) -> npt.NDArray[np.float32]:
     good = np.isfinite(photons).sum(axis=(1, 2))
     below = (photons < -limit).sum(axis=(1, 2))
-    return (below / np.maximum(good, 1)).astype(np.float32)
+    return np.asarray(below / np.maximum(good, 1), np.float32)
 
 
 def _in_order(parts: list[ShotFacts]) -> ShotFacts:

@@ -55,6 +55,8 @@ class RunSurvey:
         Photons of the supports, as those of the shots are counted; may be empty.
     support_lit : (S,) int32
         Their lit pixels.
+    darkest : NoHits or None
+        The shots with the fewest lit pixels, if they stand apart from others.
     """
 
     sample: RunSample
@@ -64,7 +66,7 @@ class RunSurvey:
     support_photons: npt.NDArray[np.float32]
     support_lit: npt.NDArray[np.int32]
     measured: GainMeasurement
-    no_hits: NoHits | None
+    darkest: NoHits | None
     centre: BeamCentre | None
     pixels: OddPixels
     times: EventTimes
@@ -88,7 +90,7 @@ class RunSurvey:
             support_photons=support_photons,
             support_lit=support_lit,
             measured=measure_gain(sample.pixels),
-            no_hits=find_no_hits(sample.shots.lit[sample.shots.good]),
+            darkest=find_no_hits(sample.shots.lit[sample.shots.good]),
             centre=beam_centre(sample, preprocessor),
             pixels=find_odd_pixels(sample, preprocessor),
             times=event_times(sample.shots.index, sample.shots.timestamp_ns),
@@ -122,6 +124,11 @@ class RunSurvey:
         return PhotonUnits.of(self.measured.gain, self.preprocessor)
 
     @property
+    def no_hits(self) -> NoHits | None:
+        """Shots without a hit; None where there are none, or light is not photons."""
+        return None if self._calibration() else self.darkest
+
+    @property
     def minimum_lit_pixels(self) -> int:
         """Lit pixels that make a hit on the good pixels of the crop."""
         live = self.preprocessor.live_share
@@ -151,7 +158,11 @@ class RunSurvey:
     def _frames(self) -> str:
         height, width = self.preprocessor.shape
         rows, columns = self.preprocessor.window
-        unit = "photons" if self.preprocessor.calibrated else "calibrated to photons"
+        unit = (
+            "taken for photons"
+            if self.preprocessor.calibrated
+            else "calibrated to photons"
+        )
         return (
             f"{height} x {width} pixels, {self.sample.dtype}, {unit}; used: rows "
             f"{rows.start}-{rows.stop - 1}, columns {columns.start}-{columns.stop - 1}"
@@ -172,30 +183,23 @@ class RunSurvey:
         shots = self.sample.shots
         good, hits = int(shots.good.sum()), int((shots.good & shots.hit).sum())
         lit = np.median(shots.lit[shots.good]) if good else 0
-        words = (
+        return (
             f"{hits} of {good} ({_percent(hits, good)}); {lit:.0f} lit pixels a shot, "
-            f"{self.minimum_lit_pixels} make a hit"
+            f"{self.hit_finding.words(self.preprocessor.live_share)}"
         )
-        of_all = self.hit_finding.minimum_lit_pixels
-        if self.minimum_lit_pixels == of_all:
-            return words
-        live = self.preprocessor.live_share
-        return f"{words} ({of_all} of the whole crop, {100 * live:.3g} % of it is good)"
 
     def _no_hits(self) -> str:
         found = self.no_hits
-        if self._calibration():
-            return "cannot be told: see below"
         if found is None:
-            return "none are seen by their lit pixels"
+            return "cannot be told by their lit pixels"
         proposed = found.minimum_lit_pixels(self.preprocessor.live_share)
         shots = self.sample.shots
         above = int((shots.lit[shots.good] >= found.threshold).sum())
         return (
             f"{found.mean:.3g} lit pixels (variance over mean {found.dispersion:.2g}); "
-            f"{found.threshold} or more have 1 in {1 / FALSE_HITS:,.0f}, and {above} of "
-            f"{int(shots.good.sum())} shots here: hit_finder.minimum_lit_pixels "
-            f"{proposed}"
+            f"{found.threshold} or more have 1 of {1 / FALSE_HITS:,.0f} no-hits, and "
+            f"{above} of {int(shots.good.sum())} shots here: "
+            f"hit_finder.minimum_lit_pixels {proposed}"
         )
 
     def _masked(self) -> str:
@@ -273,7 +277,7 @@ class RunSurvey:
 
     def _warn_of_false_hits(self) -> str:
         found = self.no_hits
-        if found is None or not self.hit_finding.enabled or self._calibration():
+        if found is None or not self.hit_finding.enabled:
             return ""
         share = found.false_hits(self.minimum_lit_pixels)
         if share <= MOST_FALSE_HITS:

@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
                 type=Path,
                 metavar="FILE",
                 help="draw what was found in a run of files: mean pattern, mask, "
-                "histogram (PNG)",
+                "histograms of photons, lit pixels and pixel values (PNG)",
             )
     return made
 
@@ -125,11 +125,12 @@ def _check_run(loaded: LoadedConfig, picture: Path | None) -> None:
         raise ConfigError("--picture: a live stream has no shots before it runs")
     survey = survey_run(loaded, prepared) if prepared.source is not None else None
     problems = survey.problems() if survey else []
+    found = "not good" if problems else "good"
     facts, first = prepared.facts, prepared.first
     shots = f"{facts.expected_shots} shots" if facts.expected_shots else "a live stream"
     print(
-        f"{loaded.document.source}: {'not ' * bool(problems)}good: {shots} of frames {prepared.shape}, classes "
-        f"{', '.join(facts.classes)}, support version {first.support_version} "
+        f"{loaded.document.source}: {found}: {shots} of frames {prepared.shape}, "
+        f"classes {', '.join(facts.classes)}, support version {first.support_version} "
         f"({first.support_hash})"
     )
     print(facts.masked)
