@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-FALSE_HITS = 1e-4
+FALSE_HITS = 1e-3
 """Share of the no-hits that the proposed threshold takes for hits."""
 
 FEWEST_NO_HITS = 16
@@ -29,9 +29,9 @@ VALLEY = 0.4
 FOOT = 0.05
 """Share of the peak's height at which it ends."""
 
-DISPERSIONS = np.geomspace(1.01, 20, 27)
+DISPERSIONS = np.geomspace(1.01, 6, 18)
 """Variance over mean of the counts that are tried; 1 is Poisson's. The largest is that
-of hits, which vary more than a background.
+of hits, which vary more than a background, or of both where they overlap.
 """
 
 Lit = npt.NDArray[np.int32]

@@ -33,7 +33,7 @@ def shots(mean, dispersion, share_of_hits, number=256, seed=0):
 @pytest.mark.parametrize("share_of_hits", [0, 0.02, 0.1, 0.5])
 @pytest.mark.parametrize(
     ("mean", "dispersion"),
-    [(0.1, 1), (1, 1), (6, 1), (6, 3), (30, 1), (30, 5), (900, 3)],
+    [(0.1, 1), (1, 1), (6, 1), (6, 3), (30, 1), (30, 3), (900, 3)],
 )
 def test_few_no_hits_reach_the_threshold_and_it_is_no_higher_than_needed(
     mean, dispersion, share_of_hits, seed
@@ -43,9 +43,9 @@ def test_few_no_hits_reach_the_threshold_and_it_is_no_higher_than_needed(
     threshold = find_no_hits(lit).threshold
 
     others = np.sort(no_hits(mean, dispersion, 200_000, seed=99))
-    assert (others >= threshold).mean() < 2e-3
-    highest = others[-20]  # 1 in 10,000
-    assert threshold <= highest + 6 + 2.5 * np.sqrt(mean * dispersion)
+    assert (others >= threshold).mean() < 1e-2
+    highest = others[-200]  # 1 in 1,000
+    assert threshold <= highest + 5 + 2 * np.sqrt(mean * dispersion)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -97,3 +97,10 @@ def test_no_hits_far_below_bright_hits_are_told():
     lit = np.concatenate([no_hits(13, 1, 25), hits(75, 870)]).astype(np.int32)
 
     assert 25 <= find_no_hits(lit).threshold <= 45
+
+
+def test_weak_hits_that_overlap_with_a_varying_background_have_no_threshold():
+    random = np.random.default_rng(0)
+    rates = np.concatenate([85 * random.gamma(2.5, 0.4, 150), 90 + hits(100, 1)])
+
+    assert find_no_hits(random.poisson(rates).astype(np.int32)) is None
