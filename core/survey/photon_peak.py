@@ -31,10 +31,12 @@ NEAREST = 2.2
 """Widths between pedestal and photons below which they cannot be told apart."""
 
 BROADEST = 2.0
-"""Widths of the pedestal that the smoothed peak may have; what is broader is no peak."""
+"""Widths of the pedestal that the smoothed peak may have; broader is no peak."""
 
 RESOLVED = 0.4
-"""Width of the smoothed peak over its distance from the pedestal; above, several make one."""
+"""Width of the smoothed peak over its distance from the pedestal: beyond it, the peaks
+of several photons make one.
+"""
 
 SIGNIFICANT = 5.0
 FEWEST_PHOTONS = 100
