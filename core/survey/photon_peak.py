@@ -41,12 +41,13 @@ of several photons make one.
 SIGNIFICANT = 5.0
 FEWEST_PHOTONS = 100
 
-TRANSFER_GROUPS = 50
+TRANSFER_GROUPS = 20
 FEWEST_IN_GROUP = 50
+TRANSFER_SIGNIFICANT = 10.0
 TRANSFER_ERROR = 0.5
 """Share of the gain that photon transfer may be wrong by, however many the photons."""
 
-PEAK_OVER_TRANSFER = 0.5, 3.0
+PEAK_OVER_TRANSFER = 0.3, 5.0
 """What the peak may be in units of the gain by photon transfer."""
 
 ROUNDING = 0.25
@@ -332,6 +333,8 @@ def photon_transfer(residuals: Residuals) -> tuple[float, float] | None:
         return None
     variance = second / number
     error = np.sqrt(np.maximum(fourth / number - variance**2, 1e-30) / number)
+    # Groups in which the rare photon is missing by chance are no more exact.
+    error = np.maximum.accumulate(error)
     scale = max(float(np.ptp(first / number)), 1e-30)
     powers = np.stack([(first / number / scale) ** k for k in range(3)], axis=1)
     normal = powers.T @ (powers / error[:, None] ** 2)
@@ -339,4 +342,4 @@ def photon_transfer(residuals: Residuals) -> tuple[float, float] | None:
     gain = float((inverse @ (powers.T @ (variance / error**2)))[1]) / scale
     spread = float(np.sqrt(inverse[1, 1])) / scale
     uncertainty = float(np.hypot(spread, TRANSFER_ERROR * gain))
-    return (gain, uncertainty) if gain > SIGNIFICANT * spread else None
+    return (gain, uncertainty) if gain > TRANSFER_SIGNIFICANT * spread else None

@@ -13,7 +13,7 @@ PHOTONS_GAIN = 0.15
 GAIN_OFF = 1.25
 """A gain that is off by this factor is wrong; photons may be shared by pixels."""
 
-TRANSFER_OFF = 3.0
+TRANSFER_OFF = 10.0
 """The same where only photon transfer tells it."""
 
 OFFSET_OFF = 0.3

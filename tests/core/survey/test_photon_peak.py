@@ -186,6 +186,8 @@ def test_bad_values_of_single_shots_change_little():
         {"gain": 1.05},
         {"shared": 1.0},
         {"hits": 0.0, "background": 0.001},
+        {"background": 0.0005, "light": 0.1, "shots": 64},
+        {"background": 0.002, "light": 0.3, "shots": 16},
     ],
     ids=str,
 )
