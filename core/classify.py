@@ -199,18 +199,13 @@ class Classifier:
         """
         _needed(self._supports)
         given, preprocessor = self._frames_of(patterns)
-        hit_finding = self._hit_finding(find_hits)
+        hit_finding = _hit_finding(find_hits, preprocessor)
         return joined(
             [
                 self.classify_crops(_cropped(given, part, preprocessor), hit_finding)
                 for part in _parts(len(given.frames))
             ]
         )
-
-    def _hit_finding(self, find_hits: bool | HitFinding) -> HitFinding:
-        if isinstance(find_hits, HitFinding):
-            return find_hits
-        return HitFinding(enabled=find_hits)
 
     def classify_crops(
         self, cropped: CroppedFrames, hit_finding: HitFinding
@@ -350,6 +345,15 @@ class Classifier:
                 f"{self.model.card.name!r} takes {side}"
             )
         return extract_features(self._encoder, preprocessor.normalise(photons))
+
+
+def _hit_finding(
+    find_hits: bool | HitFinding, preprocessor: Preprocessor
+) -> HitFinding:
+    """Return how hits are found: as a run does by default, or as somebody says."""
+    if isinstance(find_hits, HitFinding):
+        return find_hits
+    return HitFinding(enabled=find_hits).on_area(preprocessor.live_share)
 
 
 def _needed(given: Anything | None) -> Anything:

@@ -140,8 +140,12 @@ class Preprocessor:
     ----------
     window : (slice, slice)
         Rows and columns of the frame that are kept.
+    adu_per_photon, offset_adu : float
+        The calibration.
     calibrated : bool
         Whether the frames are in photons already.
+    live_share : float
+        Good pixels of the crop over all of it.
 
     Raises
     ------
@@ -167,6 +171,8 @@ class Preprocessor:
         self.mask = full
         self._bad = full[self.window]
         self._good_pixels = int((~self._bad).sum())
+        self.live_share = self._good_pixels / settings.crop**2
+        self.adu_per_photon, self.offset_adu = adu_per_photon, offset_adu
         self._gain = np.float32(adu_per_photon)
         self._offset = np.float32(offset_adu)
         self.calibrated = adu_per_photon == 1.0 and offset_adu == 0.0
@@ -177,8 +183,8 @@ class Preprocessor:
             settings,
             self.shape,
             self.mask,
-            adu_per_photon=float(self._gain),
-            offset_adu=float(self._offset),
+            adu_per_photon=self.adu_per_photon,
+            offset_adu=self.offset_adu,
         )
 
     def calibrate(self, frames: npt.NDArray[Any]) -> Pictures:

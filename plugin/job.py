@@ -153,6 +153,8 @@ class Job:
             part.write_text(text, encoding="utf-8")
         log.info("resolved configuration:\n%s", text)
         log.info("%s", prepared.facts.masked)
+        live = prepared.pipeline.classifier.preprocessor.live_share
+        log.info("%s", config.hit_finder.words(live))
         for note in self.state.notes:
             log.warning("%s", note)
             print(f"! {note}", file=sys.stderr)

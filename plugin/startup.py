@@ -150,6 +150,9 @@ def prepare_run(loaded: LoadedConfig, rank: int = 0) -> PreparedRun:
     words = _masked_words(loaded, source, supports.mask, extra_mask, used.mask)
     notes = source.notes if isinstance(source, DetectorRun) else ()
     pipeline = _make_pipeline(config, model, supports, used.mask, rank)
+    preprocessor = pipeline.classifier.preprocessor
+    if rank == 0:  # who tells it
+        notes = (*notes, *used.check_units(preprocessor))
     return PreparedRun(
         pipeline=pipeline,
         weights=weights,
@@ -290,7 +293,8 @@ def _make_pipeline(
     classifier = Classifier(
         model, supports, preprocessor, config.classify, config.model.device
     )
-    return Pipeline(classifier, config.hit_finder, config.run.number, rank)
+    hit_finding = config.hit_finder.on_area(preprocessor.live_share)
+    return Pipeline(classifier, hit_finding, config.run.number, rank)
 
 
 def _masked_words(

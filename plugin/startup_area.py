@@ -19,6 +19,9 @@ from specklenn.core.data.shots import DetectorRun, IndexedSource
 from specklenn.core.errors import ConfigError
 from specklenn.core.flags import count_reasons, is_skipped
 from specklenn.core.preprocess import Preprocessing, Preprocessor
+from specklenn.core.survey.photon_peak import measure_gain
+from specklenn.core.survey.photon_units import PhotonUnits
+from specklenn.core.survey.pixel_values import PixelValues
 from specklenn.plugin.sources.hdf5 import Hdf5Source
 
 
@@ -32,10 +35,21 @@ class UsedArea:
         True where not used.
     notes : tuple of str
         What was found to be dead or cannot be read, sentences.
+    pixels : PixelValues or None
+        What some pixels read in the shots that were looked at; None of a stream.
     """
 
     mask: Mask | None
     notes: tuple[str, ...] = ()
+    pixels: PixelValues | None = None
+
+    def check_units(self, preprocessor: Preprocessor) -> tuple[str, ...]:
+        """Return a sentence where the calibration does not give photons."""
+        if self.pixels is None:
+            return ()
+        gain = measure_gain(self.pixels).gain
+        problem = PhotonUnits.of(gain, preprocessor).problem()
+        return (problem,) if problem else ()
 
 
 def make_preprocessor(
@@ -85,15 +99,18 @@ def use_area(
     if config.area.chosen:
         bad = bad | _outside(loaded, preprocessor, modules_of(loaded, source))
     notes: tuple[str, ...] = ()
+    pixels: PixelValues | None = None
     if source is not None:
         _read_less(source, bad)
-        signals, notes = _look_at(source, preprocessor, loaded.where("source", "path"))
+        pixels = PixelValues(bad)
+        where = loaded.where("source", "path")
+        signals, notes = _look_at(source, preprocessor, pixels, where)
         if config.area.find_dead and not _growing(source):
             found, words = _find_bad(source, signals, bad, preprocessor)
             bad, notes = bad | found, (*notes, *words)
             _read_less(source, bad)
     nothing = mask is None and not bad.any()
-    return UsedArea(mask=None if nothing else bad, notes=notes)
+    return UsedArea(mask=None if nothing else bad, notes=notes, pixels=pixels)
 
 
 def _outside(loaded: LoadedConfig, preprocessor: Preprocessor, modules: int) -> Mask:
@@ -133,7 +150,7 @@ def _read_less(source: IndexedSource, bad: Mask) -> None:
 
 
 def _look_at(
-    source: IndexedSource, preprocessor: Preprocessor, where: str
+    source: IndexedSource, preprocessor: Preprocessor, pixels: PixelValues, where: str
 ) -> tuple[Signals, tuple[str, ...]]:
     """Look at shots spread over the run, the same on every rank.
 
@@ -158,6 +175,7 @@ def _look_at(
             if shots.bad is not None:
                 photons[shots.bad] = np.nan
             signals.add(photons[0], shots.frames[0])
+            pixels.add(shots.frames[0], None if shots.bad is None else shots.bad[0])
     reasons = ", ".join(f"{n} {why}" for why, n in count_reasons(flags).items())
     if not reasons:
         return signals, ()

@@ -1,4 +1,8 @@
-"""A look at a run as a picture: mean pattern, masked pixels, photons of the shots."""
+"""A look at a run as a picture: mean pattern, masked pixels, histograms.
+
+The histograms are of the photons and of the lit pixels of the shots, and of what
+pixels read above their pedestal.
+"""
 
 from __future__ import annotations
 
@@ -34,13 +38,15 @@ def write_picture(path: Path, survey: RunSurvey, title: str) -> None:
 
 
 def draw_survey(survey: RunSurvey, title: str) -> Figure:
-    """Draw mean pattern, mask and histogram side by side."""
-    with new_figure(12, 4.2) as figure:
-        pattern, masked, histogram = figure.subplots(1, 3)
+    """Draw mean pattern and mask, and the histograms under them."""
+    with new_figure(12, 8) as figure:
         figure.suptitle(title, x=0.01, ha="left", fontsize=9)
-        _draw_pattern(pattern, survey)
-        _draw_masks(masked, survey)
-        _draw_histogram(histogram, survey)
+        axes = figure.subplot_mosaic("aaabbb;ccddee")
+        _draw_pattern(axes["a"], survey)
+        _draw_masks(axes["b"], survey)
+        _draw_photons(axes["c"], survey)
+        _draw_lit_pixels(axes["d"], survey)
+        _draw_pixel_values(axes["e"], survey)
     return figure
 
 
@@ -101,20 +107,69 @@ def _draw_masks(axes: Axes, survey: RunSurvey) -> None:
     _frame_crop(axes, survey)
 
 
-def _draw_histogram(axes: Axes, survey: RunSurvey) -> None:
+def _draw_photons(axes: Axes, survey: RunSurvey) -> None:
     shots = survey.sample.shots
-    photons = np.maximum(shots.photons, 0.5)
-    good = photons[shots.good]
+    _draw_shots(axes, survey, np.maximum(shots.photons, 0.5))
+    axes.set_xscale("log")
+    axes.set_xlabel("photons on the good pixels of a shot")
+
+
+def _draw_lit_pixels(axes: Axes, survey: RunSurvey) -> None:
+    _draw_shots(axes, survey, np.maximum(survey.sample.shots.lit, 0.5))
+    _draw_limit(axes, survey.minimum_lit_pixels, COLOURS[1], "makes a hit")
+    if survey.no_hits is not None:
+        _draw_limit(axes, survey.no_hits.threshold, COLOURS[2], "above no-hits")
+    axes.set_xscale("log")
+    axes.set_xlabel("lit pixels of a shot")
+    axes.legend()
+
+
+def _draw_shots(
+    axes: Axes, survey: RunSurvey, values: npt.NDArray[np.floating]
+) -> None:
+    """Draw the shots' histogram of positive values, in equal steps of their logarithm.
+
+    Hits and others are on top of each other.
+    """
+    shots = survey.sample.shots
+    good = values[shots.good]
     if len(good):
         low, high = float(good.min()), max(float(good.max()), 1.01 * float(good.min()))
-        edges = np.geomspace(low, high, BINS).tolist()
-        kinds = (("hits", shots.good & shots.hit), ("others", shots.good & ~shots.hit))
-        for (name, rows), colour in zip(kinds, (COLOURS[0], GREY), strict=True):
-            axes.hist(photons[rows], edges, color=colour, alpha=0.7, label=name)
-        axes.set_xscale("log")
+        edges = np.geomspace(0.99 * low, 1.01 * high, BINS).tolist()
+        kinds = (("hits", shots.hit), ("others", ~shots.hit))
+        axes.hist(
+            [values[shots.good & rows] for _, rows in kinds],
+            edges,
+            color=(COLOURS[0], GREY),
+            alpha=0.7,
+            label=[name for name, _ in kinds],
+            stacked=True,
+        )
         axes.legend()
-    axes.set_xlabel("photons on the good pixels of a shot")
     axes.set_ylabel("shots")
+
+
+def _draw_pixel_values(axes: Axes, survey: RunSurvey) -> None:
+    spectrum, gain = survey.measured.spectrum, survey.measured.gain
+    axes.set_xlabel("pixel above its pedestal, detector units")
+    axes.set_ylabel("pixels of dim shots")
+    if spectrum is None:
+        axes.text(0.5, 0.5, "no noise seen", ha="center", transform=axes.transAxes)
+        return
+    x, counts = spectrum.centres, spectrum.counts
+    far = 20 * (x[1] - x[0]) if gain is None else max(3.5 * gain.adu, 4 * gain.noise)
+    shown = (x > -far / 3) & (x < far)
+    axes.step(x[shown], np.maximum(counts[shown], 0.5), where="mid", color=GREY)
+    axes.set_yscale("log")
+    _draw_limit(axes, survey.preprocessor.adu_per_photon, COLOURS[1], "configured")
+    axes.set_xlim(-far / 3, far)
+    if gain is not None:
+        _draw_limit(axes, gain.adu, COLOURS[2], gain.way)
+    axes.legend()
+
+
+def _draw_limit(axes: Axes, value: float, colour: str, name: str) -> None:
+    axes.axvline(value, color=colour, linewidth=1.2, label=f"{value:.4g} {name}")
 
 
 def _frame_crop(axes: Axes, survey: RunSurvey) -> None:

@@ -12,6 +12,7 @@ from specklenn.core.data.shots import IndexedSource, Shots
 from specklenn.core.flags import is_skipped
 from specklenn.core.hitfinder import HitFinding, count_lit, is_hit
 from specklenn.core.preprocess import LARGEST_PHOTONS, Preprocessor
+from specklenn.core.survey.pixel_values import PixelValues
 
 MOST_SHOTS = 256
 BLOCK = 4
@@ -37,6 +38,8 @@ class ShotFacts:
         On the good pixels of the crop.
     floor : (n,) float32
         Photons that all but 5 % of the good pixels of the crop have at least.
+    below : (n,) float32
+        Share of the good pixels of the crop as far below 0 as lit ones are above.
     lit : (n,) int32
         Lit pixels of the crop.
     hit : (n,) bool
@@ -48,6 +51,7 @@ class ShotFacts:
     timestamp_ns: npt.NDArray[np.uint64]
     photons: npt.NDArray[np.float32]
     floor: npt.NDArray[np.float32]
+    below: npt.NDArray[np.float32]
     lit: npt.NDArray[np.int32]
     hit: npt.NDArray[np.bool_]
     flags: npt.NDArray[np.uint16]
@@ -79,6 +83,8 @@ class RunSample:
     lowest, highest : (H, W) float32
         Photons in the darkest and the brightest shot of each pixel.
     of_hits : bool
+    pixels : PixelValues
+        What some of the pixels read, as the detector gives it.
     """
 
     shots: ShotFacts
@@ -90,6 +96,7 @@ class RunSample:
     lowest: Picture
     highest: Picture
     of_hits: bool
+    pixels: PixelValues
 
     @property
     def used(self) -> int:
@@ -114,6 +121,7 @@ def look_at(
     source : IndexedSource
     preprocessor : Preprocessor
     hit_finding : HitFinding
+        For a whole crop, as it is configured.
     now_s : function
         Time in seconds, never going back.
     """
@@ -141,8 +149,9 @@ class _Sums:
 
     def __init__(self, preprocessor: Preprocessor, hit_finding: HitFinding) -> None:
         self._preprocessor = preprocessor
-        self._hit_finding = hit_finding
+        self._hit_finding = hit_finding.on_area(preprocessor.live_share)
         shape = preprocessor.shape
+        self._pixels = PixelValues(preprocessor.mask)
         self._facts: list[ShotFacts] = []
         self._dtype = ""
         self._hits = np.zeros((2, *shape), np.float32)
@@ -155,13 +164,14 @@ class _Sums:
     def add(self, shots: Shots) -> None:
         """Add up a few shots."""
         self._dtype = self._dtype or str(shots.frames.dtype)
-        cropped = self._preprocessor.crop(shots.frames)
+        cropped = self._preprocessor.crop(shots.frames, shots.bad)
         lit = count_lit(cropped.photons, self._hit_finding.lit_above_photons)
         facts = ShotFacts(
             index=shots.index,
             timestamp_ns=shots.timestamp_ns,
             photons=cropped.total,
             floor=np.array([_floor(each) for each in cropped.photons], np.float32),
+            below=_share_below(cropped.photons, self._hit_finding.lit_above_photons),
             lit=lit,
             hit=is_hit(lit, self._hit_finding),
             flags=shots.flags | cropped.flags,
@@ -170,6 +180,10 @@ class _Sums:
         for position in np.flatnonzero(facts.good):
             frame = shots.frames[position : position + 1]
             photons = self._preprocessor.calibrate(frame)[0]
+            own = None if shots.bad is None else shots.bad[position]
+            if own is not None:
+                photons[own] = np.nan
+            self._pixels.add(frame[0], own)
             self._add_frame(photons, bool(facts.hit[position]))
 
     def _add_frame(self, photons: Picture, hit: bool) -> None:
@@ -197,12 +211,19 @@ class _Sums:
             lowest=self._lowest,
             highest=self._highest,
             of_hits=of_hits,
+            pixels=self._pixels,
         )
 
 
 def _floor(photons: Picture) -> float:
     good = photons[np.isfinite(photons)]
     return float(np.percentile(good, 5)) if len(good) else 0.0
+
+
+def _share_below(photons: Picture, limit: float) -> npt.NDArray[np.float32]:
+    good = np.isfinite(photons).sum(axis=(1, 2))
+    below = (photons < -limit).sum(axis=(1, 2))
+    return np.asarray(below / np.maximum(good, 1), np.float32)
 
 
 def _in_order(parts: list[ShotFacts]) -> ShotFacts:

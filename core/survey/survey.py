@@ -13,7 +13,10 @@ from specklenn.core.hitfinder import HitFinding
 from specklenn.core.preprocess import Preprocessor
 from specklenn.core.survey.beam_centre import BeamCentre, beam_centre
 from specklenn.core.survey.event_times import EventTimes, event_times
+from specklenn.core.survey.lit_pixels import FALSE_HITS, NoHits, find_no_hits
 from specklenn.core.survey.odd_pixels import OddPixels, find_odd_pixels, masked_lines
+from specklenn.core.survey.photon_peak import GainMeasurement, measure_gain
+from specklenn.core.survey.photon_units import PhotonUnits
 from specklenn.core.survey.run_sample import RunSample
 
 Mask = npt.NDArray[np.bool_]
@@ -24,6 +27,12 @@ MOST_NAMED = 5
 MOST_BRIGHTER = 5.0
 """Supports and hits whose median photons differ by this factor are not alike: shots of
 one sample vary by less in training."""
+
+MOST_BELOW = 0.05
+"""Share of the pixels as far below 0 as lit ones are above it: noise, not photons."""
+
+MOST_FALSE_HITS = 0.01
+"""Share of the no-hits that are taken for hits without a word."""
 
 BRIGHT_FLOOR = 1.0
 """Photons on nearly every good pixel of the darkest shots: an offset is left."""
@@ -38,11 +47,16 @@ class RunSurvey:
     sample : RunSample
     preprocessor : Preprocessor
     hit_finding : HitFinding
+        For a whole crop, as it is configured.
     masks : dict of str to (H, W) bool
         Where bad pixels come from, in words, and which they are; the mask of the
         preprocessor is all of them and more.
     support_photons : (S,) float32
         Photons of the supports, as those of the shots are counted; may be empty.
+    support_lit : (S,) int32
+        Their lit pixels.
+    darkest : NoHits or None
+        The shots with the fewest lit pixels, if they stand apart from others.
     """
 
     sample: RunSample
@@ -50,6 +64,9 @@ class RunSurvey:
     hit_finding: HitFinding
     masks: Mapping[str, Mask]
     support_photons: npt.NDArray[np.float32]
+    support_lit: npt.NDArray[np.int32]
+    measured: GainMeasurement
+    darkest: NoHits | None
     centre: BeamCentre | None
     pixels: OddPixels
     times: EventTimes
@@ -62,6 +79,7 @@ class RunSurvey:
         hit_finding: HitFinding,
         masks: Mapping[str, Mask],
         support_photons: npt.NDArray[np.float32],
+        support_lit: npt.NDArray[np.int32],
     ) -> RunSurvey:
         """Work out what is to be said of a sample."""
         return cls(
@@ -70,6 +88,9 @@ class RunSurvey:
             hit_finding=hit_finding,
             masks=masks,
             support_photons=support_photons,
+            support_lit=support_lit,
+            measured=measure_gain(sample.pixels),
+            darkest=find_no_hits(sample.shots.lit[sample.shots.good]),
             centre=beam_centre(sample, preprocessor),
             pixels=find_odd_pixels(sample, preprocessor),
             times=event_times(sample.shots.index, sample.shots.timestamp_ns),
@@ -82,8 +103,10 @@ class RunSurvey:
         found = [
             ("looked at", f"{seen} of {sample.run_shots} shots from all over the run"),
             ("frames", self._frames()),
+            ("units", self.units.words),
             ("photons", self._photons()),
             ("hits", self._hits()),
+            ("no-hits", self._no_hits()),
             ("masked", self._masked()),
             ("pixels", self._odd_pixels()),
             ("times", self.times.words),
@@ -95,15 +118,36 @@ class RunSurvey:
             found.insert(2, ("skipped", words))
         return found
 
+    @property
+    def units(self) -> PhotonUnits:
+        """The calibration, measured and configured."""
+        return PhotonUnits.of(self.measured.gain, self.preprocessor)
+
+    @property
+    def no_hits(self) -> NoHits | None:
+        """Shots without a hit; None where there are none, or light is not photons."""
+        return None if self._calibration() else self.darkest
+
+    @property
+    def minimum_lit_pixels(self) -> int:
+        """Lit pixels that make a hit on the good pixels of the crop."""
+        live = self.preprocessor.live_share
+        return self.hit_finding.on_area(live).minimum_lit_pixels
+
+    def problems(self) -> list[str]:
+        """Return what makes no sense: with it, no class can be relied on."""
+        found = (self._calibration(), self._brightness(), self._dark_supports())
+        return [words for words in found if words]
+
     def warnings(self) -> list[str]:
-        """Return what a user should do something about."""
+        """Return what else a user should do something about."""
         return [
             words
             for words in (
                 self._warn_of_skips(),
+                self.units.warning(),
                 self._warn_of_hits(),
-                self._warn_of_units(),
-                self._warn_of_brightness(),
+                self._warn_of_false_hits(),
                 self._warn_of_pixels(),
                 self.times.problem and f"times: {self.times.problem}",
                 self._warn_of_centre(),
@@ -114,7 +158,11 @@ class RunSurvey:
     def _frames(self) -> str:
         height, width = self.preprocessor.shape
         rows, columns = self.preprocessor.window
-        unit = "photons" if self.preprocessor.calibrated else "calibrated to photons"
+        unit = (
+            "taken for photons"
+            if self.preprocessor.calibrated
+            else "calibrated to photons"
+        )
         return (
             f"{height} x {width} pixels, {self.sample.dtype}, {unit}; used: rows "
             f"{rows.start}-{rows.stop - 1}, columns {columns.start}-{columns.stop - 1}"
@@ -137,7 +185,21 @@ class RunSurvey:
         lit = np.median(shots.lit[shots.good]) if good else 0
         return (
             f"{hits} of {good} ({_percent(hits, good)}); {lit:.0f} lit pixels a shot, "
-            f"{self.hit_finding.minimum_lit_pixels} make a hit"
+            f"{self.hit_finding.words(self.preprocessor.live_share)}"
+        )
+
+    def _no_hits(self) -> str:
+        found = self.no_hits
+        if found is None:
+            return "cannot be told by their lit pixels"
+        proposed = found.minimum_lit_pixels(self.preprocessor.live_share)
+        shots = self.sample.shots
+        above = int((shots.lit[shots.good] >= found.threshold).sum())
+        return (
+            f"{found.mean:.3g} lit pixels (variance over mean {found.dispersion:.2g}); "
+            f"{found.threshold} or more have 1 of {1 / FALSE_HITS:,.0f} no-hits, and "
+            f"{above} of {int(shots.good.sum())} shots here: "
+            f"hit_finder.minimum_lit_pixels {proposed}"
         )
 
     def _masked(self) -> str:
@@ -201,6 +263,8 @@ class RunSurvey:
         good, hits = int(shots.good.sum()), int((shots.good & shots.hit).sum())
         if not self.hit_finding.enabled or not good or 0 < hits < good:
             return ""
+        if self._calibration():
+            return ""
         which = "every shot is a hit" if hits else "no shot is a hit"
         expected = "; unless the file holds hits alone" if hits else ""
         return (
@@ -208,7 +272,24 @@ class RunSurvey:
             "hit_finder.lit_above_photons and calibration fit?"
         )
 
-    def _warn_of_brightness(self) -> str:
+    def _calibration(self) -> str:
+        return self.units.problem() or self._floor() or self._below()
+
+    def _warn_of_false_hits(self) -> str:
+        found = self.no_hits
+        if found is None or not self.hit_finding.enabled:
+            return ""
+        share = found.false_hits(self.minimum_lit_pixels)
+        if share <= MOST_FALSE_HITS:
+            return ""
+        proposed = found.minimum_lit_pixels(self.preprocessor.live_share)
+        return (
+            f"{100 * share:.2g} % of the no-hits have {self.minimum_lit_pixels} lit "
+            f"pixels and are taken for hits: --set "
+            f"hit_finder.minimum_lit_pixels={proposed}"
+        )
+
+    def _brightness(self) -> str:
         shots = self.sample.shots
         hits, supports = shots.photons[shots.good & shots.hit], self.support_photons
         if not len(hits) or not len(supports):
@@ -221,7 +302,19 @@ class RunSurvey:
             "(medians): are the supports of this sample, detector and calibration?"
         )
 
-    def _warn_of_units(self) -> str:
+    def _dark_supports(self) -> str:
+        finding, lit = self.hit_finding, self.support_lit
+        dark = int((lit < self.minimum_lit_pixels).sum())
+        if not finding.enabled or 2 * dark <= len(lit):
+            return ""
+        return (
+            f"{dark} of {len(lit)} supports have fewer than the "
+            f"{self.minimum_lit_pixels} lit pixels of a hit (median "
+            f"{np.median(lit):.0f}): shots like them are no-hits; do "
+            "hit_finder.minimum_lit_pixels and calibration fit?"
+        )
+
+    def _floor(self) -> str:
         shots = self.sample.shots
         if not shots.good.any():
             return ""
@@ -231,6 +324,20 @@ class RunSurvey:
         return (
             f"{floor:.3g} photons or more on nearly every pixel of the darkest shots: "
             "are calibration.offset_adu and calibration.adu_per_photon right?"
+        )
+
+    def _below(self) -> str:
+        shots = self.sample.shots
+        if not shots.good.any():
+            return ""
+        share = float(np.median(shots.below[shots.good]))
+        if share <= MOST_BELOW:
+            return ""
+        return (
+            f"{100 * share:.2g} % of the pixels are below "
+            f"-{self.hit_finding.lit_above_photons:g} photons, so as many are lit by "
+            "noise alone: are calibration.offset_adu and calibration.adu_per_photon "
+            "right, and hit_finder.lit_above_photons above the noise?"
         )
 
     def _warn_of_pixels(self) -> str:

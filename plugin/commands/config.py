@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
                 type=Path,
                 metavar="FILE",
                 help="draw what was found in a run of files: mean pattern, mask, "
-                "histogram (PNG)",
+                "histograms of photons, lit pixels and pixel values (PNG)",
             )
     return made
 
@@ -106,7 +107,13 @@ def _of_experiment(experiment: Experiment) -> str:
 
 
 def _check_run(loaded: LoadedConfig, picture: Path | None) -> None:
-    """Open everything that a run needs; say what it is, and what its shots are."""
+    """Open everything that a run needs; say what it is, and what its shots are.
+
+    Raises
+    ------
+    ConfigError
+        With everything that cannot be used, or makes no sense.
+    """
     from specklenn.plugin.startup import prepare_run
 
     if picture is not None:
@@ -117,13 +124,15 @@ def _check_run(loaded: LoadedConfig, picture: Path | None) -> None:
     if picture is not None and prepared.source is None:
         raise ConfigError("--picture: a live stream has no shots before it runs")
     survey = survey_run(loaded, prepared) if prepared.source is not None else None
+    problems = survey.problems() if survey else []
+    found = "not good" if problems else "good"
     facts, first = prepared.facts, prepared.first
     shots = f"{facts.expected_shots} shots" if facts.expected_shots else "a live stream"
     if prepared.source is not None and not facts.expected_shots:
         shots = f"files that are followed, {len(prepared.source)} shots by now,"
     print(
-        f"{loaded.document.source}: good: {shots} of frames {prepared.shape}, classes "
-        f"{', '.join(facts.classes)}, support version {first.support_version} "
+        f"{loaded.document.source}: {found}: {shots} of frames {prepared.shape}, "
+        f"classes {', '.join(facts.classes)}, support version {first.support_version} "
         f"({first.support_hash})"
     )
     print(facts.masked)
@@ -140,6 +149,9 @@ def _check_run(loaded: LoadedConfig, picture: Path | None) -> None:
 
         write_picture(picture, survey, loaded.document.source)
         print(f"wrote {picture}")
+    if problems:
+        sys.stdout.flush()
+        raise ConfigError(*problems)
 
 
 def survey_run(loaded: LoadedConfig, prepared: PreparedRun) -> RunSurvey:
@@ -152,6 +164,7 @@ def survey_run(loaded: LoadedConfig, prepared: PreparedRun) -> RunSurvey:
     """
     from specklenn.core.data.shots import DetectorRun
     from specklenn.core.flags import Flag
+    from specklenn.core.hitfinder import count_lit
     from specklenn.core.survey.run_sample import look_at
     from specklenn.core.survey.survey import RunSurvey
     from specklenn.plugin.startup import load_mask
@@ -171,10 +184,12 @@ def survey_run(loaded: LoadedConfig, prepared: PreparedRun) -> RunSurvey:
             f"{loaded.where('source')}: none of {len(sample.shots.index)} shots from "
             "all over the run can be read"
         )
+    cropped = classifier.preprocessor.crop(supports.frames, supports.bad)
     return RunSurvey.of(
         sample,
         classifier.preprocessor,
         hit_finding,
         {origin: mask for origin, mask in masks.items() if mask is not None},
-        classifier.preprocessor.crop(supports.frames, supports.bad).total,
+        cropped.total,
+        count_lit(cropped.photons, hit_finding.lit_above_photons),
     )

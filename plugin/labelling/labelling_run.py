@@ -83,13 +83,14 @@ class LabellingRun:
         bad = np.logical_or.reduce(masks) if masks else None
         own = self.model.preprocessing
         used = use_area(self._loaded, own, source.shape, bad, source)
+        self.preprocessor = make_preprocessor(settings, own, source.shape, used.mask)
         self.notes = (
             *source.notes,
             *self.store.notes,
             *self._passed_over(),
             *used.notes,
+            *used.check_units(self.preprocessor),
         )
-        self.preprocessor = make_preprocessor(settings, own, source.shape, used.mask)
         source.check_calibration(self.preprocessor.calibrated)
 
     @property
@@ -231,7 +232,8 @@ class LabellingRun:
         return words
 
     def _viewer(self, suggested: bool) -> Viewer:
-        hit_finding = self._loaded.settings.hit_finder
+        live = self.preprocessor.live_share
+        hit_finding = self._loaded.settings.hit_finder.on_area(live)
         if self._options.no_hits:
             hit_finding = hit_finding.model_copy(update={"enabled": False})
         return Viewer(

@@ -22,3 +22,22 @@ def test_a_hit_needs_the_minimum_of_lit_pixels():
 
 def test_switched_off_every_shot_is_a_hit():
     assert is_hit(np.zeros(3, np.int32), HitFinding(enabled=False)).all()
+
+
+def test_a_part_of_the_crop_needs_as_much_fewer_lit_pixels():
+    finding = HitFinding(minimum_lit_pixels=30, lit_above_photons=0.6)
+
+    assert finding.on_area(1.0) == finding
+    assert finding.on_area(0.26).minimum_lit_pixels == 8
+    assert finding.on_area(0.26).lit_above_photons == 0.6
+    assert finding.on_area(0.001).minimum_lit_pixels == 1
+
+
+def test_it_is_said_what_makes_a_hit_on_a_part_of_the_crop():
+    finding = HitFinding(minimum_lit_pixels=30)
+
+    assert finding.words(1.0) == "30 lit pixels make a hit"
+    assert finding.words(0.26) == (
+        "8 lit pixels make a hit (30 of the whole crop, of which 26.0% are good)"
+    )
+    assert "enabled: false" in HitFinding(enabled=False).words(0.26)

@@ -12,6 +12,7 @@ from specklenn.core.survey.run_sample import look_at
 from specklenn.core.survey.survey import RunSurvey
 
 SHAPE = (100, 110)
+FINDING = HitFinding(minimum_lit_pixels=50)
 
 
 @dataclass
@@ -80,6 +81,8 @@ def survey_of(source_of):
         times=None,
         centre=None,
         supports=(),
+        support_lit=(),
+        finding=FINDING,
         **calibration,
     ):
         preprocessor = Preprocessor(
@@ -88,9 +91,9 @@ def survey_of(source_of):
             mask,
             **calibration,
         )
-        finding = HitFinding(minimum_lit_pixels=50)
         sample = look_at(source_of(frames, times), preprocessor, finding, lambda: 0.0)
         photons = np.array(supports, np.float32)
-        return RunSurvey.of(sample, preprocessor, finding, masks or {}, photons)
+        lit = np.array(support_lit, np.int32)
+        return RunSurvey.of(sample, preprocessor, finding, masks or {}, photons, lit)
 
     return make

@@ -34,3 +34,16 @@ def test_a_picture_that_cannot_be_written_is_refused(survey_of, make_spheres, tm
 
     with pytest.raises(DataError, match="cannot be written"):
         write_picture(tmp_path / "file" / "a.png", survey_of(make_spheres(4)), "x")
+
+
+def test_thresholds_and_photon_are_drawn_where_they_were_found(survey_of, make_spheres):
+    random = np.random.default_rng(0)
+    frames = make_spheres(100) + random.normal(0, 0.2, (100, 100, 110))
+    survey = survey_of(frames.astype(np.float32))
+
+    *_, lit, pixels = (axes for axes in draw_survey(survey, "x").axes if axes.lines)
+
+    assert [line.get_xdata()[0] for line in lit.lines] == [50, survey.no_hits.threshold]
+    _, configured, photon = pixels.lines
+    assert configured.get_xdata()[0] == 1
+    assert photon.get_xdata()[0] == pytest.approx(1, abs=0.05)
