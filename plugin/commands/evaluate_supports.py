@@ -116,6 +116,7 @@ def _json(
     classifier, version = prepared.pipeline.classifier, prepared.first
     values = {
         "accuracy": _number(found.accuracy),
+        "ci95": [_number(end) for end in found.accuracy_interval],
         "accuracy_of_known": _number(found.accuracy_of_known),
         "judged": found.judged,
         "unknown": _number(found.share(Flag.REJECTED)),
