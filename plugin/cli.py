@@ -17,6 +17,7 @@ COMMANDS = {
     "om": "classify inside OM, the online monitor of LCLS",
     "monitor": "the window that shows a run",
     "label": "label patterns, the most telling ones first",
+    "purity": "how pure a class of a run is, by looking at some of its shots",
     "simulate": "make a labelled run from structures",
     "train": "train a model",
     "adapt": "a model of this experiment from labels",

@@ -175,16 +175,12 @@ def _f1_of(sample: Score) -> Estimate:
     K. F. Y. Lam, V. Gopal and J. Qian, arXiv:2309.14621: "Wilson indirect".
     """
     draws = _draws(sample)
-    either = [
-        one.confusion[0].sum() + one.confusion[1:, 0].sum() for one in draws
-    ]
+    either = [one.confusion[0].sum() + one.confusion[1:, 0].sum() for one in draws]
     shares = [one.f1 / (2 - one.f1) for one in draws]
     ends = shots_interval(shares, float(np.mean(either)))
     low, high = (2 * share / (1 + share) for share in ends)
     # The mean of F1 is not quite F1 of the mean share.
-    return Estimate(
-        mean=sample.f1, low=min(low, sample.f1), high=max(high, sample.f1)
-    )
+    return Estimate(mean=sample.f1, low=min(low, sample.f1), high=max(high, sample.f1))
 
 
 def _draws(sample: Score) -> tuple[Score, ...]:

@@ -13,14 +13,14 @@ from specklenn.core.reports.evaluation_result import EvaluationResult
 
 CAPTIONS = {
     "accuracy": "Accuracy and F1 over the number of supports. A grey point is one "
-    "sample; the mean over samples has its 95 % interval over samples, one sample alone "
-    "that over its shots.",
+    "sample; the mean over samples has its 95 % interval over samples, one sample "
+    "alone that over its shots.",
     "confusion": "How often each true class (row) was taken for each class (column), "
     "all samples and draws together.",
     "reliability": "How often a label is right, over its score; on the line, scores "
     "are probabilities. Areas are as large as the number of queries.",
-    "fluence": "Accuracy and F1 over fluence; bands are 95 % intervals over samples, of "
-    "one sample alone over its shots. "
+    "fluence": "Accuracy and F1 over fluence; bands are 95 % intervals over samples, "
+    "of one sample alone over its shots. "
     "The expected photons of the file, with jitter, photons and read noise drawn "
     "anew at every fluence.",
     "disturbances": "Accuracy lost by every disturbance, for each number of supports, "

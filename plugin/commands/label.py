@@ -23,7 +23,7 @@ from specklenn.plugin.commands.arguments import add_set_argument, count, seed
 from specklenn.plugin.commands.few_shot_arguments import names
 
 if TYPE_CHECKING:
-    from specklenn.plugin.labelling.labelling_run import LabellingRun
+    from specklenn.core.labelling.session import LabelSession
 
 WINDOW = "specklenn.gui.labeller.app"
 """Module whose ``refuse()`` says why no window can open here, and whose
@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> int:
         print(note)
     code = 0
     if not options.only_write:
-        code = _label(run, options)
+        code = label_on_screen(run.session(), run.title, options.terminal)
     if code in (WRONG_USAGE, INTERRUPTED):
         return code
     if not options.only_write:
@@ -188,14 +188,17 @@ def _codes(text: str) -> dict[str, str]:
         ) from error
 
 
-def _label(run: LabellingRun, options: argparse.Namespace) -> int:
-    """Label in the window, or in the terminal where that is wanted or all there is."""
-    if options.terminal or not _window_would_be_seen():
+def label_on_screen(session: LabelSession, title: str, in_terminal: bool) -> int:
+    """Label in the window, or in the terminal where that is wanted or all there is.
+
+    Returns the exit code.
+    """
+    if in_terminal or not _window_would_be_seen():
         from specklenn.plugin.labelling import terminal
 
-        return terminal.run(run.session(), run.title, sys.stdin, sys.stdout)
+        return terminal.run(session, title, sys.stdin, sys.stdout)
     window = importlib.import_module(WINDOW)
-    code: int = window.refuse() or window.run(run.session(), run.title)
+    code: int = window.refuse() or window.run(session, title)
     return code
 
 

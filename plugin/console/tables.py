@@ -14,6 +14,13 @@ from specklenn.core.evaluation.classifiers import MethodVariant
 from specklenn.core.evaluation.disturbance_table import DisturbanceTable
 from specklenn.core.evaluation.labelled_run import ClassifiedRun
 from specklenn.core.flags import Flag
+from specklenn.core.labelling.purity_check import (
+    ABOVE,
+    PurityCheck,
+    missed,
+    purity,
+    recall,
+)
 from specklenn.core.reports.comparison_result import ComparisonResult
 from specklenn.core.reports.evaluation_result import EvaluationResult
 
@@ -81,6 +88,51 @@ def print_classified_run(
         f"probable {unsure}",
         highlight=False,
         soft_wrap=True,
+    )
+
+
+def print_purity(check: PurityCheck) -> None:
+    """Print how pure a class of a run is, by the answers so far."""
+    shown, name = _console(), check.checked_class
+    table = _table(f"Purity of {name}, by shots drawn from {check.of_class}")
+    _add_numbers(table, ("score at least", "right", "of", "purity", "95 % interval"))
+    for score in (least for least in ABOVE if least >= check.above_score or not least):
+        found = purity(check, score)
+        low, high = found.interval
+        share = f"{100 * found.mean:.1f} %" if found.sure else "-"
+        table.add_row(
+            f"{score:g}" if score else "any",
+            str(found.yes),
+            str(found.sure),
+            share,
+            f"{100 * low:.1f} to {100 * high:.1f} %",
+        )
+    shown.print(table)
+    every = purity(check)
+    shown.print(f"purity of {name}: {every.words}", highlight=False)
+    asked = [one for one in check.shots if one.answer]
+    unsure = every.unsure + missed(check).unsure
+    shown.print(
+        f"{len(asked)} of {len(check.shots)} shots answered; {unsure} unsure, which "
+        "are not counted",
+        highlight=False,
+    )
+    if any(one.label != name for one in check.shots):
+        _print_recall(check, shown)
+
+
+def _print_recall(check: PurityCheck, shown: Console) -> None:
+    value, low, high = recall(check)
+    found = "not known yet"
+    if not math.isnan(value):
+        found = (
+            f"{100 * value:.1f} % (95 %: {100 * low:.1f} to {100 * high:.1f} %) of the "
+            f"{check.checked_class} were found"
+        )
+    shown.print(
+        f"{check.checked_class} among {check.of_others} others: {missed(check).words}\n"
+        f"recall: {found}",
+        highlight=False,
     )
 
 

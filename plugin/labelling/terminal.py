@@ -28,7 +28,7 @@ ARROWS = {"[C": "right", "OC": "right", "[D": "left", "OD": "left"}
 LEAVE = "q"
 HINT = "space next   left back   s suggest   u undo   f filter   h help   q leave"
 HELP = """\
-space, n, right  next shot, without a label     left, p  the one before
+space, right  next shot, without a label        left  the one before
 s  most informative shot     u  undo     x  take the label away
 f  which shots: unlabelled, all, a class        w  write supports, training data
 c  whole frame, or what the network sees        b  coarser pixels

@@ -71,7 +71,6 @@ def test_accuracy_and_f1_are_those_of_single_hits(shots):
     assert cell.all_classes == pytest.approx(8 / 12)
 
 
-
 def test_the_interval_of_one_draw_is_that_of_its_queries(shots):
     cell = run({WHOLE: shots}, [Confused([])], draws=1)["confused", WHOLE.words]
 
