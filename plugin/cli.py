@@ -11,6 +11,7 @@ import importlib.metadata
 import sys
 
 from specklenn.core.errors import SpecklennError
+from specklenn.plugin.say import complain
 
 COMMANDS = {
     "run": "classify a run, live or from files",
@@ -50,11 +51,7 @@ def main() -> int:
         return 0
     name = arguments[0]
     if name not in COMMANDS:
-        print(
-            f"specklenn: error: unknown command {name!r}; one of "
-            f"{', '.join(COMMANDS)} expected",
-            file=sys.stderr,
-        )
+        complain(f"{name!r} found, one of {', '.join(COMMANDS)} expected")
         return 2
     return _call(name, arguments[1:])
 
@@ -82,7 +79,7 @@ def _call(name: str, arguments: list[str]) -> int:
         code: int = importlib.import_module(module_of(name)).main(arguments)
     except SpecklennError as error:
         for line in str(error).splitlines():
-            print(f"specklenn: error: {line}", file=sys.stderr)
+            complain(line)
         return error.exit_code
     except KeyboardInterrupt:
         return 130

@@ -40,6 +40,7 @@ from specklenn.plugin.live.worker import Worker, WorkerOptions
 from specklenn.plugin.parallel.channel import Channel, in_memory_channels
 from specklenn.plugin.parallel.clock import Backoff, Clock, SystemClock
 from specklenn.plugin.parallel.mpi_job import hostname
+from specklenn.plugin.say import complain
 from specklenn.plugin.signals import on_signals
 from specklenn.plugin.startup import PreparedRun, make_source, prepare_run
 
@@ -153,7 +154,7 @@ class Job:
         log.info("%s", prepared.facts.masked)
         for note in self.state.notes:
             log.warning("%s", note)
-            print(f"! {note}", file=sys.stderr)
+            complain(note, "!")
         return Collector(
             channel,
             self._scheduler(),

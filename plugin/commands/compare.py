@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from specklenn.plugin.commands.few_shot_arguments import (
     names,
     with_mates,
 )
+from specklenn.plugin.say import complain
 
 if TYPE_CHECKING:
     from specklenn.core.evaluation.evaluate import FewShotScores
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
 
     result = _compare(options)
     for why in result.main.draws.left_out:
-        print(f"specklenn compare: left out: {why}", file=sys.stderr)
+        complain(f"left out: {why}", "specklenn compare")
     if options.json is not None:
         write_file(options.json, comparison_json(result).encode())
     if options.csv is not None:

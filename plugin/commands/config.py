@@ -15,6 +15,7 @@ from specklenn.core.settings_file import Document, validate
 from specklenn.core.simulation.experiment import Experiment
 from specklenn.plugin.commands.arguments import add_config_arguments, read_config
 from specklenn.plugin.packaged_configs import names
+from specklenn.plugin.say import say
 
 if TYPE_CHECKING:
     from specklenn.core.survey.survey import RunSurvey
@@ -64,9 +65,9 @@ def main(arguments: list[str]) -> int:
     elif options.picture is not None:
         raise ConfigError("--picture: the configuration of a run expected")
     elif isinstance(settings, Experiment):
-        print(f"{document.source}: good: {_of_experiment(settings)}")
+        say(f"{document.source}: good: {_of_experiment(settings)}")
     else:
-        print(f"{document.source}: good")
+        say(f"{document.source}: good")
     return 0
 
 
@@ -119,25 +120,25 @@ def _check_run(loaded: LoadedConfig, picture: Path | None) -> None:
     survey = survey_run(loaded, prepared) if prepared.source is not None else None
     facts, first = prepared.facts, prepared.first
     shots = f"{facts.expected_shots} shots" if facts.expected_shots else "a live stream"
-    print(
+    say(
         f"{loaded.document.source}: good: {shots} of frames {prepared.shape}, classes "
         f"{', '.join(facts.classes)}, support version {first.support_version} "
         f"({first.support_hash})"
     )
-    print(facts.masked)
+    say(facts.masked)
     for name, words in survey.lines() if survey else ():
-        print(f"  {name:<10} {words}")
+        say(f"  {name:<10} {words}")
     for note in (
         *facts.notes,
         *prepared.support_notes,
         *(survey.warnings() if survey else ()),
     ):
-        print(f"! {note}")
+        say(f"! {note}")
     if picture is not None and survey is not None:
         from specklenn.core.survey.picture import write_picture
 
         write_picture(picture, survey, loaded.document.source)
-        print(f"wrote {picture}")
+        say(f"wrote {picture}")
 
 
 def survey_run(loaded: LoadedConfig, prepared: PreparedRun) -> RunSurvey:

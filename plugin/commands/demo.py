@@ -12,6 +12,7 @@ from pathlib import Path
 
 from specklenn.core.errors import MissingPackageError
 from specklenn.plugin.parallel.processes import free_port
+from specklenn.plugin.say import complain, say
 
 MONITOR_PATIENCE_S = 20.0
 """How long the window may take to write its last picture."""
@@ -51,15 +52,15 @@ def main(arguments: list[str]) -> int:
         code = subprocess.run(run, env=mpi_environment(os.environ)).returncode
         screenshots.wait(MONITOR_PATIENCE_S)
     except subprocess.TimeoutExpired:
-        print("specklenn: the monitor did not end by itself", file=sys.stderr)
+        complain("the monitor did not end by itself", "specklenn demo")
     finally:
         for window in windows:
             window.terminate()
             window.wait()
     if not picture.is_file():
-        print(f"specklenn: error: {picture} was not written", file=sys.stderr)
+        complain(f"{picture} was not written")
         return code or 1
-    print(f"wrote {picture}")
+    say(f"wrote {picture}")
     return code
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from specklenn.core.data.emc import EmcSummary, hits_to_emc
 from specklenn.core.errors import DataError
 from specklenn.core.labels import SINGLE_HIT
+from specklenn.plugin.say import say
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -43,9 +44,9 @@ def main(arguments: list[str]) -> int:
     made = hits_to_emc(options.data, target, classes)
     if not made.frames:
         raise DataError(_nothing(options.data, made, classes))
-    print(f"wrote {target}: {made.frames} of {made.of} frames of {made.pixels} pixels")
+    say(f"wrote {target}: {made.frames} of {made.of} frames of {made.pixels} pixels")
     if made.note:
-        print(f"! {made.note}")
+        say(f"! {made.note}")
     return 0
 
 

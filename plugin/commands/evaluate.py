@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -20,6 +19,7 @@ from specklenn.plugin.commands.few_shot_arguments import (
     names,
     with_mates,
 )
+from specklenn.plugin.say import complain, say
 
 if TYPE_CHECKING:
     from specklenn.core.evaluation.disturbances import Disturbance
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> int:
             maps = evaluation.map_samples(embedded, result, options.tsne, watch)
         pictures = evaluation.pictures(maps, result.fluence)
         write_report(options.report, result, options.by_size, maps, pictures)
-        print(f"wrote {options.report / 'report.html'}")
+        say(f"wrote {options.report / 'report.html'}")
     return 0
 
 
@@ -261,4 +261,4 @@ def _warn(result: EvaluationResult) -> None:
     if missing:
         problems.append(f"size not known: {', '.join(missing)}")
     for problem in problems:
-        print(f"specklenn evaluate: {problem}", file=sys.stderr)
+        complain(problem, "specklenn evaluate")

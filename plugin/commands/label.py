@@ -21,6 +21,7 @@ from specklenn.core.labels import (
 )
 from specklenn.plugin.commands.arguments import add_set_argument, count, seed
 from specklenn.plugin.commands.few_shot_arguments import names
+from specklenn.plugin.say import say
 
 if TYPE_CHECKING:
     from specklenn.core.labelling.session import LabelSession
@@ -62,7 +63,7 @@ def main(arguments: list[str]) -> int:
     label_keys(options.classes)  # refuses bad names before any work
     run = LabellingRun(options)
     for note in run.notes:
-        print(note)
+        say(note)
     code = 0
     if not options.only_write:
         code = label_on_screen(run.session(), run.title, options.terminal)
@@ -70,9 +71,9 @@ def main(arguments: list[str]) -> int:
         return code
     if not options.only_write:
         run.store.save()
-        print(f"{len(run.store.labels)} labels in {run.labels_path()}")
+        say(f"{len(run.store.labels)} labels in {run.labels_path()}")
     if options.supports is not None or options.training is not None:
-        print(run.export().replace("; ", "\n"))
+        say(run.export().replace("; ", "\n"))
     return code
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from specklenn.core.errors import ConfigError
 from specklenn.core.labels import SINGLE_HIT
 from specklenn.plugin.commands.arguments import add_set_argument, count, seed
 from specklenn.plugin.commands.label import INTERRUPTED, WRONG_USAGE, label_on_screen
+from specklenn.plugin.say import complain, say
 
 if TYPE_CHECKING:
     from specklenn.core.labelling.purity_check import PurityCheck
@@ -60,9 +60,9 @@ def main(arguments: list[str]) -> int:
     if code in (WRONG_USAGE, INTERRUPTED):
         return code
     print_purity(store.check)
-    print(f"answers are in {path}")
+    say(f"answers are in {path}")
     if not all(one.answer for one in store.check.shots):
-        print("give the same command again to go on")
+        say("give the same command again to go on")
     return code
 
 
@@ -169,7 +169,7 @@ def _ask(
     check = _known(path, results, options)
     shown = show_run(results, options.set)
     for note in (*shown.notes, *_on_old(path, check)):
-        print(f"specklenn purity: {note}", file=sys.stderr)
+        complain(note, "specklenn purity")
     store = PurityStore(path, check or _draw(results, shown, options))
     store.save()  # before the first question, in case it cannot be
     if all(one.answer for one in store.check.shots):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.plugin.commands.arguments import add_config_arguments, count, read_config
 from specklenn.plugin.parallel.mpi_job import ending_all, prepare_on_all, world
+from specklenn.plugin.say import complain, say
 from specklenn.plugin.signals import Stop, on_signals
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def _check(
     if not begun:
         check_room(options.output, simulator)
     for warning in warnings:
-        print(f"specklenn: warning: {warning}", file=sys.stderr)
+        complain(warning, "specklenn: warning")
 
 
 def _work(job: SimulationJob, communicator: MPI.Intracomm | None) -> int:
@@ -209,20 +210,20 @@ def _lead(
                     job, options.output, options.processes, communicator, stop
                 )
     except KeyboardInterrupt:
-        print(f"interrupted; {_next_time(job, options.output)}")
+        say(f"interrupted; {_next_time(job, options.output)}")
         return _leave(INTERRUPTED, communicator)
     except DataError as error:
-        print(f"specklenn: error: {error}", file=sys.stderr)
-        print(f"{options.output} is incomplete; {_next_time(job, options.output)}")
+        complain(str(error))
+        say(f"{options.output} is incomplete; {_next_time(job, options.output)}")
         # HDF5 would crash at exit, trying once more to write what it could not.
         return _leave(error.exit_code, communicator, at_once=True)
     lost = f", {missed} missed" if missed else ""
-    print(f"{job.shots - missed} shots written to {options.output}{lost}")
+    say(f"{job.shots - missed} shots written to {options.output}{lost}")
     if options.preview is not None:
         from specklenn.core.simulation.simulated_file import draw_examples
 
         draw_examples(options.output, options.preview)
-        print(f"examples of every class drawn into {options.preview}")
+        say(f"examples of every class drawn into {options.preview}")
     return 0
 
 

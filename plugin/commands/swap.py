@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
-import sys
 import time
 import uuid
 from pathlib import Path
@@ -24,6 +23,7 @@ from specklenn.plugin.control.protocol import (
     encode,
 )
 from specklenn.plugin.live.versions import Version
+from specklenn.plugin.say import complain, say
 
 ENDPOINT = "tcp://127.0.0.1:5557"
 CONNECT_S = 3.0
@@ -82,11 +82,11 @@ def main(arguments: list[str]) -> int:
         )
     answer = ask(options.endpoint, request_of(options), options.timeout)
     if not answer.done:
-        print(f"specklenn: error: refused: {answer.words}", file=sys.stderr)
+        complain(f"refused: {answer.words}")
         if answer.now:
-            print(f"still in use: {answer.now.words}", file=sys.stderr)
+            complain(answer.now.words, "still in use")
         return 1
-    print("\n".join(_lines(answer, options.status)))
+    say("\n".join(_lines(answer, options.status)))
     return 0
 
 

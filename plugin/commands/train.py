@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import traceback
 from collections import deque
 from collections.abc import Collection
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 from specklenn.core.errors import ConfigError, DataError, SpecklennError, sentence
 from specklenn.plugin.commands.arguments import add_config_arguments, read_config
 from specklenn.plugin.parallel.mpi_job import hostname
+from specklenn.plugin.say import complain, say
 from specklenn.plugin.signals import on_signals
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _as_rank(options: argparse.Namespace, info: RankInfo | None) -> int:
                 raise
             if ranks.first:  # before the others notice: a launcher ends all at once
                 for line in str(error).splitlines():
-                    print(f"specklenn: error: {line}", file=sys.stderr, flush=True)
+                    complain(line)
             else:
                 ranks.leave_last()
             return error.exit_code
@@ -175,9 +175,9 @@ def _show(trainer: Trainer, loop: TrainingLoop) -> None:
             if report is not None:
                 progress.say(_line(report))
     if loop.throughput is not None:
-        print(_speeds(loop, loop.throughput, trainer.ranks.number))
+        say(_speeds(loop, loop.throughput, trainer.ranks.number))
     if trainer.steps_done < steps:
-        print(f"stopped after step {trainer.steps_done}; the same command goes on")
+        say(f"stopped after step {trainer.steps_done}; the same command goes on")
 
 
 def _remark(recent: Collection[Step]) -> str:
