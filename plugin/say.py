@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
-from typing import TextIO
+from typing import IO
 
 WIDEST = 100
 """Columns of a line, where the terminal has more."""
@@ -24,7 +24,7 @@ def complain(sentence: str, who: str = "specklenn: error") -> None:
     print(folded(f"{who}: {sentence}", sys.stderr), file=sys.stderr, flush=True)
 
 
-def folded(text: str, stream: TextIO) -> str:
+def folded(text: str, stream: IO[str]) -> str:
     """Return text whose lines fit into the columns of a stream, names left whole."""
     columns = _columns(stream)
     if columns is None:
@@ -42,7 +42,7 @@ def folded(text: str, stream: TextIO) -> str:
     return "\n".join("\n".join(parts) for parts in lines)
 
 
-def _columns(stream: TextIO) -> int | None:
+def _columns(stream: IO[str]) -> int | None:
     """Return how wide a line may be: what COLUMNS says, or the terminal."""
     given = os.environ.get("COLUMNS", "")
     if given.isdecimal() and int(given):

@@ -150,6 +150,7 @@ def prepare_run(loaded: LoadedConfig, rank: int = 0) -> PreparedRun:
             len(source) if source else 0,
             (*notes, *used.notes),
             words,
+            live=source is None,
         ),
         mask=used.mask,
         support_notes=pipeline.classifier.check_supports() if rank == 0 else (),
@@ -287,6 +288,7 @@ def _facts(
     shots: int,
     notes: tuple[str, ...],
     masked: str,
+    live: bool,
 ) -> RunFacts:
     return RunFacts(
         experiment=config.run.experiment,
@@ -296,4 +298,5 @@ def _facts(
         expected_shots=shots or config.source.expected_shots,
         notes=notes,
         masked=masked,
+        live=live,
     )

@@ -9,7 +9,6 @@ import numpy as np
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from specklenn.core.labelling.session_view import SessionView
-from specklenn.gui.common import formats
 from specklenn.gui.common.elided_label import Chip, ElidedLabel
 from specklenn.gui.common.help_panel import HelpPanel
 from specklenn.gui.common.image import LARGEST_SIDE, Values
@@ -89,9 +88,7 @@ class LabelWindow(QtWidgets.QWidget):
         self.label.set_text(view.label or "no label")
         self.label.set_mark("fill", "blue" if view.label else "grey")
         self.reason.setText(view.reason)
-        self.place.set_text(
-            f"{view.place or formats.NOTHING} of {view.listed} {view.filter_name}"
-        )
+        self.place.set_text(view.where)
         self.frame.set_text(f"{view.frame}, {self._scale}")
         self._show_progress(view)
         self.message.set_text(view.message)

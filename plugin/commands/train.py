@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import traceback
 from collections import deque
@@ -20,6 +21,7 @@ from specklenn.plugin.signals import on_signals
 if TYPE_CHECKING:
     from specklenn.core.training.ranks import RankInfo, Ranks
     from specklenn.core.training.throughput import Throughput
+    from specklenn.core.training.train_config import TrainingRun
     from specklenn.core.training.trainer import Step, Trainer
     from specklenn.core.training.training_loop import TrainingLoop, ValidationReport
 
@@ -94,7 +96,7 @@ def _as_rank(options: argparse.Namespace, info: RankInfo | None) -> int:
 
 def _train(options: argparse.Namespace, ranks: Ranks) -> int:
     problem: SpecklennError | None = None
-    prepared: tuple[Trainer, TrainingLoop] | None = None
+    prepared: tuple[TrainingRun, Trainer, TrainingLoop] | None = None
     try:
         prepared = _prepare(options, ranks)
     except SpecklennError as error:
@@ -106,16 +108,20 @@ def _train(options: argparse.Namespace, ranks: Ranks) -> int:
         problem = DataError(f"{hostname()}: {sentence(error)}")
     ranks.agree(problem)
     assert prepared is not None
-    trainer, loop = prepared
+    run, trainer, loop = prepared
     begin = trainer.steps_done
     if len({*ranks.gather(str(begin))}) > 1:
         raise DataError("training: not all ranks see the same state file")
     with on_signals(trainer.ask_to_stop):
         _show(trainer, loop) if ranks.first else _follow(loop)
+    if ranks.first:
+        _tell(run, trainer, begin)
     return INTERRUPTED if trainer.steps_done < trainer.last_step else 0
 
 
-def _prepare(options: argparse.Namespace, ranks: Ranks) -> tuple[Trainer, TrainingLoop]:
+def _prepare(
+    options: argparse.Namespace, ranks: Ranks
+) -> tuple[TrainingRun, Trainer, TrainingLoop]:
     """Read everything that a training needs.
 
     Raises
@@ -154,7 +160,7 @@ def _prepare(options: argparse.Namespace, ranks: Ranks) -> tuple[Trainer, Traini
         training.preprocess,
         run.validation_rule,
     )
-    return trainer, TrainingLoop(run, trainer, sets, history)
+    return run, trainer, TrainingLoop(run, trainer, sets, history)
 
 
 def _follow(loop: TrainingLoop) -> None:
@@ -176,8 +182,30 @@ def _show(trainer: Trainer, loop: TrainingLoop) -> None:
                 progress.say(_line(report))
     if loop.throughput is not None:
         say(_speeds(loop, loop.throughput, trainer.ranks.number))
-    if trainer.steps_done < steps:
+
+
+def _tell(run: TrainingRun, trainer: Trainer, begin: int) -> None:
+    """Say what was written, and what can be done with it."""
+    from specklenn.core.network import checkpoint
+
+    if trainer.steps_done < trainer.last_step:
         say(f"stopped after step {trainer.steps_done}; the same command goes on")
+        return
+    if begin == trainer.last_step:
+        say(
+            f"{run.output}: all {begin} steps were done before; --restart starts anew, "
+            "more training.steps go on"
+        )
+    step = json.loads(checkpoint.card_path(run.output).read_text())["scores"]["step"]
+    best = "the best at the validations" if run.validation else "the last ones"
+    say(f"wrote {run.output}: the weights after step {step}, {best}")
+    for path in (run.log_file, run.curves_file):
+        if path.exists():
+            say(f"wrote {path}")
+    say(
+        "Measure it on labelled shots of other samples: specklenn evaluate shots.h5 "
+        f"--weights {run.output}"
+    )
 
 
 def _remark(recent: Collection[Step]) -> str:

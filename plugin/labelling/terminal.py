@@ -127,7 +127,6 @@ class LabelTerminal:
     def _words(self, view: SessionView) -> list[Text]:
         label = Text(view.label or "no label", "bold reverse" if view.label else "dim")
         first = Text.assemble((f"{self._title}  shot {view.shot}  ", "bold"), label)
-        where = f"{view.place} of {view.listed} {view.filter_name}"
         seen = f"{view.frame}, {self._scale}"
         keys = "   ".join(
             f"{key} {name} ({view.counts[name]})"
@@ -142,7 +141,7 @@ class LabelTerminal:
         return [
             first,
             Text(view.reason, "cyan"),
-            Text(f"{where}   {seen}", "dim"),
+            Text(f"{view.where}   {seen}", "dim"),
             Text(keys),
             Text(progress),
             Text(view.message, "bold red" if view.failed else "green"),

@@ -145,7 +145,7 @@ def test_f_walks_through_the_classes(show, press):
     window = show()
     press(window, KEY.Key_2, KEY.Key_1, KEY.Key_2, KEY.Key_F, KEY.Key_F, KEY.Key_F)
 
-    assert window.place.full_text == "1 of 2 multi-hit"
+    assert window.place.full_text == "number 1 of the 2 shots labelled multi-hit"
     assert window.shot.full_text == "run 94   shot 0"
 
 

@@ -107,7 +107,8 @@ def test_snapshot_of_a_real_stream_is_a_picture_of_the_window(
         env=environment,
     )
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stdout) == (0, f"wrote {target}\n")
+    assert done.stderr == ""
     size, colours = _colours(target)
     assert size == (1366, 768)
     assert colours > 300

@@ -109,6 +109,19 @@ def test_the_summary_tells_rates_confusion_losses_and_files(state, tmp_path):
         assert words in shown
 
 
+@pytest.mark.parametrize(
+    ("live", "words"),
+    [(True, "Hz, latency p50"), (False, "Hz, from reading to row p50")],
+)
+def test_only_shots_of_a_stream_have_a_latency(state, live, words):
+    state.facts = replace(state.facts, live=live)
+    text = io.StringIO()
+
+    print_summary(state, [], Console(file=text, width=120))
+
+    assert words in text.getvalue()
+
+
 def test_without_shots_the_rate_may_be_anything():
     facts = RunFacts(experiment="e", run=1, classes=("hit",), support_classes=("hit",))
     state = RunState(
