@@ -26,7 +26,7 @@ COMMANDS = {
     "compare": "several models and baselines on the same patterns",
     "swap": "give a running job a model or supports",
     "emc": "the hits of a run as Dragonfly reads them",
-    "table1": "few labels, whole detector and a quarter, against the paper's methods",
+    "table1": "the paper's Table 1, few labels and a quarter of the detector",
     "config": "check and show configurations",
     "demo": "a simulated beamtime with its window",
 }

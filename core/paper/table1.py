@@ -135,7 +135,7 @@ def measure_table1(
         if fewest <= pool:
             raise DataError(
                 f"{fewest} shots of one class, more than {pool} expected: {pool} "
-                "labels, and queries"
+                "labels (--labels), and queries"
             )
     tasks = [
         Task(

@@ -6,7 +6,11 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-from specklenn.plugin.commands.arguments import add_config_arguments, read_config
+from specklenn.plugin.commands.arguments import (
+    CommandParser,
+    add_config_arguments,
+    read_config,
+)
 from specklenn.plugin.say import say
 
 if TYPE_CHECKING:
@@ -44,7 +48,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="specklenn adapt",
         description="Make a model of this experiment from labelled shots of its own "
         "(some 12 to 60 of each class), in about a minute on two cores. All labels "

@@ -4,10 +4,29 @@ from __future__ import annotations
 
 import argparse
 import math
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, NoReturn
+
+from specklenn.plugin.say import complain
 
 if TYPE_CHECKING:
     from specklenn.core.settings_file import Document
+
+
+NUMBERS = {"int": "a whole number", "float": "a number"}
+"""What argparse calls by the name of a Python type."""
+
+
+class CommandParser(argparse.ArgumentParser):
+    """The command line of a command; what is wrong is one sentence, without usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where all options stand; ends with 2."""
+        for type_, wanted in NUMBERS.items():
+            found = rf"invalid {type_} value: (.*)"
+            message = re.sub(found, rf"\1 found, {wanted} expected", message)
+        complain(f"{message}; see {self.prog} --help", f"{self.prog}: error")
+        self.exit(2)
 
 
 def add_config_arguments(

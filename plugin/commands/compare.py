@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specklenn.core.errors import ConfigError
+from specklenn.plugin.commands.arguments import CommandParser
 from specklenn.plugin.commands.few_shot_arguments import (
     add_area_arguments,
     add_few_shot_arguments,
@@ -56,7 +57,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="specklenn compare",
         description="Measure models, each under several rules, and baselines with the "
         "same supports and queries: the network of Shi et al. (2019), principal "

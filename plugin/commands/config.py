@@ -13,7 +13,11 @@ from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.settings import Settings
 from specklenn.core.settings_file import Document, validate
 from specklenn.core.simulation.experiment import Experiment
-from specklenn.plugin.commands.arguments import add_config_arguments, read_config
+from specklenn.plugin.commands.arguments import (
+    CommandParser,
+    add_config_arguments,
+    read_config,
+)
 from specklenn.plugin.packaged_configs import names
 from specklenn.plugin.say import say
 
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    made = CommandParser(
         prog="specklenn config",
         description="Check a configuration, or show it with all its defaults: of a "
         "run, of a simulated experiment, of a training, of an adaptation.",

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from specklenn.core.errors import MissingPackageError
+from specklenn.plugin.commands.arguments import CommandParser
 from specklenn.plugin.parallel.processes import free_port
 from specklenn.plugin.say import complain, say
 
@@ -19,7 +20,7 @@ MONITOR_PATIENCE_S = 20.0
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    made = CommandParser(
         prog="specklenn demo",
         description="A simulated beamtime of one minute: mpirun starts a collector "
         "and workers on the packaged demo configuration, the monitor shows the run "

@@ -8,11 +8,12 @@ from pathlib import Path
 from specklenn.core.data.emc import EmcSummary, hits_to_emc
 from specklenn.core.errors import DataError
 from specklenn.core.labels import SINGLE_HIT
+from specklenn.plugin.commands.arguments import CommandParser
 from specklenn.plugin.say import say
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    made = CommandParser(
         prog="specklenn emc",
         description="Write the single hits of a labelled dataset, such as the hits.cxi "
         "of a run, as sparse photons (EMC format of Dragonfly): whole photons, masked "

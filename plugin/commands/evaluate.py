@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from specklenn.core.errors import ConfigError
-from specklenn.plugin.commands.arguments import add_set_argument
+from specklenn.plugin.commands.arguments import CommandParser, add_set_argument
 from specklenn.plugin.commands.few_shot_arguments import (
     add_area_arguments,
     add_few_shot_arguments,
@@ -75,7 +75,7 @@ def main(arguments: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     from specklenn.core.distances import Rule
 
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="specklenn evaluate",
         description="Measure N-way X-shot accuracy, sample by sample.",
         epilog="Examples: specklenn evaluate shots.h5 --report report;  "
@@ -92,8 +92,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--rule",
         choices=get_args(Rule),
-        help="how the supports of a class give one distance; the model's own by "
-        "default; mean: their mean distance (paper); nearest; soft: between the two; "
+        metavar="RULE",
+        help="one of %(choices)s: how the supports of a class give one distance; the "
+        "model's own by default; mean: their mean distance (paper); soft: between mean "
+        "and nearest; "
         "prototype: distance to their mean; learned: to where the model has learned "
         "that a class with such supports lies",
     )

@@ -13,13 +13,19 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from specklenn.core.errors import ConfigError
 from specklenn.core.labels import (
     AUTHORS_CODES,
     MULTI_HIT,
     NON_SAMPLE_HIT,
     SINGLE_HIT,
 )
-from specklenn.plugin.commands.arguments import add_set_argument, count, seed
+from specklenn.plugin.commands.arguments import (
+    CommandParser,
+    add_set_argument,
+    count,
+    seed,
+)
 from specklenn.plugin.commands.few_shot_arguments import names
 from specklenn.plugin.say import say
 
@@ -34,14 +40,14 @@ WRONG_USAGE, INTERRUPTED = 2, 130
 
 EPILOG = """\
 The keys:
-  1 to 8  the classes in the order of --classes   0  no-hit   9  unknown, cannot say
+  1 to 8  the classes in the order of --classes   0  no-hit   9  unknown
   Space or right arrow  next, without a label     left arrow  the one before
   S  most informative shot   U  undo   X  take the label away   F  other shots
   C  whole frame or what the network sees   B  coarser pixels   L  scale
   W  write supports and training data now   H  this list   Q  leave
 
-Every label is saved at once, by name in FILE.labels.json beside FILE; give the same
-command again to go on. With --experiment and --number psocake's
+Every label is saved at once, by name in FILE.labels.json beside FILE; give the
+same command again to go on. With --experiment and --number psocake's
 amo06516_0094.label.json is read and written beside it; classes without a code
 (--codes) stand there as unknown.
 
@@ -60,6 +66,8 @@ def main(arguments: list[str]) -> int:
     from specklenn.core.labelling.session import label_keys
     from specklenn.plugin.labelling.labelling_run import LabellingRun
 
+    if options.only_write and not (options.supports or options.training):
+        raise ConfigError("--only-write: goes together with --supports or --training")
     label_keys(options.classes)  # refuses bad names before any work
     run = LabellingRun(options)
     for note in run.notes:
@@ -79,7 +87,7 @@ def main(arguments: list[str]) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line of ``specklenn label``."""
-    made = argparse.ArgumentParser(
+    made = CommandParser(
         prog="specklenn label",
         description="Label patterns of a run from the keyboard. The most informative\n"
         "pattern comes first: some that stand for many others, then those that the\n"

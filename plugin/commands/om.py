@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from specklenn.core.config.loading import LoadedConfig, check_config
 from specklenn.core.errors import ConfigError
 from specklenn.plugin.commands.arguments import (
+    CommandParser,
     add_config_arguments,
     add_quiet_argument,
     read_config,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    made = CommandParser(
         prog="specklenn om",
         description="Classify inside OM (OnDA Monitor): OM retrieves the shots and "
         "runs the loop over MPI, specklenn is its processing layer.",

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 
 from specklenn.core.errors import ConfigError
 from specklenn.core.labels import SINGLE_HIT
-from specklenn.plugin.commands.arguments import add_set_argument, count, seed
+from specklenn.plugin.commands.arguments import (
+    CommandParser,
+    add_set_argument,
+    count,
+    seed,
+)
 from specklenn.plugin.commands.label import INTERRUPTED, WRONG_USAGE, label_on_screen
 from specklenn.plugin.say import complain, say
 
@@ -25,8 +30,8 @@ The keys:
   U  undo   X  take the answer away   F  other shots   Q  leave
   C  whole frame or what the network sees   B  coarser pixels   L  scale
 
-Shots are drawn at random and shown without label and score. Every answer is saved at
-once; give the same command again to go on, or to print what came out.
+Shots are drawn at random and shown without label and score. Every answer is
+saved at once; give the same command again to go on, or to print what came out.
 
 Examples:
   specklenn purity output/amo06516-r0094
@@ -67,11 +72,11 @@ def main(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    made = CommandParser(
         prog="specklenn purity",
-        description="Judge a run without truth: look at shots of one class, drawn at\n"
-        "random, and say which belong to it. Prints the purity of the class with its\n"
-        "95 % interval, also above several scores.",
+        description="Judge a run without truth: look at shots of one class, drawn\n"
+        "at random, and say which belong to it. Prints the purity of the class with\n"
+        "its 95 % interval, also above several scores.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

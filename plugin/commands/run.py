@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from specklenn.core.config.loading import check_config
 from specklenn.plugin.commands.arguments import (
+    CommandParser,
     add_config_arguments,
     add_quiet_argument,
     read_config,
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    made = CommandParser(
         prog="specklenn run",
         description="Classify a run, live or from files, on all ranks of an MPI job.",
         epilog="Examples: specklenn run demo;  mpirun -n 5 specklenn run my.yaml;  "

@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specklenn.core.errors import ConfigError, DataError
-from specklenn.plugin.commands.arguments import add_config_arguments, count, read_config
+from specklenn.plugin.commands.arguments import (
+    CommandParser,
+    add_config_arguments,
+    count,
+    read_config,
+)
 from specklenn.plugin.parallel.mpi_job import ending_all, prepare_on_all, world
 from specklenn.plugin.say import complain, say
 from specklenn.plugin.signals import Stop, on_signals
@@ -54,7 +59,7 @@ def _simulate(options: argparse.Namespace, communicator: MPI.Intracomm | None) -
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    made = CommandParser(
         prog="specklenn simulate",
         description="Simulate shots of single particles, aggregates and debris. The "
         "same configuration and seed give the same file, whatever the number of "

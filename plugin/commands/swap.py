@@ -15,6 +15,7 @@ import zmq
 from specklenn.core.config.endpoints import is_ipv6
 from specklenn.core.distances import Rule
 from specklenn.core.errors import DataError
+from specklenn.plugin.commands.arguments import CommandParser
 from specklenn.plugin.control.protocol import (
     LARGEST_MESSAGE_BYTES,
     Answer,
@@ -32,7 +33,7 @@ CONNECT_S = 3.0
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line of ``specklenn swap``."""
-    made = argparse.ArgumentParser(
+    made = CommandParser(
         prog="specklenn swap",
         description="Give a running job another model, other supports, another rule, "
         "or several of these. All ranks change between two batches; no shot is lost, "
@@ -78,7 +79,8 @@ def main(arguments: list[str]) -> int:
     swap = any(value is not None for value in asked)
     if [swap, options.back, options.status].count(True) != 1:
         made.error(
-            "one of --weights, --support and --rule (or several), --back, --status"
+            "--weights, --support or --rule (or several), or --back, or --status "
+            "expected"
         )
     answer = ask(options.endpoint, request_of(options), options.timeout)
     if not answer.done:

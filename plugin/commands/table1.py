@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specklenn.core.errors import ConfigError
-from specklenn.plugin.commands.arguments import add_set_argument, count, seed
+from specklenn.plugin.commands.arguments import (
+    CommandParser,
+    add_set_argument,
+    count,
+    seed,
+)
 from specklenn.plugin.commands.few_shot_arguments import check_folder
 
 if TYPE_CHECKING:
@@ -43,7 +48,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="specklenn table1",
         description="Table 1 of the paper on any labelled dataset of one experiment: "
         "accuracy and F1 of single-hits with the whole detector and with one "

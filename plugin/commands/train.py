@@ -13,7 +13,12 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from specklenn.core.errors import ConfigError, DataError, SpecklennError, sentence
-from specklenn.plugin.commands.arguments import add_config_arguments, read_config
+from specklenn.plugin.commands.arguments import (
+    CommandParser,
+    add_config_arguments,
+    count,
+    read_config,
+)
 from specklenn.plugin.parallel.mpi_job import hostname
 from specklenn.plugin.say import complain, say
 from specklenn.plugin.signals import on_signals
@@ -51,7 +56,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="specklenn train",
         description="Train an encoder; an interrupted training goes on where it was. "
         "Several processes share the work of every step.",
@@ -64,16 +69,9 @@ def _parser() -> argparse.ArgumentParser:
         "--restart", action="store_true", help="start anew even if a state file exists"
     )
     parser.add_argument(
-        "--processes", type=_count, help="on this machine; default: 1, or the ranks"
+        "--processes", type=count, help="on this machine; default: 1, or the ranks"
     )
     return parser
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number}, at least 1 expected")
-    return number
 
 
 def _as_rank(options: argparse.Namespace, info: RankInfo | None) -> int:

@@ -1,6 +1,7 @@
 """``specklenn train`` as a user starts it: real processes, real MPI, real signals."""
 
 import csv
+import json
 import os
 import signal
 import sys
@@ -89,7 +90,7 @@ def alone(command, configured, folder):
     done = command("train", configured("alone"))
     assert (done.returncode, done.stderr) == (0, "")
     weights = folder / "alone/m.safetensors"
-    step = json.loads(card_path(weights).read_text())["scores"]["step"]
+    step = json.loads(checkpoint.card_path(weights).read_text())["scores"]["step"]
     assert f"wrote {weights}: the weights after step {step}, the best" in done.stdout
     assert f"wrote {folder}/alone/m.log.csv" in done.stdout
     assert done.stdout.endswith(f"evaluate shots.h5 --weights {weights}\n")

@@ -181,7 +181,7 @@ def test_signals_end_the_window_silently(number, tmp_path):
 
     process.send_signal(number)
 
-    assert process.communicate(timeout=PATIENCE_S) == ("", "")
+    assert process.communicate(timeout=PATIENCE_S) == (f"wrote {shown}\n", "")
     assert process.returncode == 0
 
 

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -111,7 +112,7 @@ def test_the_summary_tells_rates_confusion_losses_and_files(state, tmp_path):
 
 @pytest.mark.parametrize(
     ("live", "words"),
-    [(True, "Hz, latency p50"), (False, "Hz, from reading to row p50")],
+    [(True, "Hz, latency p50"), (False, "Hz, from reading to row")],
 )
 def test_only_shots_of_a_stream_have_a_latency(state, live, words):
     state.facts = replace(state.facts, live=live)
