@@ -62,6 +62,9 @@ def test_one_command_makes_the_table(folder, weights, tmp_path, capsys):
 
     shown = capsys.readouterr().out
     assert "single-hit and multi-hit; 1 support per class; 2 samples" in shown
+    lines = shown.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert sum(line.startswith("│") for line in lines) == 2 * 11  # none is folded
     report = json.loads((tmp_path / "r.json").read_text())
     assert report["n_patterns"] == 32
     assert report["train"] == [str(folder / "train.h5")]
