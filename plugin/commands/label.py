@@ -10,6 +10,7 @@ import argparse
 import importlib
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,7 +75,7 @@ def main(arguments: list[str]) -> int:
         say(note)
     code = 0
     if not options.only_write:
-        code = label_on_screen(run.session(), run.title, options.terminal)
+        code = label_on_screen(run.session, run.title, options.terminal)
     if code in (WRONG_USAGE, INTERRUPTED):
         return code
     if not options.only_write:
@@ -197,17 +198,20 @@ def _codes(text: str) -> dict[str, str]:
         ) from error
 
 
-def label_on_screen(session: LabelSession, title: str, in_terminal: bool) -> int:
+def label_on_screen(
+    make_session: Callable[[], LabelSession], title: str, in_terminal: bool
+) -> int:
     """Label in the window, or in the terminal where that is wanted or all there is.
 
-    Returns the exit code.
+    The session is made when it is known that something can be shown. Returns the exit
+    code.
     """
     if in_terminal or not _window_would_be_seen():
         from specklenn.plugin.labelling import terminal
 
-        return terminal.run(session, title, sys.stdin, sys.stdout)
+        return terminal.run(make_session(), title, sys.stdin, sys.stdout)
     window = importlib.import_module(WINDOW)
-    code: int = window.refuse() or window.run(session, title)
+    code: int = window.refuse() or window.run(make_session(), title)
     return code
 
 

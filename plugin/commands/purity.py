@@ -226,5 +226,4 @@ def _answer(store: PurityStore, shown: ShownRun, options: argparse.Namespace) ->
         export=lambda: "every answer is saved already",
         keys=KEYS,
     )
-    title = f"{store.check.checked_class}? {shown.title}"
-    return label_on_screen(session, title, options.terminal)
+    return label_on_screen(lambda: session, shown.title, options.terminal)

@@ -20,6 +20,7 @@ from specklenn.core.labelling.pictures import SCALES
 from specklenn.core.labelling.session import LabelSession
 from specklenn.core.labelling.session_view import SessionView
 from specklenn.plugin.labelling.terminal_picture import in_colours, in_letters
+from specklenn.plugin.say import folded
 
 SMALLEST_SIDE = 16
 ESCAPE = "\x1b"
@@ -52,7 +53,7 @@ def run(session: LabelSession, title: str, keys: TextIO, screen: TextIO) -> int:
                     drawn.update(terminal.drawn(console))
         else:
             for _ in terminal.pressed(read_keys(keys)):
-                console.print(terminal.line(), soft_wrap=True)
+                print(folded(terminal.line(), screen), file=screen, flush=True)
     return 0
 
 
@@ -103,7 +104,7 @@ class LabelTerminal:
             self._commands[key]()
         return True
 
-    def line(self) -> Text:
+    def line(self) -> str:
         """Return where we are in one line."""
         view = self._session.view()
         parts = [
@@ -112,7 +113,7 @@ class LabelTerminal:
             view.reason,
             f"{view.labelled} of {view.offered} labelled",
         ]
-        return Text(" | ".join(filter(None, parts)))
+        return " | ".join(filter(None, parts))
 
     def drawn(self, console: Console) -> Group:
         """Return the whole screen."""
