@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="specklenn monitor",
         description="Show what a running analysis publishes.",
+        epilog="Example: specklenn monitor --snapshot window.png --until-finished",
     )
     parser.add_argument(
         "endpoint",

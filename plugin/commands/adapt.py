@@ -57,9 +57,10 @@ def _parser() -> argparse.ArgumentParser:
         "tuned as well, or all of it; the simplest wins unless another one is better "
         "by more than chance. A kernel machine on ring features is the yardstick. All "
         "labels become the supports.",
-        epilog="Examples: specklenn adapt adapt --set data=labelled.h5;  "
-        "specklenn adapt my.yaml --set area.quadrant=0. Labels come from `specklenn "
-        "label`, or from psocake.",
+        epilog="Examples:\n"
+        "  specklenn adapt adapt --set data=labelled.h5\n"
+        "  specklenn adapt my.yaml --set area.quadrant=0\n"
+        "Labels come from `specklenn label`, or from psocake.",
     )
     add_config_arguments(parser, "adapt", "data=labelled.h5")
     parser.add_argument(

@@ -63,8 +63,9 @@ def _parser() -> argparse.ArgumentParser:
         "same supports and queries: the network of Shi et al. (2019), principal "
         "components with a support vector machine (Bobkov et al., 2015), and the "
         "number of photons.",
-        epilog="Example: specklenn compare shots.h5 --models default,my.safetensors "
-        "--train others.h5 --csv table.csv.  What is compared: docs/comparison.md.",
+        epilog="Example:\n"
+        "  specklenn compare shots.h5 --train others.h5 --csv table.csv\n"
+        "What is compared: docs/comparison.md",
     )
     parser.add_argument("data", type=Path, help="labelled dataset, HDF5")
     parser.add_argument(

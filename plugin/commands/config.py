@@ -31,7 +31,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="specklenn config",
         description="Check a configuration, or show it with all its defaults: of a "
         "run, of a simulated experiment, of a training, of an adaptation.",
-        epilog=f"Packaged configurations: {', '.join(names())}.",
+        epilog="Examples:\n"
+        "  specklenn config check experiment.yaml\n"
+        "  specklenn config show cxi\n"
+        f"Packaged configurations: {', '.join(names())}.",
     )
     actions = made.add_subparsers(dest="action", required=True)
     for name, words in (
@@ -42,7 +45,8 @@ def _parser() -> argparse.ArgumentParser:
         ),
         ("show", "print the configuration with every default"),
     ):
-        action = actions.add_parser(name, help=words, description=words)
+        example = f"Example: specklenn config {name} cxi --set source.path=run.cxi"
+        action = actions.add_parser(name, help=words, description=words, epilog=example)
         add_config_arguments(action)
         if name == "check":
             action.add_argument(

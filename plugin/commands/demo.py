@@ -25,6 +25,7 @@ def _parser() -> argparse.ArgumentParser:
         description="A simulated beamtime of one minute: mpirun starts a collector "
         "and workers on the packaged demo configuration, the monitor shows the run "
         "(in a window where there is a display, else as a picture).",
+        epilog="Example: specklenn demo -n 3 --duration 20",
     )
     made.add_argument("-n", "--ranks", type=int, default=3, help="MPI ranks (3)")
     made.add_argument(

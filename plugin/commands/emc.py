@@ -19,8 +19,9 @@ def _parser() -> argparse.ArgumentParser:
         "of a run, as sparse photons (EMC format of Dragonfly): whole photons, masked "
         "pixels empty, pixels row by row. Works while the run goes on, and on what a "
         "killed run has left.",
-        epilog="Example: specklenn emc output/hits.cxi -o hits.emc.  A run does it by "
-        "itself with --set output.emc=true.  More: docs/operating.md.",
+        epilog="Example:\n"
+        "  specklenn emc output/hits.cxi -o hits.emc\n"
+        "A run does it by itself with --set output.emc=true. More: docs/operating.md",
     )
     made.add_argument("data", type=Path, help="labelled dataset, HDF5 or CXI")
     made.add_argument(

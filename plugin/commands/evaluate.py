@@ -78,11 +78,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(
         prog="specklenn evaluate",
         description="Measure N-way X-shot accuracy, sample by sample.",
-        epilog="Examples: specklenn evaluate shots.h5 --report report;  "
-        "specklenn evaluate expected.h5 --fluence-scan --by-size --sizes atoms.csv "
-        "--tsne --report report;  specklenn evaluate shots.h5 --disturb gap,offset;  "
-        "specklenn evaluate shots.h5 --supports support.yaml.  "
-        "What each option shows: docs/evaluation.md.",
+        epilog="Examples:\n"
+        "  specklenn evaluate shots.h5 --report report\n"
+        "  specklenn evaluate shots.h5 --supports support.yaml\n"
+        "  specklenn evaluate shots.h5 --disturb gap,offset\n"
+        "  specklenn evaluate expected.h5 --fluence-scan --by-size --report report\n"
+        "What each option shows: docs/evaluation.md",
     )
     parser.add_argument("data", type=Path, help="labelled dataset, HDF5")
     parser.add_argument(

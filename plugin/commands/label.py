@@ -90,11 +90,10 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line of ``specklenn label``."""
     made = CommandParser(
         prog="specklenn label",
-        description="Label patterns of a run from the keyboard. The most informative\n"
-        "pattern comes first: some that stand for many others, then those that the\n"
-        "labels so far leave uncertain.",
+        description="Label patterns of a run from the keyboard. The most informative "
+        "pattern comes first: some that stand for many others, then those "
+        "that the labels so far leave uncertain.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument(
         "run",

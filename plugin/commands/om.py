@@ -43,9 +43,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="specklenn om",
         description="Classify inside OM (OnDA Monitor): OM retrieves the shots and "
         "runs the loop over MPI, specklenn is its processing layer.",
-        epilog="Example: mpirun -n 3 specklenn om om.yaml files.txt.  Rank 0 is OM's "
-        "collecting node, the others are its processing nodes. Watch it with "
-        "`specklenn monitor`, or single hits with `om_frame_viewer.py`.",
+        epilog="Example:\n"
+        "  mpirun -n 3 specklenn om om.yaml files.txt\n"
+        "Rank 0 is OM's collecting node, the others are its processing nodes.\n"
+        "Watch it with `specklenn monitor`, or single hits with `om_frame_viewer.py`.",
     )
     add_config_arguments(made)
     made.add_argument(

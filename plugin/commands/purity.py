@@ -74,11 +74,10 @@ def main(arguments: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     made = CommandParser(
         prog="specklenn purity",
-        description="Judge a run without truth: look at shots of one class, drawn\n"
-        "at random, and say which belong to it. Prints the purity of the class with\n"
-        "its 95 % interval, also above several scores.",
+        description="Judge a run without truth: look at shots of one class, drawn at "
+        "random, and say which belong to it. Prints the purity of the class "
+        "with its 95 % interval, also above several scores.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument(
         "results",

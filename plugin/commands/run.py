@@ -23,10 +23,12 @@ def _parser() -> argparse.ArgumentParser:
     made = CommandParser(
         prog="specklenn run",
         description="Classify a run, live or from files, on all ranks of an MPI job.",
-        epilog="Examples: specklenn run demo;  mpirun -n 5 specklenn run my.yaml;  "
-        "mpirun -n 5 specklenn run my.yaml --set source.path=run.cxi "
-        "--set output.folder=r94.  Rank 0 gathers, the others work; a job of one "
-        "does both. Watch it with `specklenn monitor`.",
+        epilog="Examples:\n"
+        "  specklenn run demo\n"
+        "  mpirun -n 5 specklenn run my.yaml\n"
+        "  mpirun -n 5 specklenn run my.yaml --set source.path=run.cxi\n"
+        "Rank 0 gathers, the others work; a job of one does both.\n"
+        "Watch it with `specklenn monitor`; judge it with `specklenn purity`.",
     )
     add_config_arguments(made)
     made.add_argument(

@@ -65,10 +65,11 @@ def _parser() -> argparse.ArgumentParser:
         "same configuration and seed give the same file, whatever the number of "
         "processes. An interrupted simulation goes on when the same command is "
         "given again.",
-        epilog="Examples: specklenn simulate simulate -o run.h5 -n 1000 --preview;  "
-        "specklenn simulate my.yaml -o samples.h5 --per-class 100;  "
-        "mpirun -n 8 specklenn simulate my.yaml -o big.h5 -n 100000;  "
-        "specklenn simulate my.yaml -o live.h5 -n 7200 --live 120.",
+        epilog="Examples:\n"
+        "  specklenn simulate simulate -o run.h5 -n 1000 --preview\n"
+        "  specklenn simulate my.yaml -o samples.h5 --per-class 100\n"
+        "  mpirun -n 8 specklenn simulate my.yaml -o big.h5 -n 100000\n"
+        "  specklenn simulate my.yaml -o live.h5 -n 7200 --live 120",
     )
     add_config_arguments(made, "simulate", "detector.distance_m=0.2")
     made.add_argument(

@@ -40,10 +40,13 @@ def parser() -> argparse.ArgumentParser:
         "and every row says what classified it. What does not fit is refused and "
         "changes nothing. The run must have been started with --allow-control (or "
         "control.enabled: true).",
-        epilog="Examples: specklenn swap --support better.yaml;  specklenn swap "
-        "--weights adapted.safetensors;  specklenn swap --rule nearest;  specklenn "
-        "swap --back;  specklenn swap --status.  Exit codes: 0 done, 1 refused or no "
-        "answer, 2 wrong usage.",
+        epilog="Examples:\n"
+        "  specklenn swap --support better.yaml\n"
+        "  specklenn swap --weights adapted.safetensors\n"
+        "  specklenn swap --rule nearest\n"
+        "  specklenn swap --back\n"
+        "  specklenn swap --status\n"
+        "Exit codes: 0 done, 1 refused or no answer, 2 wrong usage.",
     )
     made.add_argument(
         "--endpoint", default=ENDPOINT, help=f"where the run listens ({ENDPOINT})"

@@ -55,8 +55,10 @@ def _parser() -> argparse.ArgumentParser:
         "quadrant, by a packaged model as it is and adapted, by the paper's online "
         "training and by the network of Shi et al. (2019), each trained anew on every "
         "draw of labels.",
-        epilog="Example: specklenn simulate simulate_virus -o virus.h5 --per-class 500 "
-        "and then specklenn table1 virus.h5. About 2 minutes a draw on one core.",
+        epilog="Example:\n"
+        "  specklenn simulate simulate_virus -o virus.h5 --per-class 500\n"
+        "  specklenn table1 virus.h5\n"
+        "About 2 minutes a draw on one core.",
     )
     parser.add_argument("data", type=Path, help="labelled dataset, HDF5")
     parser.add_argument("--model", default="default", help="to start from")

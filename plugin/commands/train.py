@@ -60,9 +60,12 @@ def _parser() -> argparse.ArgumentParser:
         prog="specklenn train",
         description="Train an encoder; an interrupted training goes on where it was. "
         "Several processes share the work of every step.",
-        epilog="Examples: specklenn train my.yaml;  specklenn train my.yaml "
-        "--processes 2;  mpirun -n 8 specklenn train my.yaml. srun and torchrun do "
-        "as well; over several machines, MASTER_ADDR names the host of rank 0.",
+        epilog="Examples:\n"
+        "  specklenn train my.yaml\n"
+        "  specklenn train my.yaml --processes 2\n"
+        "  mpirun -n 8 specklenn train my.yaml\n"
+        "srun and torchrun do as well; over several machines, MASTER_ADDR names the\n"
+        "host of rank 0.",
     )
     add_config_arguments(parser, "train_offline", "training.steps=100")
     parser.add_argument(

@@ -57,6 +57,8 @@ def test_help_fits_into_the_terminal_and_has_an_example(say, words, columns):
     assert (code, err) == (0, "")
     assert max(map(len, out.splitlines())) <= columns
     assert out.startswith("usage: specklenn")
+    command = " ".join(["specklenn", *words[:1]])
+    assert re.search(rf"\n.*[Ee]xample(.|\n)*{command}" if words else command, out)
 
 
 MISTAKES = {
