@@ -148,7 +148,7 @@ def prepare_run(loaded: LoadedConfig, rank: int = 0) -> PreparedRun:
             config,
             supports,
             len(source) if source else 0,
-            (*notes, *used.notes),
+            (*notes, *used.notes, *_not_saved(loaded, supports)),
             words,
             live=source is None,
         ),
@@ -280,6 +280,18 @@ def _masked_words(
         parts.append(f"those outside {loaded.settings.area.words}")
     why = ", ".join(part for part in parts if part)
     return f"{used.sum()} of {used.size} pixels are masked" + (f": {why}" * bool(why))
+
+
+def _not_saved(loaded: LoadedConfig, supports: SupportSet) -> list[str]:
+    """Say which classes that somebody wants to have saved no shot can get."""
+    output, known = loaded.settings.output, all_classes(supports.classes)
+    asked = output.save_classes if "save_classes" in output.model_fields_set else []
+    return [
+        f"{loaded.where('output', 'save_classes')}: {name} found, none is saved; the "
+        f"classes of this run are {', '.join(known)}"
+        for name in asked
+        if name not in known
+    ]
 
 
 def _facts(

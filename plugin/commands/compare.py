@@ -19,7 +19,7 @@ from specklenn.plugin.commands.few_shot_arguments import (
     names,
     with_mates,
 )
-from specklenn.plugin.say import complain
+from specklenn.plugin.say import complain, say
 
 if TYPE_CHECKING:
     from specklenn.core.evaluation.evaluate import FewShotScores
@@ -53,6 +53,8 @@ def main(arguments: list[str]) -> int:
         kind = options.plot.suffix.lower().removeprefix(".")
         write_file(options.plot, as_bytes(draw_methods(result), kind))
     print_comparison(result)
+    for path in filter(None, (options.json, options.csv, options.plot)):
+        say(f"wrote {path}")
     return 0
 
 

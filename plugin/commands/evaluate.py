@@ -61,6 +61,8 @@ def main(arguments: list[str]) -> int:
     if options.json is not None:
         write_file(options.json, evaluation_json(result).encode())
     print_evaluation(result)
+    if options.json is not None:
+        say(f"wrote {options.json}")
     if options.report is not None:
         maps = []
         if options.tsne is not None:

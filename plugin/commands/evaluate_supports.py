@@ -22,7 +22,7 @@ from specklenn.core.settings_file import Document
 from specklenn.plugin.console.progress_bar import on_screen
 from specklenn.plugin.console.tables import print_classified_run
 from specklenn.plugin.live.far_shots import FarShots
-from specklenn.plugin.say import complain
+from specklenn.plugin.say import complain, say
 from specklenn.plugin.startup import PreparedRun, prepare_run
 
 NOT_TOGETHER = ("report", "disturb", "fluence_scan", "noise", "by_size", "tsne")
@@ -66,6 +66,8 @@ def run(options: argparse.Namespace) -> int:
     if options.json is not None:
         write_file(options.json, _json(options, prepared, found, notes).encode())
     print_classified_run(found, prepared.pipeline.classifier.rule)
+    if options.json is not None:
+        say(f"wrote {options.json}")
     return 0
 
 

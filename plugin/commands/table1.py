@@ -15,6 +15,7 @@ from specklenn.plugin.commands.arguments import (
     seed,
 )
 from specklenn.plugin.commands.few_shot_arguments import check_folder
+from specklenn.plugin.say import say
 
 if TYPE_CHECKING:
     from specklenn.core.data.detector_area import Area
@@ -30,6 +31,7 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     check_folder("json", options.json)
     from specklenn.core.paper.table1 import measure_table1, table1_json
+    from specklenn.core.reports.report import write_file
     from specklenn.plugin.console.tables import print_table1
 
     adaptation = _adaptation(options)
@@ -43,7 +45,8 @@ def main(arguments: list[str]) -> int:
     )
     print_table1(cells)
     if options.json is not None:
-        options.json.write_text(table1_json(cells))
+        write_file(options.json, table1_json(cells).encode())
+        say(f"wrote {options.json}")
     return 0
 
 
@@ -69,7 +72,14 @@ def _parser() -> argparse.ArgumentParser:
         help="of each class; a third of them validates (the paper: 40 and 20)",
     )
     parser.add_argument("--draws", type=count, default=5, help="draws of labels")
-    parser.add_argument("--quadrant", type=int, choices=range(4), default=0)
+    parser.add_argument(
+        "--quadrant",
+        type=int,
+        choices=range(4),
+        default=0,
+        help="that is left of the detector: 0 upper left, 1 upper right, 2 lower left, "
+        "3 lower right",
+    )
     parser.add_argument(
         "--recipes",
         type=lambda text: tuple(text.split(",")),
@@ -79,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--steps", type=count, help="of every training, instead of its own number"
     )
-    parser.add_argument("--seed", type=seed, default=0)
+    parser.add_argument("--seed", type=seed, default=0, help="of the draws; default: 0")
     parser.add_argument("--json", type=Path, help="file for the figures")
     add_set_argument(parser, "calibration.mask_file=m.h5, with the keys of `adapt`")
     return parser

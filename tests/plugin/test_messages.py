@@ -1,5 +1,6 @@
 """What commands say: no wider than a terminal, in words, with what was expected."""
 
+import itertools
 import re
 import sys
 
@@ -59,6 +60,17 @@ def test_help_fits_into_the_terminal_and_has_an_example(say, words, columns):
     assert out.startswith("usage: specklenn")
     command = " ".join(["specklenn", *words[:1]])
     assert re.search(rf"\n.*[Ee]xample(.|\n)*{command}" if words else command, out)
+
+
+@pytest.mark.parametrize("words", HELP, ids=" ".join)
+def test_every_option_is_explained(say, words):
+    _, out, _ = say(*words, "--help")
+
+    lines = [*out.splitlines(), ""]
+    for line, below in itertools.pairwise(lines):
+        beside = re.search(r"\S  +\S", line.strip())
+        if re.match(r"  -\S", line):
+            assert beside or below.startswith(10 * " "), line
 
 
 MISTAKES = {
