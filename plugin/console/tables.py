@@ -94,10 +94,12 @@ def print_classified_run(
 def print_purity(check: PurityCheck) -> None:
     """Print how pure a class of a run is, by the answers so far."""
     shown, name = _console(), check.checked_class
-    table = _table(f"Purity of {name}, by shots drawn from {check.of_class}")
+    table = _table(f"Purity of {name}, by shots drawn from {check.of_class} of the run")
     _add_numbers(table, ("score at least", "right", "of", "purity", "95 % interval"))
     for score in (least for least in ABOVE if least >= check.above_score or not least):
         found = purity(check, score)
+        if score and not found.sure:
+            break
         low, high = found.interval
         share = f"{100 * found.mean:.1f} %" if found.sure else "-"
         table.add_row(
