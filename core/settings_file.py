@@ -164,6 +164,17 @@ def _entries(node: yaml.CollectionNode) -> Iterator[tuple[str | int, yaml.Node, 
             yield number, value, value.start_mark.line + 1
 
 
+PLAIN_WORDS = {
+    "a valid tuple": "a list, as [first, second]",
+    "a valid list": "a list, as [first, second]",
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+    "a valid string": "a text",
+    "a valid boolean": "true or false",
+}
+"""What pydantic calls by the names of Python."""
+
+
 def validate(model: type[Model], document: Document) -> Model:
     """Check a document against a settings model.
 
@@ -228,9 +239,10 @@ def _what(item: ErrorDetails) -> str:
             "expected"
         )
     if kind in ("model_type", "dict_type"):
-        return f"{_short(found)} found, expected a group of keys"
+        return f"{_short(found)} found, expected a group of keys, as {{key: value}}"
     message = item["msg"].removeprefix("Value error, ")
     message = message.removeprefix("Input should be ")
+    message = PLAIN_WORDS.get(message, message)
     return f"{_short(found)} found, expected {message}"
 
 

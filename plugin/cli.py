@@ -11,12 +11,14 @@ import importlib.metadata
 import sys
 
 from specklenn.core.errors import SpecklennError
+from specklenn.plugin.say import complain
 
 COMMANDS = {
     "run": "classify a run, live or from files",
     "om": "classify inside OM, the online monitor of LCLS",
     "monitor": "the window that shows a run",
     "label": "label patterns, the most telling ones first",
+    "purity": "how pure a class of a run is, by looking at some of its shots",
     "simulate": "make a labelled run from structures",
     "train": "train a model",
     "adapt": "a model of this experiment from labels",
@@ -27,7 +29,7 @@ COMMANDS = {
     "replay": "make the rows of a run anew and compare them",
     "show": "what is in a file of shots, and pictures of them",
     "emc": "the hits of a run as Dragonfly reads them",
-    "table1": "few labels, whole detector and a quarter, against the paper's methods",
+    "table1": "the paper's Table 1, few labels and a quarter of the detector",
     "config": "check and show configurations",
     "demo": "a simulated beamtime with its window",
 }
@@ -52,11 +54,7 @@ def main() -> int:
         return 0
     name = arguments[0]
     if name not in COMMANDS:
-        print(
-            f"specklenn: error: unknown command {name!r}; one of "
-            f"{', '.join(COMMANDS)} expected",
-            file=sys.stderr,
-        )
+        complain(f"{name!r} found, one of {', '.join(COMMANDS)} expected")
         return 2
     return _call(name, arguments[1:])
 
@@ -84,7 +82,7 @@ def _call(name: str, arguments: list[str]) -> int:
         code: int = importlib.import_module(module_of(name)).main(arguments)
     except SpecklennError as error:
         for line in str(error).splitlines():
-            print(f"specklenn: error: {line}", file=sys.stderr)
+            complain(line)
         return error.exit_code
     except KeyboardInterrupt:
         return 130

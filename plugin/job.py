@@ -40,6 +40,7 @@ from specklenn.plugin.live.worker import Worker, WorkerOptions
 from specklenn.plugin.parallel.channel import Channel, in_memory_channels
 from specklenn.plugin.parallel.clock import Backoff, Clock, SystemClock
 from specklenn.plugin.parallel.mpi_job import hostname
+from specklenn.plugin.say import complain, say
 from specklenn.plugin.signals import on_signals
 from specklenn.plugin.startup import PreparedRun, make_source, prepare_run
 from specklenn.plugin.startup_area import modules_of
@@ -157,7 +158,7 @@ class Job:
         log.info("%s", config.hit_finder.words(live))
         for note in self.state.notes:
             log.warning("%s", note)
-            print(f"! {note}", file=sys.stderr)
+            complain(note, "!")
         return Collector(
             channel,
             self._scheduler(),
@@ -221,6 +222,8 @@ class Job:
         )
         notes = [made.note] if made and made.note else []
         print_summary(collector.state, files, console, notes)
+        if not collector.state.failures and not collector.interrupted:
+            say(f"see how pure its classes are: specklenn purity {self.folder}")
         sys.stdout.flush()
         if collector.cannot_write:
             # HDF5 would crash at exit, trying once more to write what it could not.

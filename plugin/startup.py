@@ -161,8 +161,9 @@ def prepare_run(loaded: LoadedConfig, rank: int = 0) -> PreparedRun:
             config,
             supports,
             0 if source is None or _is_followed(source) else len(source),
-            (*notes, *used.notes),
+            (*notes, *used.notes, *_not_saved(loaded, supports)),
             words,
+            live=source is None,
         ),
         mask=used.mask,
         support_notes=pipeline.classifier.check_supports() if rank == 0 else (),
@@ -322,12 +323,25 @@ def _masked_words(
     return f"{used.sum()} of {used.size} pixels are masked" + (f": {why}" * bool(why))
 
 
+def _not_saved(loaded: LoadedConfig, supports: SupportSet) -> list[str]:
+    """Say which classes that somebody wants to have saved no shot can get."""
+    output, known = loaded.settings.output, all_classes(supports.classes)
+    asked = output.save_classes if "save_classes" in output.model_fields_set else []
+    return [
+        f"{loaded.where('output', 'save_classes')}: {name} found, none is saved; the "
+        f"classes of this run are {', '.join(known)}"
+        for name in asked
+        if name not in known
+    ]
+
+
 def _facts(
     config: Config,
     supports: SupportSet,
     shots: int,
     notes: tuple[str, ...],
     masked: str,
+    live: bool,
 ) -> RunFacts:
     return RunFacts(
         experiment=config.run.experiment,
@@ -337,4 +351,5 @@ def _facts(
         expected_shots=shots or config.source.expected_shots,
         notes=notes,
         masked=masked,
+        live=live,
     )

@@ -216,8 +216,10 @@ def draw_samples(
             seeds = np.random.SeedSequence(stream).generate_state(draws).tolist()
             found[name] = [_draw(members, n_shot, random, own) for own in seeds]
     if not found:
+        largest = max(min(map(len, members)) for members in groups.values())
         raise DataError(
-            f"{n_shot} supports: no sample has {n_shot + 1} patterns of every class"
+            f"{n_shot} supports: no sample has {n_shot + 1} patterns of every class, "
+            f"the most is {largest}"
         )
     return found
 

@@ -12,6 +12,7 @@ from specklenn.core.data.shots import IndexedSource
 from specklenn.core.errors import DataError
 from specklenn.core.evaluation.progress import ProgressFn, silent
 from specklenn.core.flags import Flag
+from specklenn.core.intervals import wilson_interval
 from specklenn.core.labels import UNKNOWN
 from specklenn.core.pipeline import Pipeline
 from specklenn.core.rows import NO_CLASS, Rows
@@ -59,6 +60,12 @@ class ClassifiedRun:
     def accuracy_of_known(self) -> float:
         """The same without the shots that are called unknown."""
         return _mean(self._right[self._judged & (self.labels != UNKNOWN)])
+
+    @property
+    def accuracy_interval(self) -> tuple[float, float]:
+        """The 95 % interval of `accuracy` over these shots; NaN where that is."""
+        low, high = wilson_interval(self._right[self._judged].sum(), self.judged)
+        return float(low), float(high)
 
     @property
     def judged(self) -> int:

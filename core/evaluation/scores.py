@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.evaluation.few_shot import Indices
-
-NORMAL_95 = 1.96
+from specklenn.core.intervals import mean_interval, shots_interval
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,6 +27,8 @@ class Score:
     confusion : (classes, classes) int64
         Queries by their true class (rows) and the one found (columns), all draws
         together.
+    draws : tuple of Score
+        Of a sample: those of its draws.
     """
 
     accuracy: float
@@ -35,6 +36,7 @@ class Score:
     precision: float
     recall: float
     confusion: Indices
+    draws: tuple[Score, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +47,22 @@ class Estimate:
     ----------
     mean : float
     low, high : float
-        Ends of its 95 % interval over samples; of one sample the value itself.
+        Ends of its 95 % interval, over samples; of one sample alone over its shots and
+        draws. Inside 0 to 1 and never of no width, see `specklenn.core.intervals`.
     """
 
     mean: float
     low: float
     high: float
+
+    @property
+    def interval(self) -> str:
+        """Its interval as text.
+
+        >>> Estimate(mean=0.95, low=0.9, high=1.0).interval
+        '0.900 to 1.000'
+        """
+        return f"{self.low:.3f} to {self.high:.3f}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -116,15 +128,21 @@ def mean_score(scores: Sequence[Score]) -> Score:
         precision=float(np.mean([score.precision for score in scores])),
         recall=float(np.mean([score.recall for score in scores])),
         confusion=np.sum([score.confusion for score in scores], axis=0),
+        draws=tuple(scores),
     )
 
 
 def summarise(per_sample: Mapping[str, Score], classes: Sequence[str]) -> ScoreSummary:
     """Average over samples."""
     scores = list(per_sample.values())
+    several = len(scores) > 1
     return ScoreSummary(
-        accuracy=_estimate([score.accuracy for score in scores]),
-        f1=_estimate([score.f1 for score in scores]),
+        accuracy=_over_samples([score.accuracy for score in scores], scores)
+        if several
+        else _accuracy_of(scores[0]),
+        f1=_over_samples([score.f1 for score in scores], scores)
+        if several
+        else _f1_of(scores[0]),
         precision=float(np.mean([score.precision for score in scores])),
         recall=float(np.mean([score.recall for score in scores])),
         confusion=_shares(np.sum([one.confusion for one in scores], axis=0), classes),
@@ -132,11 +150,42 @@ def summarise(per_sample: Mapping[str, Score], classes: Sequence[str]) -> ScoreS
     )
 
 
-def _estimate(values: list[float]) -> Estimate:
-    mean = float(np.mean(values))
-    spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-    half = NORMAL_95 * spread / float(np.sqrt(len(values)))
-    return Estimate(mean=mean, low=mean - half, high=mean + half)
+def _over_samples(values: list[float], scores: Sequence[Score]) -> Estimate:
+    shots = sum(one.confusion.sum() / len(_draws(one)) for one in scores)
+    low, high = mean_interval(values, shots)
+    return Estimate(mean=float(np.mean(values)), low=low, high=high)
+
+
+def _accuracy_of(sample: Score) -> Estimate:
+    """Return the accuracy of one sample, over shots and draws."""
+    draws = _draws(sample)
+    shots = float(np.mean([one.confusion.sum() for one in draws]))
+    low, high = shots_interval([one.accuracy for one in draws], shots)
+    return Estimate(mean=sample.accuracy, low=low, high=high)
+
+
+def _f1_of(sample: Score) -> Estimate:
+    """Return F1 of one sample, over shots and draws.
+
+    F1 / (2 - F1) is a share: of the shots that are of the first class or were taken
+    for it, those that are both.
+
+    References
+    ----------
+    K. F. Y. Lam, V. Gopal and J. Qian, arXiv:2309.14621: "Wilson indirect".
+    """
+    draws = _draws(sample)
+    either = [one.confusion[0].sum() + one.confusion[1:, 0].sum() for one in draws]
+    shares = [one.f1 / (2 - one.f1) for one in draws]
+    ends = shots_interval(shares, float(np.mean(either)))
+    low, high = (2 * share / (1 + share) for share in ends)
+    # The mean of F1 is not quite F1 of the mean share.
+    return Estimate(mean=sample.f1, low=min(low, sample.f1), high=max(high, sample.f1))
+
+
+def _draws(sample: Score) -> tuple[Score, ...]:
+    """Return the scores of the draws; a score that has none is that of one."""
+    return sample.draws or (sample,)
 
 
 def _shares(

@@ -19,6 +19,7 @@ from specklenn.core.evaluation.calibration import (
     reliability,
 )
 from specklenn.core.heads.head import ClassScores, Codes
+from specklenn.core.intervals import wilson_interval
 
 ACCEPTED = 0.95
 """Share of shots that the suggested limit of distance lets pass."""
@@ -55,6 +56,13 @@ class CrossFitted:
         """Negative logarithm of the right class's score of every shot, (N,) nats."""
         right = self.found.scores[np.arange(len(self.codes)), self.codes]
         return -np.log(np.maximum(right.astype(np.float64), LEAST_SCORE))
+
+    @property
+    def accuracy_interval(self) -> tuple[float, float]:
+        """The 95 % interval of `accuracy` over these shots."""
+        shots = len(self.codes)
+        low, high = wilson_interval(self.accuracy * shots, shots)
+        return float(low), float(high)
 
     @property
     def log_loss(self) -> float:

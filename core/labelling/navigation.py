@@ -2,14 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 
-from specklenn.core.labelling.active_learning import ActiveLearner
-from specklenn.core.labelling.label_store import LabelStore
+from specklenn.core.labelling.active_learning import Suggestion
 
 ALL, UNLABELLED = "all", "unlabelled"
 IN_ORDER, SEEN_BEFORE = "in the order of the run", "seen before"
+
+
+class ShotLabels(Protocol):
+    """Labels by shot, on disk; `specklenn.core.labelling.label_store` has a run's."""
+
+    @property
+    def labels(self) -> Mapping[int, str]:
+        """Label of each labelled shot, those given last at the end."""
+
+    def label_of(self, shot: int) -> str:
+        """Return the label of a shot, empty for none."""
+
+    def set(self, shot: int, label: str) -> None:
+        """Label a shot and save; an empty label takes its label away."""
+
+    def undo(self) -> int | None:
+        """Take the last change of this sitting back; returns its shot, or None."""
+
+    def counts(self, names: tuple[str, ...]) -> dict[str, int]:
+        """Return how many shots have each label."""
+
+    def save(self) -> None:
+        """Write the file."""
+
+
+class Suggests(Protocol):
+    """Says which shot comes next, by its position among those offered."""
+
+    def suggest(
+        self, labels: npt.NDArray[np.str_], passed: npt.NDArray[np.bool_]
+    ) -> Suggestion | None:
+        """Return the next shot, or None when every one has been seen."""
+
+    def guess(self, position: int, labels: npt.NDArray[np.str_]) -> str:
+        """Return the class that the other labels give a shot; empty if not known."""
 
 
 class Navigation:
@@ -19,8 +56,8 @@ class Navigation:
     ----------
     shots : (N,) int64, increasing
         Shots that are offered.
-    store : LabelStore
-    learner : ActiveLearner or None
+    store : ShotLabels
+    learner : Suggests or None
         That suggests shots, by their position in `shots`; without one they come in
         the order of the run.
 
@@ -35,8 +72,8 @@ class Navigation:
     def __init__(
         self,
         shots: npt.NDArray[np.int64],
-        store: LabelStore,
-        learner: ActiveLearner | None,
+        store: ShotLabels,
+        learner: Suggests | None,
     ) -> None:
         self.reason, self.filter_name = "", ALL
         self._shots = shots

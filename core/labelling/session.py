@@ -7,21 +7,21 @@ that are pressed, and draw its `view` and its `picture`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
 
 from specklenn.core.errors import ConfigError, SpecklennError
-from specklenn.core.labelling.active_learning import ActiveLearner
 from specklenn.core.labelling.label_file import is_class_name
-from specklenn.core.labelling.label_store import LabelStore
 from specklenn.core.labelling.navigation import (
     ALL,
     SEEN_BEFORE,
     UNLABELLED,
     Navigation,
+    ShotLabels,
+    Suggests,
 )
 from specklenn.core.labelling.pictures import Picture, coarser, fitting_width
 from specklenn.core.labelling.session_view import SessionView
@@ -75,31 +75,34 @@ class LabelSession:
     ----------
     shots : (N,) int64, increasing
         Shots that are offered.
-    store : LabelStore
+    store : ShotLabels
     classes : sequence of str
         Classes of hits, at most 8.
     draw : function
-    learner : ActiveLearner, optional
+    learner : Suggests, optional
         That suggests shots, by their position in `shots`; without one they come in
         the order of the run.
     start : str
         Filter to begin with.
     export : function
         Writes what other commands read; returns what it has written.
+    keys : dict of key to label, optional
+        Of one letter or digit each; by default those of `label_keys`.
     """
 
     def __init__(
         self,
         shots: npt.NDArray[np.int64],
-        store: LabelStore,
+        store: ShotLabels,
         classes: Sequence[str],
         draw: Draw,
-        learner: ActiveLearner | None = None,
+        learner: Suggests | None = None,
         start: str = UNLABELLED,
         export: Callable[[], str] = lambda: "nothing to write: see --supports",
+        keys: Mapping[str, str] | None = None,
     ) -> None:
         self.classes = tuple(classes)
-        self.keys = label_keys(classes)
+        self.keys = label_keys(classes) if keys is None else dict(keys)
         self._store = store
         self._draw = draw
         self._has_learner = learner is not None
@@ -129,7 +132,7 @@ class LabelSession:
             filter_name=navigation.filter_name,
             place=navigation.place(),
             listed=len(navigation.listed()),
-            counts=self._store.counts((*self.classes, NO_HIT, UNKNOWN)),
+            counts=self._store.counts(tuple(self.keys.values())),
             labelled=int((labels != "").sum()),
             offered=len(labels),
             guessed=sum(self._guesses),

@@ -52,3 +52,13 @@ class SessionView:
     guessed: int
     guesses: int
     frame: str
+
+    @property
+    def where(self) -> str:
+        """Which of the shots that are walked through is shown, for people."""
+        which = {"all": "shots", "unlabelled": "shots without a label"}.get(
+            self.filter_name, f"shots labelled {self.filter_name}"
+        )
+        if not self.place:
+            return f"none of the {self.listed} {which}"
+        return f"number {self.place} of the {self.listed} {which}"

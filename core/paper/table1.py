@@ -22,6 +22,7 @@ from specklenn.core.evaluation.progress import ProgressFn, silent
 from specklenn.core.evaluation.scores import score_confusion, score_labels
 from specklenn.core.finetuning.labelled_shots import LabelledShots
 from specklenn.core.heads.head import ClassScores
+from specklenn.core.intervals import shots_interval
 
 QUERIES = (345, 324, 331)
 """Most single-hits, multi-hits and non-sample-hits, the paper's."""
@@ -86,8 +87,8 @@ class Cell:
         Single-hits against anything else.
     all_classes : float or None
         Accuracy over all classes; None where the method knows two.
-    spread : float
-        Standard deviation of the accuracy over draws.
+    low, high : float
+        Ends of the 95 % interval of the accuracy, over queries and draws.
     """
 
     method: str
@@ -95,7 +96,8 @@ class Cell:
     accuracy: float
     f1: float
     all_classes: float | None
-    spread: float
+    low: float
+    high: float
 
 
 def measure_table1(
@@ -133,7 +135,7 @@ def measure_table1(
         if fewest <= pool:
             raise DataError(
                 f"{fewest} shots of one class, more than {pool} expected: {pool} "
-                "labels, and queries"
+                "labels (--labels), and queries"
             )
     tasks = [
         Task(
@@ -173,13 +175,16 @@ def _draw(shots: LabelledShots, labels: int, pool: int, seed: int, number: int) 
 def _cell(method: str, area: str, confusions: Sequence[Indices]) -> Cell:
     figures = np.array([_figures(confusion) for confusion in confusions])
     accuracy, f1, all_classes = figures.mean(axis=0)
+    queries = float(np.mean([confusion.sum() for confusion in confusions]))
+    low, high = shots_interval(figures[:, 0], queries)
     return Cell(
         method=method,
         area=area,
         accuracy=float(accuracy),
         f1=float(f1),
         all_classes=None if np.isnan(all_classes) else float(all_classes),
-        spread=float(np.std(figures[:, 0])),
+        low=low,
+        high=high,
     )
 
 

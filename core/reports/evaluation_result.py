@@ -87,6 +87,24 @@ class EvaluationResult(ScoresByFluence):
     sizes: Sizes | None = None
     disturbances: DisturbanceTable | None = None
 
+    @property
+    def assumptions(self) -> tuple[str, str, str]:
+        """What the intervals are over, and what was measured that no run does."""
+        samples = len(self.main.main.per_sample)
+        over = (
+            f"Intervals are over {samples} samples; few samples make them wide."
+            if samples > 1
+            else "One sample: intervals are over its shots and draws of supports, and "
+            "say nothing of other samples."
+        )
+        return (
+            over,
+            f"Supports were drawn {self.settings.draws} times from each sample itself, "
+            "and the best class counts where a run would say unknown. What a run makes "
+            "of these shots with supports of your own:",
+            f"specklenn evaluate {self.data} --supports support.yaml",
+        )
+
     def sample_table(self) -> tuple[list[str], list[list[str]]]:
         """Return headings and rows: samples at each fluence and number of supports."""
         quantity = self.sizes.quantity if self.sizes else "atoms"

@@ -13,12 +13,14 @@ from specklenn.core.reports.evaluation_result import EvaluationResult
 
 CAPTIONS = {
     "accuracy": "Accuracy and F1 over the number of supports. A grey point is one "
-    "sample; the mean over samples has its 95 % interval over samples.",
+    "sample; the mean over samples has its 95 % interval over samples, one sample "
+    "alone that over its shots.",
     "confusion": "How often each true class (row) was taken for each class (column), "
     "all samples and draws together.",
     "reliability": "How often a label is right, over its score; on the line, scores "
     "are probabilities. Areas are as large as the number of queries.",
-    "fluence": "Accuracy and F1 over fluence; bands are 95 % intervals over samples. "
+    "fluence": "Accuracy and F1 over fluence; bands are 95 % intervals over samples, "
+    "of one sample alone over its shots. "
     "The expected photons of the file, with jitter, photons and read noise drawn "
     "anew at every fluence.",
     "disturbances": "Accuracy lost by every disturbance, for each number of supports, "
@@ -132,7 +134,7 @@ def _scores(result: EvaluationResult) -> list[str]:
         (
             n_shot,
             f"{found.accuracy.mean:.4f}",
-            f"{found.accuracy.low:.4f} to {found.accuracy.high:.4f}",
+            found.accuracy.interval,
             f"{found.f1.mean:.4f}",
             f"{found.precision:.4f}",
             f"{found.recall:.4f}",
@@ -143,7 +145,8 @@ def _scores(result: EvaluationResult) -> list[str]:
     left_out = [
         f"<p>Left out: {html.escape(why)}.</p>" for why in result.main.draws.left_out
     ]
-    return ["<h2>Accuracy</h2>", _table(headings, rows), *left_out]
+    said = [f"<p>{html.escape(sentence)}</p>" for sentence in result.assumptions]
+    return ["<h2>Accuracy</h2>", _table(headings, rows), *said, *left_out]
 
 
 def _confusion(result: EvaluationResult) -> str:

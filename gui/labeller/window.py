@@ -9,7 +9,6 @@ import numpy as np
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from specklenn.core.labelling.session_view import SessionView
-from specklenn.gui.common import formats
 from specklenn.gui.common.elided_label import Chip, ElidedLabel
 from specklenn.gui.common.help_panel import HelpPanel
 from specklenn.gui.common.image import LARGEST_SIDE, Values
@@ -27,10 +26,10 @@ SCALES: dict[str, Callable[[Values], Values]] = {
 PANEL_WIDTH = 340
 HINT = "Space next · ← back · S suggest · U undo · F filter · F1 all keys"
 EXPLANATION = (
-    "A digit labels the pattern and shows the next one; digits of the number pad do "
-    "too.\nEvery label is saved at once. Grey pixels are masked. Suggested patterns "
-    "stand for many others,\nor the labels so far leave them uncertain. The small "
-    "pictures are the latest of each label."
+    "The key beside a name labels the pattern and shows the next one; digits of the "
+    "number pad do too.\nEvery label is saved at once. Grey pixels are masked. "
+    "Suggested patterns stand for many others,\nor the labels so far leave them "
+    "uncertain. The small pictures are the latest of each label."
 )
 
 
@@ -89,9 +88,7 @@ class LabelWindow(QtWidgets.QWidget):
         self.label.set_text(view.label or "no label")
         self.label.set_mark("fill", "blue" if view.label else "grey")
         self.reason.setText(view.reason)
-        self.place.set_text(
-            f"{view.place or formats.NOTHING} of {view.listed} {view.filter_name}"
-        )
+        self.place.set_text(view.where)
         self.frame.set_text(f"{view.frame}, {self._scale}")
         self._show_progress(view)
         self.message.set_text(view.message)
@@ -110,7 +107,7 @@ class LabelWindow(QtWidgets.QWidget):
         self.guesses.set_text(
             f"nearest class was right: {view.guessed} of the last {view.guesses}"
             if view.guesses
-            else "nearest class was right: not enough labels yet"
+            else ""
         )
 
     def _example(self, shot: int) -> QtGui.QImage:
@@ -123,7 +120,8 @@ class LabelWindow(QtWidgets.QWidget):
     def _add_actions(self) -> None:
         session = self._session
         for key, name in session.keys.items():
-            self._action(name, partial(session.label, name), key, f"Num+{key}")
+            pad = [f"Num+{key}"] if key.isdecimal() else []
+            self._action(name, partial(session.label, name), key.upper(), *pad)
         self._action("next, without a label", session.forward, "Space", "Right")
         self._action("the one before", session.back, "Left")
         self._action("the most informative pattern", session.suggest, "S")

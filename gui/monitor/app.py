@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="specklenn monitor",
         description="Show what a running analysis publishes.",
+        epilog="Example: specklenn monitor --snapshot window.png --until-finished",
     )
     parser.add_argument(
         "endpoint",
@@ -128,29 +129,37 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    value = _number(text)
     if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time in seconds")
+        raise argparse.ArgumentTypeError(f"{text!r} found, seconds expected, as 2.5")
     return value
 
 
+def _number(text: str) -> float:
+    """Return a number; NaN, which no range has, for other text."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def _refresh(text: str) -> float:
-    value = float(text)
+    value = _number(text)
     if not LOWEST_HZ <= value <= HIGHEST_HZ:
         raise argparse.ArgumentTypeError(
-            f"{text} is not in {LOWEST_HZ} to {HIGHEST_HZ}"
+            f"{text!r} found, {LOWEST_HZ} to {HIGHEST_HZ} expected"
         )
     return value
 
 
 def _size(text: str) -> tuple[int, int]:
     width, _, height = text.lower().partition("x")
-    sides = (int(width), int(height))
+    sides = [int(side) if side.isdecimal() else 0 for side in (width, height)]
     if not all(SMALLEST_SIDE <= side <= LARGEST_SIDE for side in sides):
         raise argparse.ArgumentTypeError(
-            f"{text}: sides of {SMALLEST_SIDE} to {LARGEST_SIDE} pixels expected"
+            f"{text!r} found, {SMALLEST_SIDE} to {LARGEST_SIDE} pixels a side expected"
         )
-    return sides
+    return sides[0], sides[1]
 
 
 @contextmanager

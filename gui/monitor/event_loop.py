@@ -99,6 +99,8 @@ def _exit_code(
             problem += f", only bad messages: {stream.last_problem}"
     if problem:
         print(f"specklenn monitor: {problem}", file=sys.stderr)
+    if screenshot_timer.written:
+        print(f"wrote {screenshot_timer.target}")
     return 1 if problem else 0
 
 

@@ -35,6 +35,14 @@ class ScreenshotTimer:
         Called after the last picture.
     clock : callable
         Seconds, never going back.
+
+    Attributes
+    ----------
+    target : Path
+    written : bool
+        Whether there is a picture of this window.
+    problem : str
+        Why the last one could not be written.
     """
 
     def __init__(
@@ -50,12 +58,13 @@ class ScreenshotTimer:
     ) -> None:
         self._window = window
         self._state = state
-        self._target = target
+        self.target = target
         self._until_finished = until_finished
         self._done = done
         self._clock = clock
         self._due_s = clock() + after_s
         self._ended_before = False
+        self.written = False
         self.problem = ""
 
     def take_if_due(self) -> None:
@@ -71,7 +80,8 @@ class ScreenshotTimer:
             return
         self._due_s = self._clock() + AGAIN_AFTER_S
         try:
-            write_screenshot(self._window.grab(), self._target)
+            write_screenshot(self._window.grab(), self.target)
+            self.written = True
         except OSError as error:
             self.problem = f"no picture written: {error}"
         if ended or not self._until_finished or self.problem:

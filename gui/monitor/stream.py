@@ -95,8 +95,7 @@ class ZmqStream:
         except zmq.ZMQError as error:
             self._context.destroy(linger=0)
             raise ValueError(
-                f"{endpoint!r} is no address to listen to ({error}); "
-                "tcp://HOST:PORT expected, for example tcp://127.0.0.1:5556"
+                f"{endpoint!r} found, tcp://HOST:PORT expected, as tcp://127.0.0.1:5556"
             ) from error
 
     def newest(self) -> Snapshot | None:

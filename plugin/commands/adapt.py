@@ -6,7 +6,12 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-from specklenn.plugin.commands.arguments import add_config_arguments, read_config
+from specklenn.plugin.commands.arguments import (
+    CommandParser,
+    add_config_arguments,
+    read_config,
+)
+from specklenn.plugin.say import say
 
 if TYPE_CHECKING:
     from specklenn.core.finetuning.finetune import FinetunedModel, Finetuning
@@ -29,13 +34,13 @@ def main(arguments: list[str]) -> int:
     files = next_version(adaptation.output)
     shots = load_labelled_shots(adaptation)
     for note in shots.notes:
-        print(f"! {note}")
+        say(f"! {note}")
     finetuning = Finetuning(adaptation, shots, checkpoint.load(adaptation.start))
     finetuned = _run(finetuning)
     write_model(files, adaptation, finetuning, finetuned)
     _tell(finetuning, finetuned)
-    print(f"wrote {files.weights}\nwrote {files.card}\nwrote {files.supports}")
-    print(
+    say(f"wrote {files.weights}\nwrote {files.card}\nwrote {files.supports}")
+    say(
         "Use it in a run that goes on: specklenn swap "
         f"--weights {files.weights} --support {files.supports}"
     )
@@ -43,7 +48,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="specklenn adapt",
         description="Make a model of this experiment from labelled shots of its own "
         "(some 12 to 60 of each class), in about a minute on two cores. All labels "
@@ -52,9 +57,10 @@ def _parser() -> argparse.ArgumentParser:
         "tuned as well, or all of it; the simplest wins unless another one is better "
         "by more than chance. A kernel machine on ring features is the yardstick. All "
         "labels become the supports.",
-        epilog="Examples: specklenn adapt adapt --set data=labelled.h5;  "
-        "specklenn adapt my.yaml --set area.quadrant=0. Labels come from `specklenn "
-        "label`, or from psocake.",
+        epilog="Examples:\n"
+        "  specklenn adapt adapt --set data=labelled.h5\n"
+        "  specklenn adapt my.yaml --set area.quadrant=0\n"
+        "Labels come from `specklenn label`, or from psocake.",
     )
     add_config_arguments(parser, "adapt", "data=labelled.h5")
     parser.add_argument(
@@ -76,16 +82,16 @@ def _tell(finetuning: Finetuning, finetuned: FinetunedModel) -> None:
 
     counts = finetuning.shots.counts()
     labels = ", ".join(f"{number} {name}" for name, number in counts.items())
-    print(f"{labels}; each classified by models that have not seen it")
+    say(f"{labels}; each classified by models that have not seen it")
     print_cross_fitted(finetuned)
-    print(f"kept: {finetuned.kept}. {'; '.join(finetuned.reasons)}")
+    say(f"kept: {finetuned.kept}. {'; '.join(finetuned.reasons)}")
     if finetuned.loses_to_yardstick:
-        print(
+        say(
             "The yardstick does better: radial profiles tell these classes apart and "
             "the model does not; more labels may help, or their names be mistaken"
         )
     limit = finetuned.result.suggested_reject_above_distance
-    print(
+    say(
         f"temperature {finetuned.temperature:.3f}; "
         f"classify.reject_above_distance={limit:.2f} would call 5 % of such shots "
         "unknown"

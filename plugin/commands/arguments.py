@@ -4,10 +4,45 @@ from __future__ import annotations
 
 import argparse
 import math
-from typing import TYPE_CHECKING
+import re
+import textwrap
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from specklenn.plugin.say import complain
 
 if TYPE_CHECKING:
     from specklenn.core.settings_file import Document
+
+
+NUMBERS = {"int": "a whole number", "float": "a number"}
+"""What argparse calls by the name of a Python type."""
+
+
+class Paragraphs(argparse.HelpFormatter):
+    """Help in which lines stay lines, and names with hyphens stay whole."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        wrap = textwrap.TextWrapper(width - len(indent), break_on_hyphens=False)
+        lines = [part for line in text.split("\n") for part in wrap.wrap(line) or [""]]
+        return "\n".join(f"{indent}{line}".rstrip() for line in lines)
+
+
+class CommandParser(argparse.ArgumentParser):
+    """The command line of a command; what is wrong is one sentence, without usage."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**{"formatter_class": Paragraphs, **given})
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where all options stand; ends with 2."""
+        for type_, wanted in NUMBERS.items():
+            found = rf"invalid {type_} value: (.*)"
+            message = re.sub(found, rf"\1 found, {wanted} expected", message)
+        complain(f"{message}; see {self.prog} --help", f"{self.prog}: error")
+        self.exit(2)
 
 
 def add_config_arguments(

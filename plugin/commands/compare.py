@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specklenn.core.errors import ConfigError
+from specklenn.plugin.commands.arguments import CommandParser
 from specklenn.plugin.commands.few_shot_arguments import (
     add_area_arguments,
     add_few_shot_arguments,
@@ -19,6 +19,7 @@ from specklenn.plugin.commands.few_shot_arguments import (
     names,
     with_mates,
 )
+from specklenn.plugin.say import complain, say
 
 if TYPE_CHECKING:
     from specklenn.core.evaluation.evaluate import FewShotScores
@@ -43,7 +44,7 @@ def main(arguments: list[str]) -> int:
 
     result = _compare(options)
     for why in result.main.draws.left_out:
-        print(f"specklenn compare: left out: {why}", file=sys.stderr)
+        complain(f"left out: {why}", "specklenn compare")
     if options.json is not None:
         write_file(options.json, comparison_json(result).encode())
     if options.csv is not None:
@@ -52,18 +53,21 @@ def main(arguments: list[str]) -> int:
         kind = options.plot.suffix.lower().removeprefix(".")
         write_file(options.plot, as_bytes(draw_methods(result), kind))
     print_comparison(result)
+    for path in filter(None, (options.json, options.csv, options.plot)):
+        say(f"wrote {path}")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="specklenn compare",
         description="Measure models, each under several rules, and baselines with the "
         "same supports and queries: the network of Shi et al. (2019), principal "
         "components with a support vector machine (Bobkov et al., 2015), and the "
         "number of photons.",
-        epilog="Example: specklenn compare shots.h5 --models default,my.safetensors "
-        "--train others.h5 --csv table.csv.  What is compared: docs/comparison.md.",
+        epilog="Example:\n"
+        "  specklenn compare shots.h5 --train others.h5 --csv table.csv\n"
+        "What is compared: docs/comparison.md",
     )
     parser.add_argument("data", type=Path, help="labelled dataset, HDF5")
     parser.add_argument(

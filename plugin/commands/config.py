@@ -14,8 +14,13 @@ from specklenn.core.errors import ConfigError, DataError
 from specklenn.core.settings import Settings
 from specklenn.core.settings_file import Document, validate
 from specklenn.core.simulation.experiment import Experiment
-from specklenn.plugin.commands.arguments import add_config_arguments, read_config
+from specklenn.plugin.commands.arguments import (
+    CommandParser,
+    add_config_arguments,
+    read_config,
+)
 from specklenn.plugin.packaged_configs import names
+from specklenn.plugin.say import say
 
 if TYPE_CHECKING:
     from specklenn.core.survey.survey import RunSurvey
@@ -23,11 +28,14 @@ if TYPE_CHECKING:
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    made = CommandParser(
         prog="specklenn config",
         description="Check a configuration, or show it with all its defaults: of a "
         "run, of a simulated experiment, of a training, of an adaptation.",
-        epilog=f"Packaged configurations: {', '.join(names())}.",
+        epilog="Examples:\n"
+        "  specklenn config check experiment.yaml\n"
+        "  specklenn config show cxi\n"
+        f"Packaged configurations: {', '.join(names())}.",
     )
     actions = made.add_subparsers(dest="action", required=True)
     for name, words in (
@@ -38,7 +46,8 @@ def _parser() -> argparse.ArgumentParser:
         ),
         ("show", "print the configuration with every default"),
     ):
-        action = actions.add_parser(name, help=words, description=words)
+        example = f"Example: specklenn config {name} cxi --set source.path=run.cxi"
+        action = actions.add_parser(name, help=words, description=words, epilog=example)
         add_config_arguments(action)
         if name == "check":
             action.add_argument(
@@ -65,9 +74,9 @@ def main(arguments: list[str]) -> int:
     elif options.picture is not None:
         raise ConfigError("--picture: the configuration of a run expected")
     elif isinstance(settings, Experiment):
-        print(f"{document.source}: good: {_of_experiment(settings)}")
+        say(f"{document.source}: good: {_of_experiment(settings)}")
     else:
-        print(f"{document.source}: good")
+        say(f"{document.source}: good")
     return 0
 
 
@@ -130,25 +139,25 @@ def _check_run(loaded: LoadedConfig, picture: Path | None) -> None:
     shots = f"{facts.expected_shots} shots" if facts.expected_shots else "a live stream"
     if prepared.source is not None and not facts.expected_shots:
         shots = f"files that are followed, {len(prepared.source)} shots by now,"
-    print(
+    say(
         f"{loaded.document.source}: {found}: {shots} of frames {prepared.shape}, "
         f"classes {', '.join(facts.classes)}, support version {first.support_version} "
         f"({first.support_hash})"
     )
-    print(facts.masked)
+    say(facts.masked)
     for name, words in survey.lines() if survey else ():
-        print(f"  {name:<10} {words}")
+        say(f"  {name:<10} {words}")
     for note in (
         *facts.notes,
         *prepared.support_notes,
         *(survey.warnings() if survey else ()),
     ):
-        print(f"! {note}")
+        say(f"! {note}")
     if picture is not None and survey is not None:
         from specklenn.core.survey.picture import write_picture
 
         write_picture(picture, survey, loaded.document.source)
-        print(f"wrote {picture}")
+        say(f"wrote {picture}")
     if problems:
         sys.stdout.flush()
         raise ConfigError(*problems)

@@ -11,18 +11,21 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from specklenn.core.errors import MissingPackageError
+from specklenn.plugin.commands.arguments import CommandParser
 from specklenn.plugin.parallel.processes import free_port
+from specklenn.plugin.say import complain, say
 
 MONITOR_PATIENCE_S = 20.0
 """How long the window may take to write its last picture."""
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    made = CommandParser(
         prog="specklenn demo",
         description="A simulated beamtime of one minute: mpirun starts a collector "
         "and workers on the packaged demo configuration, the monitor shows the run "
         "(in a window where there is a display, else as a picture).",
+        epilog="Example: specklenn demo -n 3 --duration 20",
     )
     made.add_argument("-n", "--ranks", type=int, default=3, help="MPI ranks (3)")
     made.add_argument(
@@ -51,15 +54,15 @@ def main(arguments: list[str]) -> int:
         code = subprocess.run(run, env=mpi_environment(os.environ)).returncode
         screenshots.wait(MONITOR_PATIENCE_S)
     except subprocess.TimeoutExpired:
-        print("specklenn: the monitor did not end by itself", file=sys.stderr)
+        complain("the monitor did not end by itself", "specklenn demo")
     finally:
         for window in windows:
             window.terminate()
             window.wait()
     if not picture.is_file():
-        print(f"specklenn: error: {picture} was not written", file=sys.stderr)
+        complain(f"{picture} was not written")
         return code or 1
-    print(f"wrote {picture}")
+    say(f"wrote {picture}")
     return code
 
 

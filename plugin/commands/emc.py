@@ -8,17 +8,20 @@ from pathlib import Path
 from specklenn.core.data.emc import EmcSummary, hits_to_emc
 from specklenn.core.errors import DataError
 from specklenn.core.labels import SINGLE_HIT
+from specklenn.plugin.commands.arguments import CommandParser
+from specklenn.plugin.say import say
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    made = CommandParser(
         prog="specklenn emc",
         description="Write the single hits of a labelled dataset, such as the hits.cxi "
         "of a run, as sparse photons (EMC format of Dragonfly): whole photons, masked "
         "pixels empty, pixels row by row. Works while the run goes on, and on what a "
         "killed run has left.",
-        epilog="Example: specklenn emc output/hits.cxi -o hits.emc.  A run does it by "
-        "itself with --set output.emc=true.  More: docs/operating.md.",
+        epilog="Example:\n"
+        "  specklenn emc output/hits.cxi -o hits.emc\n"
+        "A run does it by itself with --set output.emc=true. More: docs/operating.md",
     )
     made.add_argument("data", type=Path, help="labelled dataset, HDF5 or CXI")
     made.add_argument(
@@ -43,9 +46,9 @@ def main(arguments: list[str]) -> int:
     made = hits_to_emc(options.data, target, classes)
     if not made.frames:
         raise DataError(_nothing(options.data, made, classes))
-    print(f"wrote {target}: {made.frames} of {made.of} frames of {made.pixels} pixels")
+    say(f"wrote {target}: {made.frames} of {made.of} frames of {made.pixels} pixels")
     if made.note:
-        print(f"! {made.note}")
+        say(f"! {made.note}")
     return 0
 
 

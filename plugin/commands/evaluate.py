@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from specklenn.core.errors import ConfigError
-from specklenn.plugin.commands.arguments import add_set_argument
+from specklenn.plugin.commands.arguments import CommandParser, add_set_argument
 from specklenn.plugin.commands.few_shot_arguments import (
     add_area_arguments,
     add_few_shot_arguments,
@@ -20,6 +19,7 @@ from specklenn.plugin.commands.few_shot_arguments import (
     names,
     with_mates,
 )
+from specklenn.plugin.say import complain, say
 
 if TYPE_CHECKING:
     from specklenn.core.evaluation.disturbances import Disturbance
@@ -61,6 +61,8 @@ def main(arguments: list[str]) -> int:
     if options.json is not None:
         write_file(options.json, evaluation_json(result).encode())
     print_evaluation(result)
+    if options.json is not None:
+        say(f"wrote {options.json}")
     if options.report is not None:
         maps = []
         if options.tsne is not None:
@@ -68,21 +70,22 @@ def main(arguments: list[str]) -> int:
             maps = evaluation.map_samples(embedded, result, options.tsne, watch)
         pictures = evaluation.pictures(maps, result.fluence)
         write_report(options.report, result, options.by_size, maps, pictures)
-        print(f"wrote {options.report / 'report.html'}")
+        say(f"wrote {options.report / 'report.html'}")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     from specklenn.core.distances import Rule
 
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="specklenn evaluate",
         description="Measure N-way X-shot accuracy, sample by sample.",
-        epilog="Examples: specklenn evaluate shots.h5 --report report;  "
-        "specklenn evaluate expected.h5 --fluence-scan --by-size --sizes atoms.csv "
-        "--tsne --report report;  specklenn evaluate shots.h5 --disturb gap,offset;  "
-        "specklenn evaluate shots.h5 --supports support.yaml.  "
-        "What each option shows: docs/evaluation.md.",
+        epilog="Examples:\n"
+        "  specklenn evaluate shots.h5 --report report\n"
+        "  specklenn evaluate shots.h5 --supports support.yaml\n"
+        "  specklenn evaluate shots.h5 --disturb gap,offset\n"
+        "  specklenn evaluate expected.h5 --fluence-scan --by-size --report report\n"
+        "What each option shows: docs/evaluation.md",
     )
     parser.add_argument("data", type=Path, help="labelled dataset, HDF5")
     parser.add_argument(
@@ -92,8 +95,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--rule",
         choices=get_args(Rule),
-        help="how the supports of a class give one distance; the model's own by "
-        "default; mean: their mean distance (paper); nearest; soft: between the two; "
+        metavar="RULE",
+        help="one of %(choices)s: how the supports of a class give one distance; the "
+        "model's own by default; mean: their mean distance (paper); soft: between mean "
+        "and nearest; "
         "prototype: distance to their mean; learned: to where the model has learned "
         "that a class with such supports lies",
     )
@@ -261,4 +266,4 @@ def _warn(result: EvaluationResult) -> None:
     if missing:
         problems.append(f"size not known: {', '.join(missing)}")
     for problem in problems:
-        print(f"specklenn evaluate: {problem}", file=sys.stderr)
+        complain(problem, "specklenn evaluate")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from specklenn.core.settings_file import Document
 from specklenn.plugin.console.progress_bar import on_screen
 from specklenn.plugin.console.tables import print_classified_run
 from specklenn.plugin.live.far_shots import FarShots
+from specklenn.plugin.say import complain, say
 from specklenn.plugin.startup import PreparedRun, prepare_run
 
 NOT_TOGETHER = ("report", "disturb", "fluence_scan", "noise", "by_size", "tsne")
@@ -62,10 +62,12 @@ def run(options: argparse.Namespace) -> int:
         raise DataError(f"{options.data}: {error}") from error
     notes = _notes(options, prepared, found)
     for note in notes:
-        print(f"specklenn evaluate: {note}", file=sys.stderr)
+        complain(note, "specklenn evaluate")
     if options.json is not None:
         write_file(options.json, _json(options, prepared, found, notes).encode())
     print_classified_run(found, prepared.pipeline.classifier.rule)
+    if options.json is not None:
+        say(f"wrote {options.json}")
     return 0
 
 
@@ -116,6 +118,7 @@ def _json(
     classifier, version = prepared.pipeline.classifier, prepared.first
     values = {
         "accuracy": _number(found.accuracy),
+        "ci95": [_number(end) for end in found.accuracy_interval],
         "accuracy_of_known": _number(found.accuracy_of_known),
         "judged": found.judged,
         "unknown": _number(found.share(Flag.REJECTED)),

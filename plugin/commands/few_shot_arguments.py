@@ -35,10 +35,12 @@ def add_few_shot_arguments(parser: argparse.ArgumentParser, classes: str) -> Non
         "--shots",
         type=counts,
         default=(1, 5, 20),
-        help="supports per class, for example 1,5,20",
+        help="supports per class; default: 1,5,20",
     )
-    parser.add_argument("--draws", type=count, default=5, help="draws of supports")
-    parser.add_argument("--seed", type=seed, default=0)
+    parser.add_argument(
+        "--draws", type=count, default=5, help="draws of supports; default: 5"
+    )
+    parser.add_argument("--seed", type=seed, default=0, help="of the draws; default: 0")
     parser.add_argument(
         "--classes",
         type=names,

@@ -10,20 +10,28 @@ import argparse
 import importlib
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from specklenn.core.errors import ConfigError
 from specklenn.core.labels import (
     AUTHORS_CODES,
     MULTI_HIT,
     NON_SAMPLE_HIT,
     SINGLE_HIT,
 )
-from specklenn.plugin.commands.arguments import add_set_argument, count, seed
+from specklenn.plugin.commands.arguments import (
+    CommandParser,
+    add_set_argument,
+    count,
+    seed,
+)
 from specklenn.plugin.commands.few_shot_arguments import names
+from specklenn.plugin.say import say
 
 if TYPE_CHECKING:
-    from specklenn.plugin.labelling.labelling_run import LabellingRun
+    from specklenn.core.labelling.session import LabelSession
 
 WINDOW = "specklenn.gui.labeller.app"
 """Module whose ``refuse()`` says why no window can open here, and whose
@@ -33,14 +41,14 @@ WRONG_USAGE, INTERRUPTED = 2, 130
 
 EPILOG = """\
 The keys:
-  1 to 8  the classes in the order of --classes   0  no-hit   9  unknown, cannot say
+  1 to 8  the classes in the order of --classes   0  no-hit   9  unknown
   Space or right arrow  next, without a label     left arrow  the one before
   S  most informative shot   U  undo   X  take the label away   F  other shots
   C  whole frame or what the network sees   B  coarser pixels   L  scale
   W  write supports and training data now   H  this list   Q  leave
 
-Every label is saved at once, by name in FILE.labels.json beside FILE; give the same
-command again to go on. With --experiment and --number psocake's
+Every label is saved at once, by name in FILE.labels.json beside FILE; give the
+same command again to go on. With --experiment and --number psocake's
 amo06516_0094.label.json is read and written beside it; classes without a code
 (--codes) stand there as unknown.
 
@@ -59,32 +67,33 @@ def main(arguments: list[str]) -> int:
     from specklenn.core.labelling.session import label_keys
     from specklenn.plugin.labelling.labelling_run import LabellingRun
 
+    if options.only_write and not (options.supports or options.training):
+        raise ConfigError("--only-write: goes together with --supports or --training")
     label_keys(options.classes)  # refuses bad names before any work
     run = LabellingRun(options)
     for note in run.notes:
-        print(note)
+        say(note)
     code = 0
     if not options.only_write:
-        code = _label(run, options)
+        code = label_on_screen(run.session, run.title, options.terminal)
     if code in (WRONG_USAGE, INTERRUPTED):
         return code
     if not options.only_write:
         run.store.save()
-        print(f"{len(run.store.labels)} labels in {run.labels_path()}")
+        say(f"{len(run.store.labels)} labels in {run.labels_path()}")
     if options.supports is not None or options.training is not None:
-        print(run.export().replace("; ", "\n"))
+        say(run.export().replace("; ", "\n"))
     return code
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line of ``specklenn label``."""
-    made = argparse.ArgumentParser(
+    made = CommandParser(
         prog="specklenn label",
-        description="Label patterns of a run from the keyboard. The most informative\n"
-        "pattern comes first: some that stand for many others, then those that the\n"
-        "labels so far leave uncertain.",
+        description="Label patterns of a run from the keyboard. The most informative "
+        "pattern comes first: some that stand for many others, then those "
+        "that the labels so far leave uncertain.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument(
         "run",
@@ -188,14 +197,20 @@ def _codes(text: str) -> dict[str, str]:
         ) from error
 
 
-def _label(run: LabellingRun, options: argparse.Namespace) -> int:
-    """Label in the window, or in the terminal where that is wanted or all there is."""
-    if options.terminal or not _window_would_be_seen():
+def label_on_screen(
+    make_session: Callable[[], LabelSession], title: str, in_terminal: bool
+) -> int:
+    """Label in the window, or in the terminal where that is wanted or all there is.
+
+    The session is made when it is known that something can be shown. Returns the exit
+    code.
+    """
+    if in_terminal or not _window_would_be_seen():
         from specklenn.plugin.labelling import terminal
 
-        return terminal.run(run.session(), run.title, sys.stdin, sys.stdout)
+        return terminal.run(make_session(), title, sys.stdin, sys.stdout)
     window = importlib.import_module(WINDOW)
-    code: int = window.refuse() or window.run(run.session(), run.title)
+    code: int = window.refuse() or window.run(make_session(), title)
     return code
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from specklenn.core.config.loading import LoadedConfig, check_config
 from specklenn.core.errors import ConfigError
 from specklenn.plugin.commands.arguments import (
+    CommandParser,
     add_config_arguments,
     add_quiet_argument,
     read_config,
@@ -38,13 +39,14 @@ if TYPE_CHECKING:
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    made = CommandParser(
         prog="specklenn om",
         description="Classify inside OM (OnDA Monitor): OM retrieves the shots and "
         "runs the loop over MPI, specklenn is its processing layer.",
-        epilog="Example: mpirun -n 3 specklenn om om.yaml files.txt.  Rank 0 is OM's "
-        "collecting node, the others are its processing nodes. Watch it with "
-        "`specklenn monitor`, or single hits with `om_frame_viewer.py`.",
+        epilog="Example:\n"
+        "  mpirun -n 3 specklenn om om.yaml files.txt\n"
+        "Rank 0 is OM's collecting node, the others are its processing nodes.\n"
+        "Watch it with `specklenn monitor`, or single hits with `om_frame_viewer.py`.",
     )
     add_config_arguments(made)
     made.add_argument(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from specklenn.core.config.loading import LoadedConfig, check_config
 from specklenn.core.errors import ConfigError, DataError
 from specklenn.plugin.commands.arguments import (
+    CommandParser,
     add_config_arguments,
     add_quiet_argument,
     read_config,
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    made = CommandParser(
         prog="specklenn run",
         description="Classify a run, live or from files, on all ranks of an MPI job.",
-        epilog="Examples: specklenn run demo;  mpirun -n 5 specklenn run my.yaml;  "
-        "mpirun -n 5 specklenn run my.yaml --set source.path=run.cxi "
-        "--set output.folder=r94.  Rank 0 gathers, the others work; a job of one "
-        "does both. Watch it with `specklenn monitor`.",
+        epilog="Examples:\n"
+        "  specklenn run demo\n"
+        "  mpirun -n 5 specklenn run my.yaml\n"
+        "  mpirun -n 5 specklenn run my.yaml --set source.path=run.cxi\n"
+        "Rank 0 gathers, the others work; a job of one does both.\n"
+        "Watch it with `specklenn monitor`; judge it with `specklenn purity`.",
     )
     add_config_arguments(made)
     made.add_argument(

@@ -12,8 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specklenn.core.errors import ConfigError, DataError
-from specklenn.plugin.commands.arguments import add_config_arguments, count, read_config
+from specklenn.plugin.commands.arguments import (
+    CommandParser,
+    add_config_arguments,
+    count,
+    read_config,
+)
 from specklenn.plugin.parallel.mpi_job import ending_all, prepare_on_all, world
+from specklenn.plugin.say import complain, say
 from specklenn.plugin.signals import Stop, on_signals
 
 if TYPE_CHECKING:
@@ -53,16 +59,17 @@ def _simulate(options: argparse.Namespace, communicator: MPI.Intracomm | None) -
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    made = CommandParser(
         prog="specklenn simulate",
         description="Simulate shots of single particles, aggregates and debris. The "
         "same configuration and seed give the same file, whatever the number of "
         "processes. An interrupted simulation goes on when the same command is "
         "given again.",
-        epilog="Examples: specklenn simulate simulate -o run.h5 -n 1000 --preview;  "
-        "specklenn simulate my.yaml -o samples.h5 --per-class 100;  "
-        "mpirun -n 8 specklenn simulate my.yaml -o big.h5 -n 100000;  "
-        "specklenn simulate my.yaml -o live.h5 -n 7200 --live 120.",
+        epilog="Examples:\n"
+        "  specklenn simulate simulate -o run.h5 -n 1000 --preview\n"
+        "  specklenn simulate my.yaml -o samples.h5 --per-class 100\n"
+        "  mpirun -n 8 specklenn simulate my.yaml -o big.h5 -n 100000\n"
+        "  specklenn simulate my.yaml -o live.h5 -n 7200 --live 120",
     )
     add_config_arguments(made, "simulate", "detector.distance_m=0.2")
     made.add_argument(
@@ -171,7 +178,7 @@ def _check(
     if not begun:
         check_room(options.output, simulator)
     for warning in warnings:
-        print(f"specklenn: warning: {warning}", file=sys.stderr)
+        complain(warning, "specklenn: warning")
 
 
 def _work(job: SimulationJob, communicator: MPI.Intracomm | None) -> int:
@@ -209,22 +216,22 @@ def _lead(
                     job, options.output, options.processes, communicator, stop
                 )
     except KeyboardInterrupt:
-        print(f"interrupted; {_next_time(job, options.output)}")
+        say(f"interrupted; {_next_time(job, options.output)}")
         return _leave(INTERRUPTED, communicator)
     except DataError as error:
-        print(f"specklenn: error: {error}", file=sys.stderr)
-        print(f"{options.output} is incomplete; {_next_time(job, options.output)}")
+        complain(str(error))
+        say(f"{options.output} is incomplete; {_next_time(job, options.output)}")
         # HDF5 would crash at exit, trying once more to write what it could not.
         return _leave(error.exit_code, communicator, at_once=True)
     lost = f", {missed} missed" if missed else ""
-    print(f"{job.shots - missed} shots written to {options.output}{lost}")
+    say(f"{job.shots - missed} shots written to {options.output}{lost}")
     if options.preview is not None:
         from specklenn.core.reports.show import open_shown
         from specklenn.core.reports.shown_sheet import draw_examples
 
         with open_shown(options.output) as shown:
             draw_examples(options.preview, shown, options.output.name)
-        print(f"examples of every class drawn into {options.preview}")
+        say(f"examples of every class drawn into {options.preview}")
     return 0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
-import sys
 import time
 import uuid
 from pathlib import Path
@@ -17,6 +16,7 @@ from specklenn.core.config.endpoints import is_ipv6
 from specklenn.core.distances import Rule
 from specklenn.core.errors import DataError
 from specklenn.core.socket_keys import SocketKeys, connect_with, read_keys
+from specklenn.plugin.commands.arguments import CommandParser
 from specklenn.plugin.control.protocol import (
     LARGEST_MESSAGE_BYTES,
     Answer,
@@ -25,6 +25,7 @@ from specklenn.plugin.control.protocol import (
     encode,
 )
 from specklenn.plugin.live.versions import Version
+from specklenn.plugin.say import complain, say
 
 ENDPOINT = "tcp://127.0.0.1:5557"
 CONNECT_S = 3.0
@@ -33,17 +34,20 @@ CONNECT_S = 3.0
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line of ``specklenn swap``."""
-    made = argparse.ArgumentParser(
+    made = CommandParser(
         prog="specklenn swap",
         description="Give a running job another model, other supports, another rule, "
         "or several of these. All ranks change between two batches; no shot is lost, "
         "and every row says what classified it. What does not fit is refused and "
         "changes nothing. The run must have been started with --allow-control (or "
         "control.enabled: true).",
-        epilog="Examples: specklenn swap --support better.yaml;  specklenn swap "
-        "--weights adapted.safetensors;  specklenn swap --rule nearest;  specklenn "
-        "swap --back;  specklenn swap --status.  Exit codes: 0 done, 1 refused or no "
-        "answer, 2 wrong usage.",
+        epilog="Examples:\n"
+        "  specklenn swap --support better.yaml\n"
+        "  specklenn swap --weights adapted.safetensors\n"
+        "  specklenn swap --rule nearest\n"
+        "  specklenn swap --back\n"
+        "  specklenn swap --status\n"
+        "Exit codes: 0 done, 1 refused or no answer, 2 wrong usage.",
     )
     made.add_argument(
         "--endpoint", default=ENDPOINT, help=f"where the run listens ({ENDPOINT})"
@@ -85,16 +89,17 @@ def main(arguments: list[str]) -> int:
     swap = any(value is not None for value in asked)
     if [swap, options.back, options.status].count(True) != 1:
         made.error(
-            "one of --weights, --support and --rule (or several), --back, --status"
+            "--weights, --support or --rule (or several), or --back, or --status "
+            "expected"
         )
     keys = None if options.keys is None else read_keys(options.keys, "client")
     answer = ask(options.endpoint, request_of(options), options.timeout, keys)
     if not answer.done:
-        print(f"specklenn: error: refused: {answer.words}", file=sys.stderr)
+        complain(f"refused: {answer.words}")
         if answer.now:
-            print(f"still in use: {answer.now.words}", file=sys.stderr)
+            complain(answer.now.words, "still in use")
         return 1
-    print("\n".join(_lines(answer, options.status)))
+    say("\n".join(_lines(answer, options.status)))
     return 0
 
 

@@ -8,8 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specklenn.core.errors import ConfigError
-from specklenn.plugin.commands.arguments import add_set_argument, count, seed
+from specklenn.plugin.commands.arguments import (
+    CommandParser,
+    add_set_argument,
+    count,
+    seed,
+)
 from specklenn.plugin.commands.few_shot_arguments import check_folder
+from specklenn.plugin.say import say
 
 if TYPE_CHECKING:
     from specklenn.core.data.detector_area import Area
@@ -25,6 +31,7 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     check_folder("json", options.json)
     from specklenn.core.paper.table1 import measure_table1, table1_json
+    from specklenn.core.reports.report import write_file
     from specklenn.plugin.console.tables import print_table1
 
     adaptation = _adaptation(options)
@@ -38,20 +45,23 @@ def main(arguments: list[str]) -> int:
     )
     print_table1(cells)
     if options.json is not None:
-        options.json.write_text(table1_json(cells))
+        write_file(options.json, table1_json(cells).encode())
+        say(f"wrote {options.json}")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="specklenn table1",
         description="Table 1 of the paper on any labelled dataset of one experiment: "
         "accuracy and F1 of single-hits with the whole detector and with one "
         "quadrant, by a packaged model as it is and adapted, by the paper's online "
         "training and by the network of Shi et al. (2019), each trained anew on every "
         "draw of labels.",
-        epilog="Example: specklenn simulate simulate_virus -o virus.h5 --per-class 500 "
-        "and then specklenn table1 virus.h5. About 2 minutes a draw on one core.",
+        epilog="Example:\n"
+        "  specklenn simulate simulate_virus -o virus.h5 --per-class 500\n"
+        "  specklenn table1 virus.h5\n"
+        "About 2 minutes a draw on one core.",
     )
     parser.add_argument("data", type=Path, help="labelled dataset, HDF5")
     parser.add_argument("--model", default="default", help="to start from")
@@ -62,7 +72,14 @@ def _parser() -> argparse.ArgumentParser:
         help="of each class; a third of them validates (the paper: 40 and 20)",
     )
     parser.add_argument("--draws", type=count, default=5, help="draws of labels")
-    parser.add_argument("--quadrant", type=int, choices=range(4), default=0)
+    parser.add_argument(
+        "--quadrant",
+        type=int,
+        choices=range(4),
+        default=0,
+        help="that is left of the detector: 0 upper left, 1 upper right, 2 lower left, "
+        "3 lower right",
+    )
     parser.add_argument(
         "--recipes",
         type=lambda text: tuple(text.split(",")),
@@ -72,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--steps", type=count, help="of every training, instead of its own number"
     )
-    parser.add_argument("--seed", type=seed, default=0)
+    parser.add_argument("--seed", type=seed, default=0, help="of the draws; default: 0")
     parser.add_argument("--json", type=Path, help="file for the figures")
     add_set_argument(parser, "calibration.mask_file=m.h5, with the keys of `adapt`")
     return parser

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import sys
 import traceback
 from collections import deque
 from collections.abc import Collection
@@ -13,13 +13,20 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from specklenn.core.errors import ConfigError, DataError, SpecklennError, sentence
-from specklenn.plugin.commands.arguments import add_config_arguments, read_config
+from specklenn.plugin.commands.arguments import (
+    CommandParser,
+    add_config_arguments,
+    count,
+    read_config,
+)
 from specklenn.plugin.parallel.mpi_job import hostname
+from specklenn.plugin.say import complain, say
 from specklenn.plugin.signals import on_signals
 
 if TYPE_CHECKING:
     from specklenn.core.training.ranks import RankInfo, Ranks
     from specklenn.core.training.throughput import Throughput
+    from specklenn.core.training.train_config import TrainingRun
     from specklenn.core.training.trainer import Step, Trainer
     from specklenn.core.training.training_loop import TrainingLoop, ValidationReport
 
@@ -49,29 +56,25 @@ def main(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="specklenn train",
         description="Train an encoder; an interrupted training goes on where it was. "
         "Several processes share the work of every step.",
-        epilog="Examples: specklenn train my.yaml;  specklenn train my.yaml "
-        "--processes 2;  mpirun -n 8 specklenn train my.yaml. srun and torchrun do "
-        "as well; over several machines, MASTER_ADDR names the host of rank 0.",
+        epilog="Examples:\n"
+        "  specklenn train my.yaml\n"
+        "  specklenn train my.yaml --processes 2\n"
+        "  mpirun -n 8 specklenn train my.yaml\n"
+        "srun and torchrun do as well; over several machines, MASTER_ADDR names the\n"
+        "host of rank 0.",
     )
     add_config_arguments(parser, "train_offline", "training.steps=100")
     parser.add_argument(
         "--restart", action="store_true", help="start anew even if a state file exists"
     )
     parser.add_argument(
-        "--processes", type=_count, help="on this machine; default: 1, or the ranks"
+        "--processes", type=count, help="on this machine; default: 1, or the ranks"
     )
     return parser
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number}, at least 1 expected")
-    return number
 
 
 def _as_rank(options: argparse.Namespace, info: RankInfo | None) -> int:
@@ -86,7 +89,7 @@ def _as_rank(options: argparse.Namespace, info: RankInfo | None) -> int:
                 raise
             if ranks.first:  # before the others notice: a launcher ends all at once
                 for line in str(error).splitlines():
-                    print(f"specklenn: error: {line}", file=sys.stderr, flush=True)
+                    complain(line)
             else:
                 ranks.leave_last()
             return error.exit_code
@@ -94,7 +97,7 @@ def _as_rank(options: argparse.Namespace, info: RankInfo | None) -> int:
 
 def _train(options: argparse.Namespace, ranks: Ranks) -> int:
     problem: SpecklennError | None = None
-    prepared: tuple[Trainer, TrainingLoop] | None = None
+    prepared: tuple[TrainingRun, Trainer, TrainingLoop] | None = None
     try:
         prepared = _prepare(options, ranks)
     except SpecklennError as error:
@@ -106,16 +109,20 @@ def _train(options: argparse.Namespace, ranks: Ranks) -> int:
         problem = DataError(f"{hostname()}: {sentence(error)}")
     ranks.agree(problem)
     assert prepared is not None
-    trainer, loop = prepared
+    run, trainer, loop = prepared
     begin = trainer.steps_done
     if len({*ranks.gather(str(begin))}) > 1:
         raise DataError("training: not all ranks see the same state file")
     with on_signals(trainer.ask_to_stop):
         _show(trainer, loop) if ranks.first else _follow(loop)
+    if ranks.first:
+        _tell(run, trainer, begin)
     return INTERRUPTED if trainer.steps_done < trainer.last_step else 0
 
 
-def _prepare(options: argparse.Namespace, ranks: Ranks) -> tuple[Trainer, TrainingLoop]:
+def _prepare(
+    options: argparse.Namespace, ranks: Ranks
+) -> tuple[TrainingRun, Trainer, TrainingLoop]:
     """Read everything that a training needs.
 
     Raises
@@ -154,7 +161,7 @@ def _prepare(options: argparse.Namespace, ranks: Ranks) -> tuple[Trainer, Traini
         training.preprocess,
         run.validation_rule,
     )
-    return trainer, TrainingLoop(run, trainer, sets, history)
+    return run, trainer, TrainingLoop(run, trainer, sets, history)
 
 
 def _follow(loop: TrainingLoop) -> None:
@@ -175,9 +182,31 @@ def _show(trainer: Trainer, loop: TrainingLoop) -> None:
             if report is not None:
                 progress.say(_line(report))
     if loop.throughput is not None:
-        print(_speeds(loop, loop.throughput, trainer.ranks.number))
-    if trainer.steps_done < steps:
-        print(f"stopped after step {trainer.steps_done}; the same command goes on")
+        say(_speeds(loop, loop.throughput, trainer.ranks.number))
+
+
+def _tell(run: TrainingRun, trainer: Trainer, begin: int) -> None:
+    """Say what was written, and what can be done with it."""
+    from specklenn.core.network import checkpoint
+
+    if trainer.steps_done < trainer.last_step:
+        say(f"stopped after step {trainer.steps_done}; the same command goes on")
+        return
+    if begin == trainer.last_step:
+        say(
+            f"{run.output}: all {begin} steps were done before; --restart starts anew, "
+            "more training.steps go on"
+        )
+    step = json.loads(checkpoint.card_path(run.output).read_text())["scores"]["step"]
+    best = "the best at the validations" if run.validation else "the last ones"
+    say(f"wrote {run.output}: the weights after step {step}, {best}")
+    for path in (run.log_file, run.curves_file):
+        if path.exists():
+            say(f"wrote {path}")
+    say(
+        "Measure it on labelled shots of other samples: specklenn evaluate shots.h5 "
+        f"--weights {run.output}"
+    )
 
 
 def _remark(recent: Collection[Step]) -> str:

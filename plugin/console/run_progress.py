@@ -11,6 +11,7 @@ from rich.text import Text
 
 from specklenn.core.labels import UNKNOWN
 from specklenn.plugin.live.run_state import RunState
+from specklenn.plugin.say import folded
 
 PLAIN_INTERVAL_S = 5.0
 
@@ -43,7 +44,8 @@ class TerminalProgress:
             self._live.update(Text(status_line(state, rate)), refresh=True)
         elif now_s >= self._next_plain_s:
             self._next_plain_s = now_s + PLAIN_INTERVAL_S
-            print(status_line(state, rate), file=self._stream, flush=True)
+            line = folded(status_line(state, rate), self._stream)
+            print(line, file=self._stream, flush=True)
 
     def close(self) -> None:
         """Leave the last state on the screen."""

@@ -14,6 +14,7 @@ from specklenn.core.class_counts import ClassCounts
 from specklenn.core.intervals import wilson_interval
 from specklenn.plugin.live.run_state import RunState
 from specklenn.plugin.live.versions import Version
+from specklenn.plugin.say import folded
 
 VERSIONS_ABREAST = 5
 """Columns of one table."""
@@ -39,13 +40,14 @@ def print_summary(
         console.print(f"agreement with the labels: {_agreement(state.class_counts)}")
     if len(state.version_counts) > 1:
         _print_by_version(state, console)
-    console.print(_numbers(state))
-    if state.facts.masked:
-        console.print(state.facts.masked)
-    for path in files:
-        console.print(f"wrote {path}")
-    for sentence in (*state.notes, *notes, *state.failures):
-        console.print(f"! {sentence}")
+    remarks = (*state.notes, *notes, *state.failures)
+    for sentence in (
+        _numbers(state),
+        *filter(None, [state.facts.masked]),
+        *(f"wrote {path}" for path in files),
+        *(f"! {remark}" for remark in remarks),
+    ):
+        console.print(folded(sentence, console.file))
 
 
 def _rates(counted: ClassCounts) -> Table:
@@ -139,8 +141,10 @@ def _numbers(state: RunState) -> str:
     rate = state.class_counts.shots / seconds if seconds > 0 else float("nan")
     quantiles = (state.latency_quantile_ms(q) for q in (0.5, 0.95, 0.99))
     p50, p95, p99 = quantiles
+    # Shots of files lie there before they are read, and are read many at once.
+    waited = "latency" if state.facts.live else "from reading to row"
     return (
-        f"{state.class_counts.shots} shots in {seconds:.1f} s = {rate:.1f} Hz, latency "
-        f"p50 {p50:.1f} p95 {p95:.1f} p99 {p99:.1f} ms, "
+        f"{state.class_counts.shots} shots in {seconds:.1f} s = {rate:.1f} Hz, "
+        f"{waited} p50 {p50:.1f} p95 {p95:.1f} p99 {p99:.1f} ms, "
         f"skipped {state.class_counts.skips}, missed {state.missed}"
     )

@@ -39,10 +39,10 @@ from specklenn.core.network.features import feature_layout
 from specklenn.core.settings_file import Document
 from specklenn.core.support import load_supports
 from specklenn.plugin.console.progress_bar import WorkProgress
+from specklenn.plugin.labelling.opened_run import look_through
 from specklenn.plugin.packaged_configs import find_config, names
 from specklenn.plugin.sources.hdf5 import Hdf5Settings, Hdf5Source
-from specklenn.plugin.startup import load_mask, load_model, open_run
-from specklenn.plugin.startup_area import make_preprocessor, use_area
+from specklenn.plugin.startup import open_run
 
 NO_SUPPORT = "support.yaml"
 """A configuration names its supports; here they need not exist yet."""
@@ -71,27 +71,16 @@ class LabellingRun:
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
         self._loaded = _load(options)
-        settings = self._loaded.settings
         self.source = source = self._open_run()
         self.store = self._open_store()
-        self.model = load_model(self._loaded)
-        masks = [
-            mask
-            for mask in (source.mask(), load_mask(self._loaded, source.shape))
-            if mask is not None
-        ]
-        bad = np.logical_or.reduce(masks) if masks else None
-        own = self.model.preprocessing
-        used = use_area(self._loaded, own, source.shape, bad, source)
-        self.preprocessor = make_preprocessor(settings, own, source.shape, used.mask)
+        opened = look_through(self._loaded, source)
+        self.model, self.preprocessor = opened.model, opened.preprocessor
         self.notes = (
             *source.notes,
             *self.store.notes,
             *self._passed_over(),
-            *used.notes,
-            *used.check_units(self.preprocessor),
+            *opened.notes,
         )
-        source.check_calibration(self.preprocessor.calibrated)
 
     @property
     def title(self) -> str:

@@ -20,6 +20,7 @@ from specklenn.core.labelling.pictures import SCALES
 from specklenn.core.labelling.session import LabelSession
 from specklenn.core.labelling.session_view import SessionView
 from specklenn.plugin.labelling.terminal_picture import in_colours, in_letters
+from specklenn.plugin.say import folded
 
 SMALLEST_SIDE = 16
 ESCAPE = "\x1b"
@@ -28,7 +29,7 @@ ARROWS = {"[C": "right", "OC": "right", "[D": "left", "OD": "left"}
 LEAVE = "q"
 HINT = "space next   left back   s suggest   u undo   f filter   h help   q leave"
 HELP = """\
-space, n, right  next shot, without a label     left, p  the one before
+space, right  next shot, without a label        left  the one before
 s  most informative shot     u  undo     x  take the label away
 f  which shots: unlabelled, all, a class        w  write supports, training data
 c  whole frame, or what the network sees        b  coarser pixels
@@ -52,7 +53,7 @@ def run(session: LabelSession, title: str, keys: TextIO, screen: TextIO) -> int:
                     drawn.update(terminal.drawn(console))
         else:
             for _ in terminal.pressed(read_keys(keys)):
-                console.print(terminal.line(), soft_wrap=True)
+                print(folded(terminal.line(), screen), file=screen, flush=True)
     return 0
 
 
@@ -103,7 +104,7 @@ class LabelTerminal:
             self._commands[key]()
         return True
 
-    def line(self) -> Text:
+    def line(self) -> str:
         """Return where we are in one line."""
         view = self._session.view()
         parts = [
@@ -112,7 +113,7 @@ class LabelTerminal:
             view.reason,
             f"{view.labelled} of {view.offered} labelled",
         ]
-        return Text(" | ".join(filter(None, parts)))
+        return " | ".join(filter(None, parts))
 
     def drawn(self, console: Console) -> Group:
         """Return the whole screen."""
@@ -127,7 +128,6 @@ class LabelTerminal:
     def _words(self, view: SessionView) -> list[Text]:
         label = Text(view.label or "no label", "bold reverse" if view.label else "dim")
         first = Text.assemble((f"{self._title}  shot {view.shot}  ", "bold"), label)
-        where = f"{view.place} of {view.listed} {view.filter_name}"
         seen = f"{view.frame}, {self._scale}"
         keys = "   ".join(
             f"{key} {name} ({view.counts[name]})"
@@ -142,7 +142,7 @@ class LabelTerminal:
         return [
             first,
             Text(view.reason, "cyan"),
-            Text(f"{where}   {seen}", "dim"),
+            Text(f"{view.where}   {seen}", "dim"),
             Text(keys),
             Text(progress),
             Text(view.message, "bold red" if view.failed else "green"),

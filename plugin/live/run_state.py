@@ -79,6 +79,8 @@ class RunFacts:
         Those with supports, in the order of the distances.
     expected_shots : int
         0 where not known.
+    live : bool
+        Whether shots come from a stream; else they are read from files.
     notes : tuple of str
         Sentences about the data, for the terminal and the monitor.
     masked : str
@@ -90,6 +92,7 @@ class RunFacts:
     classes: tuple[str, ...]
     support_classes: tuple[str, ...]
     expected_shots: int = 0
+    live: bool = False
     notes: tuple[str, ...] = ()
     masked: str = ""
 

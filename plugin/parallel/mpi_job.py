@@ -15,6 +15,7 @@ from specklenn.core.errors import (
     SpecklennError,
     sentence,
 )
+from specklenn.plugin.say import complain
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -163,5 +164,4 @@ def _named(failures: Sequence[_Failure]) -> str:
 
 def _print_problems(problems: Iterable[str]) -> None:
     for problem in problems:
-        print(f"specklenn: error: {problem}", file=sys.stderr)
-    sys.stderr.flush()
+        complain(problem)

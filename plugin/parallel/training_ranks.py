@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from specklenn.plugin.parallel.processes import cores, free_port
+from specklenn.plugin.say import complain
 from specklenn.plugin.signals import on_signals
 
 LAST_WORDS_S = 10.0
@@ -78,7 +79,7 @@ def _first_failure(processes: Sequence[subprocess.Popen[bytes]]) -> int:
     for rank, process in enumerate(processes):
         if process.returncode and process.returncode < 0:
             name = signal.Signals(-process.returncode).name
-            print(f"specklenn: error: rank {rank} was killed: {name}", file=sys.stderr)
+            complain(f"rank {rank} was killed: {name}")
             return 1
     return next((code for code in (p.returncode for p in processes) if code), 0)
 

@@ -23,6 +23,18 @@ def test_a_prepared_run_says_what_its_shots_are_classified_by(run_folder):
     assert prepared.shape == (100, 100)
 
 
+def test_a_class_that_no_shot_can_get_is_not_waited_for(run_folder):
+    words = "output.save_classes=[single-hit,cube]"
+
+    notes = prepare_run(load_config(run_folder.config, [words])).facts.notes
+
+    assert notes[-1] == (
+        "--set: output.save_classes: cube found, none is saved; the classes of this "
+        "run are single-hit, multi-hit, non-sample-hit, no-hit, unknown"
+    )
+    assert not prepare_run(load_config(run_folder.config)).facts.notes
+
+
 def test_the_weights_are_read_once_where_a_run_takes_orders(
     run_folder, tmp_path, monkeypatch
 ):

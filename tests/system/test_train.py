@@ -1,6 +1,7 @@
 """``specklenn train`` as a user starts it: real processes, real MPI, real signals."""
 
 import csv
+import json
 import os
 import signal
 import sys
@@ -88,6 +89,11 @@ def alone(command, configured, folder):
     """A training by one process that nothing disturbed: its folder."""
     done = command("train", configured("alone"))
     assert (done.returncode, done.stderr) == (0, "")
+    weights = folder / "alone/m.safetensors"
+    step = json.loads(checkpoint.card_path(weights).read_text())["scores"]["step"]
+    assert f"wrote {weights}: the weights after step {step}, the best" in done.stdout
+    assert f"wrote {folder}/alone/m.log.csv" in done.stdout
+    assert done.stdout.endswith(f"evaluate shots.h5 --weights {weights}\n")
     return folder / "alone"
 
 

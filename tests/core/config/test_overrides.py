@@ -201,8 +201,8 @@ def test_the_last_of_two_values_for_a_key_counts(read):
     [
         ("nokey", "--set nokey: KEY=VALUE expected, as source.path=a.h5"),
         ("=1", "--set =1: KEY=VALUE expected"),
-        ("run.number=yes", "--set: run.number: 'yes' found, expected a valid integer"),
-        ("run.number=1:30", "--set: run.number: '1:30' found, expected a valid int"),
+        ("run.number=yes", "--set: run.number: 'yes' found, expected a whole number"),
+        ("run.number=1:30", "--set: run.number: '1:30' found, expected a whole number"),
         ("run={number: 1", "--set: run: '{number: 1' found, expected a group of keys"),
         ("loop.batch_shots=[", "--set loop.batch_shots:1: not YAML"),
         ("run={number: 1, number: 2}", "--set run:1: number stands twice"),

@@ -97,7 +97,9 @@ def test_what_the_data_allow_is_drawn_and_the_rest_named(labelled):
         1: {"a", "b"},
         5: {"b"},
     }
-    assert found.left_out == ("20 supports: no sample has 21 patterns of every class",)
+    assert found.left_out == (
+        "20 supports: no sample has 21 patterns of every class, the most is 9",
+    )
 
 
 def test_patterns_are_counted_by_sample_and_class(labelled):

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from specklenn.core.data.detector_area import Area
 from specklenn.core.errors import DataError
@@ -68,7 +69,13 @@ def test_accuracy_and_f1_are_those_of_single_hits(shots):
     assert cell.accuracy == pytest.approx(8 / 12)
     assert cell.f1 == pytest.approx(2 * 4 / (8 + 4))
     assert cell.all_classes == pytest.approx(8 / 12)
-    assert cell.spread == 0
+
+
+def test_the_interval_of_one_draw_is_that_of_its_queries(shots):
+    cell = run({WHOLE: shots}, [Confused([])], draws=1)["confused", WHOLE.words]
+
+    wilson = stats.binomtest(8, 12).proportion_ci(0.95, method="wilson")
+    assert (cell.low, cell.high) == pytest.approx((wilson.low, wilson.high))
 
 
 def test_labels_are_never_queries_and_every_area_has_the_same(shots):

@@ -112,6 +112,14 @@ def test_scores_have_the_keys_that_scripts_rely_on():
     assert found["n_patterns"] == 24
 
 
+def test_what_was_assumed_is_said(scanned):
+    over, assumed, command = scanned.assumptions
+
+    assert over == "Intervals are over 2 samples; few samples make them wide."
+    assert f"drawn {scanned.settings.draws} times from each sample itself" in assumed
+    assert command == f"specklenn evaluate {scanned.data} --supports support.yaml"
+
+
 def test_a_scan_is_summed_up_at_the_fluence_nearest_to_the_baseline(scanned):
     found = written(scanned)
 

@@ -60,10 +60,9 @@ def learner(learn_from):
 def show(qtbot, store):
     """Show a window on a labelling session."""
 
-    def make(learner=None, size=(1280, 860), classes=CLASSES):
-        window = LabelWindow(
-            LabelSession(SHOTS, store, classes, draw, learner), "run 94"
-        )
+    def make(learner=None, size=(1280, 860), classes=CLASSES, keys=None):
+        session = LabelSession(SHOTS, store, classes, draw, learner, keys=keys)
+        window = LabelWindow(session, "run 94")
         qtbot.addWidget(window)
         window.resize(*size)
         window.show()
@@ -93,6 +92,15 @@ def test_a_digit_labels_saves_and_goes_on(show, press, store, key, label, modifi
     assert json.loads(store.path.read_text())["labels"] == {"0": label}
     assert window.shot.full_text == "run 94   shot 1"
     assert window.progress_words.full_text == "1 of 20 labelled"
+
+
+def test_letters_may_be_keys_of_labels(show, press, store):
+    window = show(keys={"y": "yes", "n": "no"})
+
+    press(window, KEY.Key_Y, KEY.Key_N)
+
+    assert store.labels == {0: "yes", 1: "no"}
+    assert [row.name for row in window.rows] == ["yes", "no"]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +145,7 @@ def test_f_walks_through_the_classes(show, press):
     window = show()
     press(window, KEY.Key_2, KEY.Key_1, KEY.Key_2, KEY.Key_F, KEY.Key_F, KEY.Key_F)
 
-    assert window.place.full_text == "1 of 2 multi-hit"
+    assert window.place.full_text == "number 1 of the 2 shots labelled multi-hit"
     assert window.shot.full_text == "run 94   shot 0"
 
 

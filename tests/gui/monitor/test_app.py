@@ -107,7 +107,8 @@ def test_snapshot_of_a_real_stream_is_a_picture_of_the_window(
         env=environment,
     )
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stdout) == (0, f"wrote {target}\n")
+    assert done.stderr == ""
     size, colours = _colours(target)
     assert size == (1366, 768)
     assert colours > 300
@@ -180,7 +181,7 @@ def test_signals_end_the_window_silently(number, tmp_path):
 
     process.send_signal(number)
 
-    assert process.communicate(timeout=PATIENCE_S) == ("", "")
+    assert process.communicate(timeout=PATIENCE_S) == (f"wrote {shown}\n", "")
     assert process.returncode == 0
 
 

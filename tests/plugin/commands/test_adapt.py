@@ -59,7 +59,9 @@ def test_a_model_its_card_and_its_supports_are_written(adapt, tmp_path):
     ]
     assert "12 single-hit, 12 multi-hit, 12 non-sample-hit; each classified" in said
     for row in ("head alone", "last layers", "everything", "yardstick: ring features"):
-        assert re.search(rf"{row}\W+\d\.\d+\W+\d\.\d+\W+\d\.\d+", said)
+        assert re.search(
+            rf"{row}\W+\d\.\d+\W+\d\.\d+ to [\d.]+\W+\d\.\d+\W+\d\.\d+", said
+        )
     assert "kept: " in said
     assert re.search("last layers against head alone: log loss 0.\\d+ nats ", said)
     assert "classify.reject_above_distance=" in said

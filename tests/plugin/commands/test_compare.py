@@ -61,7 +61,10 @@ def test_one_command_makes_the_table(folder, weights, tmp_path, capsys):
     assert compare.main([*words, *files]) == 0
 
     shown = capsys.readouterr().out
-    assert "single-hit and multi-hit; 2 samples" in shown
+    assert "single-hit and multi-hit; 1 support per class; 2 samples" in shown
+    lines = shown.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert sum(line.startswith("│") for line in lines) == 2 * 11  # none is folded
     report = json.loads((tmp_path / "r.json").read_text())
     assert report["n_patterns"] == 32
     assert report["train"] == [str(folder / "train.h5")]
@@ -112,7 +115,7 @@ def test_a_scan_draws_a_line_per_method(folder, weights, tmp_path, capsys):
     assert compare.main([*words, *files]) == 0
 
     shown = capsys.readouterr().out
-    assert "fluence 1" in shown
+    assert "intervals over samples; fluence 1" in " ".join(shown.split())
     assert "Accuracy by fluence (columns), 5 supports per class" in shown
     results = json.loads((tmp_path / "r.json").read_text())["results"]
     assert [row["fluence"] for row in results] == [0.1] * 11 + [1.0] * 11

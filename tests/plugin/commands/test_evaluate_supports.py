@@ -5,6 +5,7 @@ import json
 import h5py
 import numpy as np
 import pytest
+from scipy import stats
 
 from specklenn.core.data.dataset_writer import write_dataset
 from specklenn.core.data.labelled_dataset import read_dataset
@@ -70,6 +71,9 @@ def test_confusion_accuracy_and_the_share_of_unknown_follow_from_the_labels(
     assert 0 < unknown.sum() < len(labels)
     assert found["judged"] == len(truth)
     assert found["accuracy"] == pytest.approx((labels == truth).mean())
+    wilson = stats.binomtest(int((labels == truth).sum()), 600)
+    low, high = wilson.proportion_ci(0.95, method="wilson")
+    assert found["ci95"] == pytest.approx([low, high])
     right = (labels == truth)[~unknown].mean()
     assert found["accuracy_of_known"] == pytest.approx(right)
     assert found["unknown"] == found["unsure"] == pytest.approx(unknown[hits].mean())

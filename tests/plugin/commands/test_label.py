@@ -205,7 +205,7 @@ def test_codes_may_mean_something_else(label):
 
     assert set(load_supports("s.yaml").classes) == {"multi-hit", "drop"}
     with pytest.raises(DataError, match="event 8: '5' found"):
-        label(*words)
+        label(*words, "--supports", "s.yaml")
 
 
 @pytest.mark.parametrize("codes", ["0", "a=b", "0=3", "0=", "0=no-hit,"])

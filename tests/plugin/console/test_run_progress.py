@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import re
 
@@ -143,6 +144,19 @@ def test_with_one_model_and_supports_the_summary_has_no_table_of_them(state):
     print_summary(state, [], Console(file=text, width=80))
 
     assert "Rates by model" not in text.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("live", "words"),
+    [(True, "Hz, latency p50"), (False, "Hz, from reading to row")],
+)
+def test_only_shots_of_a_stream_have_a_latency(state, live, words):
+    state.facts = dataclasses.replace(state.facts, live=live)
+    text = io.StringIO()
+
+    print_summary(state, [], Console(file=text, width=120))
+
+    assert words in text.getvalue()
 
 
 def test_without_shots_the_rate_may_be_anything():
