@@ -213,7 +213,7 @@ def read_versions(file: h5py.File, name: str) -> Table:
     return Table(columns)
 
 
-def times(values_ns: npt.NDArray[np.uint64]) -> npt.NDArray[np.datetime64]:
+def times(values_ns: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.datetime64]:
     """Return Unix times in nanoseconds as datetime64, UTC; 0 is a time not known."""
     made = values_ns.astype(np.int64).astype("M8[ns]")
     return np.where(values_ns == 0, NOT_A_TIME, made)

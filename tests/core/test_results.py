@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from specklenn.core.errors import DataError
 from specklenn.core.flags import Flag
 from specklenn.core.results import open_results
-from specklenn.core.rows import empty_rows
+from specklenn.core.rows import NO_TIME, empty_rows
 from specklenn.plugin.live.report import Report
 from specklenn.plugin.live.results import ResultsFile
 from specklenn.plugin.live.run_state import RunFacts
@@ -38,6 +38,7 @@ def rows_of(shots, **fields):
     rows = empty_rows(len(shots), 2)
     rows["index"] = shots
     rows["support_version"], rows["model_version"] = 3, 1
+    rows["label"] = 0
     for name, values in fields.items():
         rows[name] = values
     return rows
@@ -83,7 +84,9 @@ def test_rows_come_in_the_order_of_the_shots_with_names_for_codes(written):
 
 def test_times_are_times_and_those_not_known_are_none(written):
     path = written(
-        rows_of([0, 1], timestamp_ns=[1_700_000_000_000_000_001, 0], arrived_ns=[1, 2])
+        rows_of(
+            [0, 1], timestamp_ns=[1_700_000_000_000_000_001, NO_TIME], arrived_ns=[1, 2]
+        )
     )
 
     found = open_results(path).table
@@ -94,20 +97,20 @@ def test_times_are_times_and_those_not_known_are_none(written):
     assert not np.isnat(found["arrived"]).any()
 
 
-def test_times_of_rows_may_be_signed_with_numpys_own_sign_for_none(written):
+def test_a_time_of_0_in_results_of_before_is_none(written):
     path = written(rows_of([0, 1]))
     with h5py.File(path, "r+") as file:
         rows = file["rows"][()]
         fields = [
-            (name, "<i8" if name == "timestamp_ns" else kind, *shape)
+            (name, "<u8" if name == "timestamp_ns" else kind, *shape)
             for name, kind, *shape in rows.dtype.descr
         ]
-        signed = np.zeros(2, fields)
-        for name in rows.dtype.names:
-            signed[name] = rows[name]
-        signed["timestamp_ns"] = [np.iinfo(np.int64).min, 7]
+        unsigned = np.zeros(2, fields)
+        for name in {*rows.dtype.names} - {"timestamp_ns"}:
+            unsigned[name] = rows[name]
+        unsigned["timestamp_ns"] = [0, 7]
         del file["rows"]
-        file["rows"] = signed
+        file["rows"] = unsigned
 
     assert np.isnat(open_results(path).table["time"]).tolist() == [True, False]
 
@@ -266,4 +269,7 @@ def test_the_table_needs_no_pandas(written):
     )
     words = [sys.executable, "-c", code, str(path)]
 
-    assert subprocess.run(words, capture_output=True, text=True).stdout == "['']\n"
+    assert (
+        subprocess.run(words, capture_output=True, text=True).stdout
+        == "['single-hit']\n"
+    )
