@@ -167,8 +167,7 @@ def open_results(path: str | os.PathLike[str]) -> Results:
     with _open(path) as file:
         if file.get(ROWS) is None or "classes" not in file.attrs:
             raise DataError(
-                f"{path}: no results of a run (a dataset {ROWS} with the classes), the "
-                f"{RESULTS} of a run expected"
+                f"{path}: no results of a run found, the {RESULTS} of a run expected"
             )
         rows = read_values(get_dataset(file, ROWS))
         return Results(

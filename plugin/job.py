@@ -40,7 +40,7 @@ from specklenn.plugin.live.worker import Worker, WorkerOptions
 from specklenn.plugin.parallel.channel import Channel, in_memory_channels
 from specklenn.plugin.parallel.clock import Backoff, Clock, SystemClock
 from specklenn.plugin.parallel.mpi_job import hostname
-from specklenn.plugin.say import complain, say
+from specklenn.plugin.say import remark, say
 from specklenn.plugin.signals import on_signals
 from specklenn.plugin.startup import PreparedRun, make_source, prepare_run
 from specklenn.plugin.startup_area import modules_of
@@ -158,7 +158,7 @@ class Job:
         log.info("%s", config.hit_finder.words(live))
         for note in self.state.notes:
             log.warning("%s", note)
-            complain(note, "!")
+            remark(note)
         return Collector(
             channel,
             self._scheduler(),

@@ -24,6 +24,11 @@ def complain(sentence: str, who: str = "specklenn: error") -> None:
     print(folded(f"{who}: {sentence}", sys.stderr), file=sys.stderr, flush=True)
 
 
+def remark(sentence: str) -> None:
+    """Print on stderr what a person should know."""
+    print(folded(f"! {sentence}", sys.stderr), file=sys.stderr, flush=True)
+
+
 def folded(text: str, stream: IO[str]) -> str:
     """Return text whose lines fit into the columns of a stream, names left whole."""
     columns = _columns(stream)

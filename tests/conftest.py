@@ -60,6 +60,12 @@ def interruptible():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_columns():
+    """Say sentences in one line, as in a pipe; pytest-xdist tells its own columns."""
+    os.environ.pop("COLUMNS", None)
+
+
 @pytest.fixture
 def clock():
     return FakeClock()

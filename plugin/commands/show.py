@@ -5,35 +5,32 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from specklenn.plugin.commands.arguments import count
-
-if TYPE_CHECKING:
-    pass
 
 MOST_SHOTS = 10_000
 """Numbers that one word of --events may stand for."""
 
 EXAMPLES = """\
 examples:
-  specklenn show output/results.h5              what the run said, some of each class
-  specklenn show output                         the same, by its folder
-  specklenn show output/hits.cxi --best 16      the 16 best of each class by score
+  specklenn show output/results.h5             what a run said, some of each class
+  specklenn show output                        the same, by its folder
+  specklenn show output/hits.cxi --best 16     the 16 best of each class by score
   specklenn show output --class multi-hit --best 24 -o multi.png
-  specklenn show run.cxi --events 0,7,100-120   these shots, in this order
-  specklenn show raw.h5 --dataset /det/frames   frames by their dataset
+  specklenn show run.cxi --events 0,7,100-120  these shots, in this order
+  specklenn show raw.h5 --dataset /det/frames  frames by their dataset
 
-Works on results.h5 (frames are looked for where the run had them, else in hits.cxi),
-hits.cxi, labelled datasets and any other HDF5 file with frames (N, H, W) or
-(N, modules, H, W), also while they are written. More: docs/results.md.
+Works on results.h5 (frames are looked for where the run had them, else in
+hits.cxi), hits.cxi, labelled datasets and any other HDF5 file with frames
+(N, H, W) or (N, modules, H, W), also while they are written. More:
+docs/results.md.
 """
 
 
 def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="specklenn show",
-        description="Say what is in a file of shots, and draw some of them with their "
+        description="Say what is in a file of shots, and draw some of them with their\n"
         "numbers, classes and scores.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

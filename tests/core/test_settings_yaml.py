@@ -62,7 +62,9 @@ def test_fractions_need_no_point_and_no_sign(text, value):
 @pytest.mark.parametrize("text", WORDS)
 def test_a_word_is_never_made_a_number_a_truth_value_or_a_date(text):
     assert parse_yaml(f"[{text}]", "a.yaml").data == [text]
-    with pytest.raises(ConfigError, match=r"a\.yaml:1: count: .*expected a valid int"):
+    with pytest.raises(
+        ConfigError, match=r"a\.yaml:1: count: .*expected a whole number"
+    ):
         read(f"count: {text}")
 
 

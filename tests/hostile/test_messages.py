@@ -6,7 +6,13 @@ import numpy as np
 
 from specklenn.core import messages
 from specklenn.core.errors import DataError
-from specklenn.core.messages import Example, MessageError, RankStatus, Snapshot
+from specklenn.core.messages import (
+    Example,
+    MessageError,
+    RankStatus,
+    Snapshot,
+    VersionStatus,
+)
 from specklenn.plugin.control import protocol
 from specklenn.plugin.control.protocol import Answer, Request
 
@@ -43,6 +49,20 @@ def snapshot():
         support_hash="a1b2",
         model_version=2,
         model="adapted",
+        fit_version=0,
+        versions=(
+            VersionStatus(
+                model_version=2,
+                model="adapted",
+                rule="mean",
+                support_version=7,
+                support_hash="a1b2",
+                fit_version=0,
+                since_ns=(1_700_000_000_000_000_000,),
+                counts=np.array([3, 9], np.int64),
+                skips=2,
+            ),
+        ),
         history_s=np.array([1.0, 2.0]),
         history_counts=np.array([[1, 4], [3, 9]], np.int64),
         examples=(

@@ -247,7 +247,7 @@ def test_some_disturbances_are_measured_as_among_all_and_again(scores):
 
 def test_without_disturbances_there_is_no_table_of_them(scores, capsys):
     assert "disturbances" not in scores("shots.h5", "--shots", 5)
-    assert "disturbance" not in capsys.readouterr().out
+    assert "wandering" not in capsys.readouterr().out
 
 
 def test_disturbances_that_the_data_do_not_allow_are_named(
