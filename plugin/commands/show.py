@@ -13,12 +13,12 @@ MOST_SHOTS = 10_000
 
 EXAMPLES = """\
 examples:
-  specklenn show output/results.h5         what a run said, shots of all
-  specklenn show output                    the same, by its folder
-  specklenn show output/hits.cxi --best 16 the best of each class
+  specklenn show output/results.h5          what a run said, shots of all classes
+  specklenn show output                     the same, by its folder
+  specklenn show output/hits.cxi --best 16  those with the highest scores
   specklenn show output --class multi-hit --best 24 -o multi.png
-  specklenn show run.cxi --events 0,7,100-120 these, in order
-  specklenn show raw.h5 --dataset /frames    frames by dataset
+  specklenn show run.cxi --events 0,7,100-120
+  specklenn show raw.h5 --dataset /det/frames
 
 Works on results.h5 (frames are looked for where the run had them, else in
 hits.cxi), hits.cxi, labelled datasets and any other HDF5 file with frames
