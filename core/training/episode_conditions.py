@@ -27,6 +27,13 @@ from specklenn.core.training.augment import (
     random_patches,
     warp,
 )
+from specklenn.core.training.detector_faults import (
+    REACH,
+    WANDERING,
+    apply_faults,
+    draw_faults,
+)
+from specklenn.core.training.draws import uniform
 
 GAIN_CHANCE = 0.15
 ROW_CHANCE = 0.15
@@ -64,6 +71,9 @@ class EpisodeConditions(Settings):
     clean : float
         Share of the episodes that are counted photons and nothing else: no background,
         no read noise, no artefacts.
+    faults : float
+        Share of the episodes, clean ones among them, that then also get faults that no
+        mask and no calibration tells, see `specklenn.core.training.detector_faults`.
     """
 
     share: float = Field(default=1.0, gt=0)
@@ -73,6 +83,7 @@ class EpisodeConditions(Settings):
     zoom: Range = (0.95, 1.05)
     artefacts: bool = True
     clean: float = Field(default=0.0, ge=0, le=1)
+    faults: float = Field(default=0.0, ge=0, le=1)
 
 
 def apply_conditions(
@@ -102,7 +113,9 @@ def apply_conditions(
     -------
     (B, 1, side, side) float32
     """
-    side = preprocess.input_side
+    faulty = settings.faults > 0 and uniform(0, 1, generator) < settings.faults
+    faults = draw_faults(generator) if faulty else set()
+    side = preprocess.input_side + (2 * REACH if WANDERING in faults else 0)
     low, high = settings.zoom
     zoom = uniform(low, high, generator)
     turn = Augmentation(
@@ -115,8 +128,9 @@ def apply_conditions(
         photons = _exposed(expected, 0.0, generator)
     else:
         photons = _measured(expected, settings, read_noise, generator)
-    bad = random_mask(side, generator).expand_as(photons)
-    return normalise(photons, bad, preprocess)
+    bad = random_mask(side, generator)
+    photons, bad = apply_faults(photons, bad, faults, generator)
+    return normalise(photons, bad.expand_as(photons), preprocess)
 
 
 def _measured(
@@ -267,8 +281,3 @@ def _with_hot_pixels(photons: Tensor, generator: torch.Generator) -> Tensor:
     bright = 10 ** (2.5 * torch.rand(number, few, generator=generator))
     added = torch.zeros(number, side * side).index_add_(1, pixels, bright)
     return photons + added.reshape(photons.shape)
-
-
-def uniform(low: float, high: float, generator: torch.Generator) -> float:
-    """Draw one number evenly between two."""
-    return low + (high - low) * float(torch.rand((), generator=generator))

@@ -119,6 +119,36 @@ def test_clean_is_the_share_of_the_episodes():
     assert found == pytest.approx(0.6 + 0.4 * dark_anyway, abs=4 * 0.04)
 
 
+def test_faults_are_the_share_of_the_episodes():
+    """Nothing is seen in a dark, clean episode but what faults add."""
+    preprocess = Preprocessing(crop=SIDE, bin=1, standardise=False)
+
+    def lit(faults):
+        settings = EpisodeConditions(clean=1, faults=faults)
+        episodes = (
+            shown(settings, seed=seed, level=0, preprocess=preprocess)
+            for seed in range(150)
+        )
+        return sum(bool((one.nan_to_num() > 0).any()) for one in episodes) / 150
+
+    always = lit(1)
+    assert lit(0) == 0
+    assert always > 0.3  # gaps, gains and a wandering beam leave the dark as it is
+    assert lit(0.5) == pytest.approx(always / 2, abs=4 * 0.04)
+
+
+def test_patterns_with_faults_are_as_large_and_masked_as_others():
+    preprocess = Preprocessing(crop=SIDE, bin=1, standardise=False)
+    settings = EpisodeConditions(faults=1)
+
+    for seed in range(30):
+        episode = shown(settings, seed=seed, preprocess=preprocess)
+        bad = episode.isnan()
+        assert episode.shape == (6, 1, SIDE, SIDE)
+        assert torch.equal(bad, bad[:1].expand_as(bad))
+        assert float(episode.nan_to_num().min()) >= 0
+
+
 def test_masks_differ_and_leave_most_of_most_detectors():
     generator = torch.Generator().manual_seed(0)
     masks = torch.stack([random_mask(SIDE, generator) for _ in range(400)])
