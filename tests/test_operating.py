@@ -57,7 +57,7 @@ def test_settings_of_commands_that_need_a_site_exist(tmp_path):
 
     assert {setting.partition("=")[0] for setting in settings} == {
         "publish.endpoint",
-        "publish.allow_remote",
+        "publish.keys",
         "metrics.enabled",
         "run.number",
         "output.folder",
