@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import logging
 import os
@@ -222,6 +223,9 @@ class Job:
         )
         notes = [made.note] if made and made.note else []
         print_summary(collector.state, files, console, notes)
+        text = io.StringIO()
+        print_summary(collector.state, files, Console(file=text, width=100), notes)
+        log.info("summary:\n%s", text.getvalue())
         if not collector.state.failures and not collector.interrupted:
             say(f"see how pure its classes are: specklenn purity {self.folder}")
         sys.stdout.flush()

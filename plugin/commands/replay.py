@@ -35,6 +35,11 @@ def main(arguments: list[str]) -> int:
         f"scores differ by at most {found.largest_difference:.1g}"
     )
     if found.left_out:
-        print(f"! {found.left_out} rows of swapped models or supports are left out")
+        print(
+            f"! {found.left_out} rows are left out: they are of another model or "
+            "support set than the configuration's files hold now"
+        )
+    if rows == 0:
+        return 1
     same = found.same_labels == rows and found.largest_difference < MOST_DIFFERENT
     return 0 if same else 1

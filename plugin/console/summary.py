@@ -12,6 +12,7 @@ from rich.table import Table
 
 from specklenn.core.class_counts import ClassCounts
 from specklenn.core.intervals import wilson_interval
+from specklenn.core.labels import UNKNOWN
 from specklenn.plugin.live.run_state import RunState
 from specklenn.plugin.live.versions import Version
 from specklenn.plugin.say import folded
@@ -130,10 +131,16 @@ def _agreement(counted: ClassCounts) -> str:
     right = int(np.trace(counted.confusion))
     total = int(counted.confusion.sum())
     low, high = wilson_interval(right, total)
-    return (
+    words = (
         f"{right} of {total} = {100 * right / total:.1f} % "
         f"(95 %: {100 * low:.1f} to {100 * high:.1f} %)"
     )
+    columns = [name == UNKNOWN for name in counted.classes]
+    unknown = int(counted.confusion[:, columns].sum())
+    if not 0 < unknown < total:
+        return words
+    rest = f"{100 * right / (total - unknown):.1f} %"
+    return f"{words}, unknown counted as wrong; {rest} without the {unknown} unknown"
 
 
 def _numbers(state: RunState) -> str:

@@ -7,6 +7,8 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
+from specklenn.core.class_counts import ClassCounts
+from specklenn.core.labels import UNKNOWN
 from specklenn.core.rows import empty_rows
 from specklenn.plugin.console.run_progress import (
     RateMeter,
@@ -110,6 +112,19 @@ def test_the_summary_tells_rates_confusion_losses_and_files(state, tmp_path):
         "! rank 2 on node failed: gone",
     ):
         assert words in shown
+
+
+def test_the_summary_says_that_unknown_counts_as_wrong(state):
+    counted = ClassCounts(("a", UNKNOWN))
+    counted.counts[:], counted.confusion[0] = (6, 2), (6, 2)
+    state.facts = dataclasses.replace(state.facts, classes=counted.classes)
+    state.class_counts = counted
+    text = io.StringIO()
+
+    print_summary(state, [], Console(file=text, width=200))
+
+    words = "75.0 %", "unknown counted as wrong; 100.0 % without the 2 unknown"
+    assert all(each in text.getvalue() for each in words)
 
 
 def test_the_summary_tells_rates_of_each_model_and_supports(state):
