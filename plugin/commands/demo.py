@@ -13,7 +13,7 @@ from pathlib import Path
 from specklenn.core.errors import MissingPackageError
 from specklenn.plugin.commands.arguments import CommandParser
 from specklenn.plugin.parallel.processes import free_port
-from specklenn.plugin.say import complain, say
+from specklenn.plugin.say import complain
 
 MONITOR_PATIENCE_S = 20.0
 """How long the window may take to write its last picture."""
@@ -62,7 +62,6 @@ def main(arguments: list[str]) -> int:
     if not picture.is_file():
         complain(f"{picture} was not written")
         return code or 1
-    say(f"wrote {picture}")
     return code
 
 
