@@ -30,7 +30,7 @@ RUNS = (
     "euxfel_run",
     "lclstreamer",
 )
-PARTS = ("train_default", *(f"train_default_{part}" for part in range(2, 8)))
+PARTS = ("train_default", *(f"train_default_{part}" for part in range(2, 6)))
 TRAININGS = ("train_offline", *PARTS, "train_paper")
 EXPERIMENTS = ("simulate", "simulate_virus", "simulate_modules")
 

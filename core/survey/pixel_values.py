@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from specklenn.core.preprocess import LARGEST_PHOTONS
+
 MOST_PAIRS = 2048
 
 FEWEST_SHOTS = 16
@@ -58,7 +60,7 @@ class PixelValues:
             self.whole_numbers = False
         if bad is not None:
             values[bad.reshape(-1)[self._pixels]] = np.nan
-        values[~np.isfinite(values)] = np.nan
+        values[~(np.abs(values) <= LARGEST_PHOTONS)] = np.nan
         self._gathered.append(values)
 
     def values(self) -> Values:

@@ -13,9 +13,9 @@ MOST_SHOTS = 10_000
 
 EXAMPLES = """\
 examples:
-  specklenn show output/results.h5          what a run said, shots of all classes
-  specklenn show output                     the same, by its folder
-  specklenn show output/hits.cxi --best 16  those with the highest scores
+  specklenn show output/results.h5         what a run said of its shots
+  specklenn show output                    the same, by its folder
+  specklenn show output/hits.cxi --best 16   those with the highest scores
   specklenn show output --class multi-hit --best 24 -o multi.png
   specklenn show run.cxi --events 0,7,100-120
   specklenn show raw.h5 --dataset /det/frames

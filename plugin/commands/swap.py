@@ -166,7 +166,7 @@ def connected(
         socket.close()
         raise DataError(
             f"no run accepts requests at {endpoint} ({why}); was it started with "
-            "--allow-control, and has it the same keys?"
+            "--allow-control? If it has keys, the same are needed here."
         )
     return socket
 
